@@ -1,0 +1,78 @@
+//! What a host call answers when it does not do what it was asked.
+
+use crate::floor::{Denied, Refusal};
+use crate::process::SendError;
+use crate::store::{StoreError, StoreErrorKind};
+
+use super::View;
+use super::bindings::poolwarden::pool::types;
+
+/// A failed host call: an error that the policy sees, or a trap.
+///
+/// A trap means a bug in the guest's bindings or in the host: a handle that does not
+/// exist, a table that is full.
+#[derive(Debug)]
+pub(crate) enum HostError {
+    Guest(types::Error),
+    Trap(wasmtime::Error),
+}
+
+impl HostError {
+    pub(crate) fn misuse(text: &str) -> Self {
+        Self::Guest(types::Error::Misuse(text.into()))
+    }
+}
+
+impl From<types::Error> for HostError {
+    fn from(error: types::Error) -> Self {
+        Self::Guest(error)
+    }
+}
+
+impl From<wasmtime::component::ResourceTableError> for HostError {
+    fn from(error: wasmtime::component::ResourceTableError) -> Self {
+        Self::Trap(error.into())
+    }
+}
+
+impl From<StoreError> for HostError {
+    fn from(error: StoreError) -> Self {
+        let text = crate::error::chain(&error);
+        Self::Guest(match error.kind() {
+            StoreErrorKind::Busy => types::Error::Busy(text),
+            StoreErrorKind::TooLarge => types::Error::TooLarge(text),
+            StoreErrorKind::Cancelled => types::Error::Cancelled(text),
+            StoreErrorKind::Unsafe | StoreErrorKind::System => types::Error::System(text),
+        })
+    }
+}
+
+impl From<Denied> for HostError {
+    fn from(denied: Denied) -> Self {
+        Self::Guest(types::Error::Denied(denied.to_string()))
+    }
+}
+
+impl From<Refusal> for HostError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Guest(types::Error::Refused(refusal.to_string()))
+    }
+}
+
+impl From<SendError> for HostError {
+    fn from(error: SendError) -> Self {
+        Self::Guest(match &error {
+            SendError::Ended => types::Error::Ended(error.to_string()),
+            SendError::System(source) => types::Error::System(source.to_string()),
+        })
+    }
+}
+
+impl types::Host for View<'_> {
+    fn convert_error(&mut self, error: HostError) -> wasmtime::Result<types::Error> {
+        match error {
+            HostError::Guest(error) => Ok(error),
+            HostError::Trap(trap) => Err(trap),
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! `wasi:logging/logging`: lines of the policy, in the host's log and never on stdout.
+
+use super::View;
+use super::bindings::wasi::logging::logging::{Host, Level};
+
+/// Longer lines are cut: a log is no place for a registry.
+const LINE: usize = 4096;
+
+impl Host for View<'_> {
+    fn log(&mut self, level: Level, context: String, message: String) -> wasmtime::Result<()> {
+        let Some(left) = self.0.log_lines_left.checked_sub(1) else {
+            return Ok(());
+        };
+        self.0.log_lines_left = left;
+        let (context, message) = (line(&context), line(&message));
+        match level {
+            Level::Trace => tracing::trace!(target: "poolwarden::policy", context, "{message}"),
+            Level::Debug => tracing::debug!(target: "poolwarden::policy", context, "{message}"),
+            Level::Info => tracing::info!(target: "poolwarden::policy", context, "{message}"),
+            Level::Warn => tracing::warn!(target: "poolwarden::policy", context, "{message}"),
+            Level::Error | Level::Critical => {
+                tracing::error!(target: "poolwarden::policy", context, "{message}");
+            }
+        }
+        if left == 0 {
+            tracing::warn!(target: "poolwarden::policy", "the policy logs too much; the rest of this request is dropped");
+        }
+        Ok(())
+    }
+}
+
+/// One line that a terminal cannot be attacked with: control characters escaped, cut
+/// to a bounded length.
+fn line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len().min(LINE));
+    for character in text.chars() {
+        if line.len() >= LINE {
+            line.push('…');
+            break;
+        }
+        if character.is_control() {
+            line.extend(character.escape_default());
+        } else {
+            line.push(character);
+        }
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_do_not_reach_the_log() {
+        assert_eq!(line("a\x1b[31m\nb"), "a\\u{1b}[31m\\nb");
+    }
+
+    #[test]
+    fn a_long_line_is_cut() {
+        assert!(line(&"x".repeat(LINE * 2)).len() <= LINE + '…'.len_utf8());
+    }
+}

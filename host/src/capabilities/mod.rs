@@ -1,0 +1,45 @@
+//! What the host lends a policy: one file for each interface of the WIT world.
+//!
+//! [`add_to_linker`] is the whole list of what a policy can reach.
+
+pub(crate) mod bindings;
+mod clock;
+mod error;
+mod logging;
+mod processes;
+mod registry;
+mod settings;
+mod signals;
+mod state;
+mod transaction;
+
+use wasmtime::component::{HasData, Linker};
+
+pub(crate) use error::HostError;
+pub(crate) use state::RequestState;
+
+use bindings::poolwarden::pool as imports;
+use bindings::wasi;
+
+/// Borrows the state of one request for the time of one host call.
+pub(crate) struct View<'a>(pub(crate) &'a mut RequestState);
+
+struct Capabilities;
+
+impl HasData for Capabilities {
+    type Data<'a> = View<'a>;
+}
+
+/// Links everything that a policy may import, and nothing else: no files, no network,
+/// no environment, no arguments, no other way to a process.
+pub(crate) fn add_to_linker(linker: &mut Linker<RequestState>) -> wasmtime::Result<()> {
+    let view: for<'a> fn(&'a mut RequestState) -> View<'a> = |state| View(state);
+    imports::types::add_to_linker::<_, Capabilities>(linker, view)?;
+    imports::registry::add_to_linker::<_, Capabilities>(linker, view)?;
+    imports::processes::add_to_linker::<_, Capabilities>(linker, view)?;
+    imports::signals::add_to_linker::<_, Capabilities>(linker, view)?;
+    wasi::clocks::wall_clock::add_to_linker::<_, Capabilities>(linker, view)?;
+    wasi::config::store::add_to_linker::<_, Capabilities>(linker, view)?;
+    wasi::logging::logging::add_to_linker::<_, Capabilities>(linker, view)?;
+    Ok(())
+}

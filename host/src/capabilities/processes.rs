@@ -1,0 +1,148 @@
+//! `processes`: findings about the registry's claims.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::process::{
+    Claim, Finding, Identified, IdentifyError, Proof, Question, Record, Standing,
+};
+use crate::request::{Register, Request};
+
+use super::bindings::poolwarden::pool::{processes, types};
+use super::state::RequestState;
+use super::{View, signals};
+
+impl processes::Host for View<'_> {
+    fn inspect(&mut self, claims: Vec<types::Claim>) -> wasmtime::Result<Vec<types::Finding>> {
+        let claims: Vec<Claim> = claims.into_iter().map(Claim::from).collect();
+        Ok(self.0.inspect(&claims))
+    }
+}
+
+impl RequestState {
+    /// Finds out about claims, remembers the findings in the transaction and what was
+    /// learned in the ledger.
+    pub(super) fn inspect(&mut self, claims: &[Claim]) -> Vec<types::Finding> {
+        let Some(open) = self.transaction.as_ref() else {
+            return claims.iter().map(|_| unknown("no transaction is open")).collect();
+        };
+        let positions: Vec<_> = claims
+            .iter()
+            .enumerate()
+            .map(|(hint, claim)| open.reading.position(claim, hint))
+            .collect();
+        let questions: Vec<_> = claims
+            .iter()
+            .zip(&positions)
+            .filter(|(_, position)| position.is_some())
+            .map(|(claim, _)| Question { claim, record: open.ledger.get(claim).map(|row| &row.record) })
+            .collect();
+        let mut inspections =
+            self.context.processes.inspect(&questions, self.context.strength).into_iter();
+
+        let mut findings = Vec::with_capacity(claims.len());
+        for (claim, position) in claims.iter().zip(positions) {
+            let Some(index) = position else {
+                findings.push(self.inspect_unregistered(claim));
+                continue;
+            };
+            // One inspection for each question, in order.
+            let (Some(open), Some(inspection)) = (self.transaction.as_mut(), inspections.next())
+            else {
+                findings.push(unknown("the host has no finding"));
+                continue;
+            };
+            open.note(index, inspection.finding.standing, inspection.process);
+            if let Some(record) = inspection.learned {
+                open.ledger.insert(claim.clone(), record);
+            }
+            let last_signal = open.ledger.get(claim).and_then(|row| row.last_signal).map(|sent| types::SentSignal {
+                signal: signals::to_wit(sent.signal),
+                at: instant(sent.at),
+            });
+            findings.push(to_wit(inspection.finding, last_signal));
+        }
+        findings
+    }
+
+    /// A claim outside the registry is looked at only when the operator named its process.
+    fn inspect_unregistered(&mut self, claim: &Claim) -> types::Finding {
+        let named = matches!(&self.request, Request::Register(Register { sid, pid, .. })
+            if *sid == claim.sid && *pid == claim.pid);
+        let Some(open) = self.transaction.as_mut().filter(|_| named) else {
+            return unknown("the registry has no such entry");
+        };
+        match self.context.processes.identify(claim.pid) {
+            Ok(found) => {
+                open.registering = Some(Record {
+                    identity: found.process.identity().clone(),
+                    proof: Proof::Registered,
+                });
+                to_wit(named_by_operator(claim.pid, &found), None)
+            }
+            Err(error) => to_wit(not_identified(&error), None),
+        }
+    }
+}
+
+fn named_by_operator(pid: u32, found: &Identified) -> Finding {
+    let since = jiff::Timestamp::try_from(found.started)
+        .map_or_else(|_| "an unknown time".into(), |at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
+    Finding {
+        standing: Standing::Alive,
+        evidence: format!("pid {pid} runs since {since}, named by the operator").into(),
+        started: Some(found.started),
+    }
+}
+
+fn not_identified(error: &IdentifyError) -> Finding {
+    let standing = match error {
+        IdentifyError::Exited { .. } => Standing::Exited,
+        IdentifyError::Impossible { .. }
+        | IdentifyError::NoSuchProcess { .. }
+        | IdentifyError::Thread { .. } => Standing::Gone,
+        _ => Standing::Unknown,
+    };
+    Finding { standing, evidence: crate::error::chain(error).into(), started: None }
+}
+
+impl From<types::Claim> for Claim {
+    fn from(claim: types::Claim) -> Self {
+        Self {
+            sid: claim.sid,
+            pid: claim.pid,
+            created_at: claim.created_at,
+            sock: claim.sock,
+        }
+    }
+}
+
+fn unknown(evidence: &str) -> types::Finding {
+    types::Finding {
+        standing: types::Standing::Unknown,
+        evidence: evidence.into(),
+        started: None,
+        last_signal: None,
+    }
+}
+
+fn to_wit(finding: Finding, last_signal: Option<types::SentSignal>) -> types::Finding {
+    types::Finding {
+        standing: match finding.standing {
+            Standing::Alive => types::Standing::Alive,
+            Standing::Unproven => types::Standing::Unproven,
+            Standing::Reused => types::Standing::Reused,
+            Standing::Exited => types::Standing::Exited,
+            Standing::Gone => types::Standing::Gone,
+            Standing::Foreign => types::Standing::Foreign,
+            Standing::Unknown => types::Standing::Unknown,
+        },
+        evidence: finding.evidence.into_owned(),
+        started: finding.started.map(instant),
+        last_signal,
+    }
+}
+
+fn instant(time: SystemTime) -> types::Instant {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    types::Instant { seconds: since.as_secs(), nanoseconds: since.subsec_nanos() }
+}

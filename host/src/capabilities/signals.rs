@@ -1,0 +1,141 @@
+//! `signals`: to registered workers, through verified pidfds, and to nobody else.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use wasmtime::component::Resource;
+
+use crate::floor::{Refusal, find_target};
+use crate::process::{Claim, Process, Signal, WaitError};
+
+use super::bindings::poolwarden::pool::{signals, types};
+use super::registry::Transaction;
+use super::{HostError, View};
+
+/// One verified process, and the claim that it was verified for.
+#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
+pub struct Target {
+    process: Arc<Process>,
+    claim: Claim,
+}
+
+impl signals::Host for View<'_> {
+    fn open(
+        &mut self,
+        _: Resource<Transaction>,
+        sid: String,
+        pid: u32,
+    ) -> Result<Resource<Target>, HostError> {
+        let reading = self.open()?.reading.clone();
+        let index = find_target(&reading, &sid, pid)?;
+        let claim = reading
+            .claims()
+            .map(|claims| claims[index].clone())
+            .map_err(|error| Refusal(error.to_string()))?;
+        let process = match self.open()?.process(index) {
+            Some(process) => process,
+            None => self.prove(&claim, index)?,
+        };
+        if let Some(reason) = process.forbidden() {
+            return Err(Refusal(reason.to_string()).into());
+        }
+        Ok(self.0.table.push(Target { process, claim })?)
+    }
+
+    fn wait(
+        &mut self,
+        targets: Vec<Resource<Target>>,
+        timeout: u64,
+    ) -> Result<Vec<bool>, HostError> {
+        if self.0.transaction.is_some() {
+            return Err(HostError::misuse(
+                "waiting inside a transaction: a worker may need the lock to exit",
+            ));
+        }
+        let processes = targets
+            .iter()
+            .map(|target| Ok(self.0.table.get(target)?.process.clone()))
+            .collect::<Result<Vec<_>, HostError>>()?;
+        let timeout = Duration::from_millis(timeout).min(self.0.wait_left);
+        let started = std::time::Instant::now();
+        let ended = self.0.context.processes.wait(&processes, timeout, &self.0.cancel);
+        self.0.wait_left = self.0.wait_left.saturating_sub(started.elapsed());
+        ended.map_err(|error| {
+            HostError::Guest(match &error {
+                WaitError::Cancelled => types::Error::Cancelled(error.to_string()),
+                WaitError::Io(_) => types::Error::System(crate::error::chain(&error)),
+            })
+        })
+    }
+}
+
+impl signals::HostTarget for View<'_> {
+    fn send(&mut self, target: Resource<Target>, signal: types::Signal) -> Result<(), HostError> {
+        let signal = from_wit(signal);
+        self.0.context.grants.check_signal(signal)?;
+        if self.0.request.is_dry_run() {
+            return Err(Refusal("the client asked for a dry run".into()).into());
+        }
+        let Target { process, claim } = self.0.table.get(&target)?;
+        process.send(signal)?;
+        let claim = claim.clone();
+        if asks_to_end(signal) {
+            let now = self.0.now();
+            if let Some(open) = self.0.transaction.as_mut() {
+                open.note_signal(&claim, signal, now);
+            }
+            self.0.signalled.insert(claim);
+        }
+        Ok(())
+    }
+
+    fn drop(&mut self, target: Resource<Target>) -> wasmtime::Result<()> {
+        self.0.table.delete(target)?;
+        Ok(())
+    }
+}
+
+impl View<'_> {
+    /// Proves an entry that the policy did not ask about.
+    fn prove(&mut self, claim: &Claim, index: usize) -> Result<Arc<Process>, HostError> {
+        let findings = self.0.inspect(std::slice::from_ref(claim));
+        self.open()?.process(index).ok_or_else(|| {
+            let evidence = findings.first().map_or("", |finding| finding.evidence.as_str());
+            Refusal(format!("its process is not proven alive: {evidence}")).into()
+        })
+    }
+}
+
+/// Whether a process that gets this signal is on its way out, unless it chooses not to
+/// be. The others neither mark an entry as stopping nor let it go.
+fn asks_to_end(signal: Signal) -> bool {
+    matches!(signal, Signal::Hup | Signal::Int | Signal::Quit | Signal::Term | Signal::Kill)
+}
+
+fn from_wit(signal: types::Signal) -> Signal {
+    match signal {
+        types::Signal::Hup => Signal::Hup,
+        types::Signal::Int => Signal::Int,
+        types::Signal::Quit => Signal::Quit,
+        types::Signal::Usr1 => Signal::Usr1,
+        types::Signal::Usr2 => Signal::Usr2,
+        types::Signal::Term => Signal::Term,
+        types::Signal::Cont => Signal::Cont,
+        types::Signal::Stop => Signal::Stop,
+        types::Signal::Kill => Signal::Kill,
+    }
+}
+
+pub(super) fn to_wit(signal: Signal) -> types::Signal {
+    match signal {
+        Signal::Hup => types::Signal::Hup,
+        Signal::Int => types::Signal::Int,
+        Signal::Quit => types::Signal::Quit,
+        Signal::Usr1 => types::Signal::Usr1,
+        Signal::Usr2 => types::Signal::Usr2,
+        Signal::Term => types::Signal::Term,
+        Signal::Cont => types::Signal::Cont,
+        Signal::Stop => types::Signal::Stop,
+        Signal::Kill => types::Signal::Kill,
+    }
+}

@@ -1,0 +1,109 @@
+//! An open transaction: the lock, the registry as it was read, and what was found since.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::floor::{Change, Reading};
+use crate::process::{Claim, Process, Record, Signal, Standing};
+use crate::store::{Ledger, LockedPool, SentSignal};
+
+/// What one transaction holds. Dropping it writes what the ledger learned and releases
+/// the lock, also when the guest trapped.
+pub(super) struct OpenTransaction {
+    locked: LockedPool,
+    /// The registry as read at `begin`. Signals and replacements are measured against it.
+    pub(super) reading: Arc<Reading>,
+    pub(super) ledger: Ledger,
+    /// By index in the reading: what was found in this transaction.
+    found: Vec<Option<Found>>,
+    /// Who runs under the pid that a register request names.
+    pub(super) registering: Option<Record>,
+    /// A transaction replaces the registry at most once.
+    pub(super) replaced: bool,
+    /// Whether anything may be written.
+    writes: bool,
+}
+
+/// A standing, and the verified process where it is alive.
+struct Found {
+    standing: Standing,
+    process: Option<Arc<Process>>,
+}
+
+impl OpenTransaction {
+    pub(super) fn new(locked: LockedPool, reading: Arc<Reading>, writes: bool) -> Self {
+        let entries = reading.claims().map_or(0, <[Claim]>::len);
+        Self {
+            ledger: locked.read_ledger(),
+            found: std::iter::repeat_with(|| None).take(entries).collect(),
+            locked,
+            reading,
+            registering: None,
+            replaced: false,
+            writes,
+        }
+    }
+
+    /// Remembers what was found about an entry.
+    pub(super) fn note(&mut self, index: usize, standing: Standing, process: Option<Arc<Process>>) {
+        self.found[index] = Some(Found { standing, process });
+    }
+
+    /// Whether the entry's process was found dead in this transaction.
+    pub(super) fn is_dead(&self, index: usize) -> bool {
+        self.found[index].as_ref().is_some_and(|found| found.standing.is_dead())
+    }
+
+    /// The entry's process, where it was proven alive in this transaction.
+    pub(super) fn process(&self, index: usize) -> Option<Arc<Process>> {
+        self.found[index].as_ref().and_then(|found| found.process.clone())
+    }
+
+    /// Remembers in the ledger that a claim's process was signalled.
+    pub(super) fn note_signal(&mut self, claim: &Claim, signal: Signal, at: SystemTime) {
+        self.ledger.note_signal(claim, SentSignal { signal, at });
+    }
+
+    /// Writes the ledger, then the registry. In this order: a row without its entry is
+    /// harmless, an entry without its row has lost its strongest proof.
+    pub(super) fn replace(
+        &mut self,
+        bytes: &[u8],
+        change: &Change,
+    ) -> Result<(), crate::store::StoreError> {
+        // Rows without an entry go.
+        let kept: HashSet<&Claim> = self
+            .reading
+            .claims()
+            .unwrap_or_default()
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| !change.dropped.contains(index))
+            .map(|(_, claim)| claim)
+            .collect();
+        self.ledger.retain(|claim| kept.contains(claim));
+        if let (Some(claim), Some(record)) = (&change.added, self.registering.take()) {
+            self.ledger.insert(claim.clone(), record);
+        }
+        self.write_ledger();
+        self.replaced = true;
+        self.locked.replace_registry(bytes)
+    }
+
+    /// Writes the ledger where it changed. A failure costs proof and never the request.
+    fn write_ledger(&mut self) {
+        if !self.writes || !self.ledger.is_changed() {
+            return;
+        }
+        if let Err(error) = self.locked.write_ledger(&mut self.ledger).map(drop) {
+            tracing::warn!("the ledger was not written: {}", crate::error::chain(&error));
+        }
+    }
+}
+
+impl Drop for OpenTransaction {
+    fn drop(&mut self) {
+        self.write_ledger();
+    }
+}

@@ -1,0 +1,213 @@
+//! What the command line accepts.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use poolwarden::{Register, Request, Stop};
+
+/// Keeps a pool of long-lived worker processes: who lives, who is dead, and how to stop
+/// one without ever touching another process.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) options: Options,
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+/// Options of every verb, before or after it.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// The pool's directory [default: $XDG_STATE_HOME/poolwarden]
+    #[arg(long, global = true, value_name = "DIR", env = "POOLWARDEN_STATE_DIR")]
+    pub(crate) state_dir: Option<PathBuf>,
+    /// Print the answer as JSON also on a terminal
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// How long to wait while somebody else holds the pool's lock [default: 10s]
+    #[arg(long, global = true, value_name = "TIME", env = "POOLWARDEN_LOCK_WAIT", value_parser = duration)]
+    pub(crate) lock_wait: Option<Duration>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Serve the pool as MCP tools over standard input and output
+    Mcp {
+        /// Put this before each tool's name, as in alc_pool_status
+        #[arg(long, default_value = "", value_name = "PREFIX", value_parser = prefix)]
+        tool_prefix: String,
+    },
+    /// Collect the entries of dead workers and list the rest
+    Ensure(EnsureArguments),
+    /// List the workers with what is proven about each
+    ///
+    /// With SID the exit code is 0 when it runs, 3 when it does not, and 4 when that
+    /// cannot be proven.
+    Status(StatusArguments),
+    /// Stop one worker, or all
+    Stop(StopArguments),
+    /// Add an entry for a process that already runs
+    Register(RegisterArguments),
+    /// Drop an entry without touching its process
+    Forget(ForgetArguments),
+    /// Show the whole job on a real pool in a temporary directory
+    Demo,
+    /// A worker of the demonstration: serves a socket until it is told to end
+    #[command(hide = true)]
+    DemoWorker {
+        /// Where to listen
+        sock: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EnsureArguments {
+    /// Only say what would be removed
+    #[arg(long)]
+    dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StatusArguments {
+    /// Only this session
+    sid: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StopArguments {
+    /// The session to stop
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    sid: Option<String>,
+    /// Stop every worker of the pool
+    #[arg(long)]
+    all: bool,
+    /// How long to wait for the exit; 0s does not wait
+    #[arg(long, default_value = "2s", value_name = "TIME", value_parser = grace)]
+    grace: Duration,
+    /// Kill what is still there after the grace period
+    #[arg(long)]
+    force: bool,
+    /// Only say what would be done
+    #[arg(long)]
+    dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RegisterArguments {
+    /// The session id
+    #[arg(long)]
+    sid: String,
+    /// The process that serves it
+    #[arg(long)]
+    pid: u32,
+    /// Path of its Unix socket
+    #[arg(long, default_value = "", value_name = "PATH")]
+    sock: String,
+    /// Version of the worker
+    #[arg(long, default_value = "", value_name = "V")]
+    version: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ForgetArguments {
+    /// The session
+    sid: String,
+    /// Also when its process is not proven dead; it will run on, unrecorded
+    #[arg(long)]
+    even_if_alive: bool,
+}
+
+impl Verb {
+    /// The request that the verb means, where it is one.
+    pub(crate) fn request(&self) -> Option<Request> {
+        Some(match self {
+            Self::Ensure(arguments) => Request::Ensure { dry_run: arguments.dry_run },
+            Self::Status(arguments) => Request::Status { sid: arguments.sid.clone() },
+            Self::Stop(arguments) => Request::Stop(Stop {
+                sid: arguments.sid.clone(),
+                grace: arguments.grace,
+                force: arguments.force,
+                dry_run: arguments.dry_run,
+            }),
+            Self::Register(arguments) => Request::Register(Register {
+                sid: arguments.sid.clone(),
+                pid: arguments.pid,
+                sock: arguments.sock.clone(),
+                version: arguments.version.clone(),
+            }),
+            Self::Forget(arguments) => Request::Forget {
+                sid: arguments.sid.clone(),
+                even_if_alive: arguments.even_if_alive,
+            },
+            Self::Mcp { .. } | Self::Demo | Self::DemoWorker { .. } => return None,
+        })
+    }
+}
+
+/// A time with its unit, such as `2s`, `300ms` or `1m 30s`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let parsed: jiff::SignedDuration =
+        text.parse().map_err(|error| format!("{error}; write it like 2s or 300ms"))?;
+    Duration::try_from(parsed).map_err(|_| "a time cannot be negative".into())
+}
+
+fn grace(text: &str) -> Result<Duration, String> {
+    let grace = duration(text)?;
+    if grace > Stop::MAX_GRACE {
+        return Err(format!("the longest is {}s", Stop::MAX_GRACE.as_secs()));
+    }
+    Ok(grace)
+}
+
+/// What MCP allows in a tool name (specification 2025-11-25, tools: names), with room
+/// for the name itself.
+fn prefix(text: &str) -> Result<String, String> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    if text.len() > 64 || !text.chars().all(allowed) {
+        return Err("a prefix has up to 64 of A-Z a-z 0-9 _ - .".into());
+    }
+    Ok(text.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn parse(arguments: &[&str]) -> Result<Arguments, clap::Error> {
+        Arguments::try_parse_from(std::iter::once(&"poolwarden").chain(arguments))
+    }
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn options_stand_before_or_after_the_verb() {
+        for arguments in [["--state-dir", "/p", "--json", "ensure"], ["ensure", "--json", "--state-dir", "/p"]] {
+            let parsed = parse(&arguments).unwrap();
+            assert_eq!(parsed.options.state_dir, Some("/p".into()));
+            assert!(parsed.options.json);
+        }
+    }
+
+    #[test]
+    fn stopping_everything_must_be_said() {
+        assert!(parse(&["stop"]).is_err());
+        assert!(parse(&["stop", "a", "--all"]).is_err());
+        let all = parse(&["stop", "--all", "--grace", "300ms"]).unwrap().verb.request();
+        let stop = Stop { grace: Duration::from_millis(300), ..Stop::default() };
+        assert_eq!(all, Some(Request::Stop(stop)));
+    }
+
+    #[test]
+    fn times_have_a_unit_and_a_bound() {
+        for wrong in ["2", "-1s", "x", "2h"] {
+            assert!(parse(&["stop", "a", &format!("--grace={wrong}")]).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Exit codes.
+
+use std::process::ExitCode;
+
+use poolwarden::{Error, Request};
+use serde_json::Value;
+
+/// What the program's exit status says. Usage errors exit with 2, from the parser.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Done.
+    Ok = 0,
+    /// The request failed, or a stop has errors.
+    Failed = 1,
+    /// `status SID`: it does not run.
+    NotRunning = 3,
+    /// `status SID`: whether it runs cannot be proven.
+    Undecidable = 4,
+    /// Somebody else held the lock for too long.
+    Busy = 5,
+    /// The registry cannot be read.
+    Corrupted = 6,
+    /// The policy failed, or was denied or refused something.
+    Policy = 7,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+pub(super) fn of_error(error: &Error) -> Exit {
+    match error {
+        Error::Busy(_) => Exit::Busy,
+        Error::Corrupted { .. } => Exit::Corrupted,
+        Error::Policy(_) | Error::Denied(_) | Error::Refused(_) => Exit::Policy,
+        _ => Exit::Failed,
+    }
+}
+
+pub(super) fn of_answer(request: &Request, answer: &Value) -> Exit {
+    match request {
+        Request::Status { sid: Some(_) } => {
+            let standings = answer["sessions"].as_array().into_iter().flatten();
+            let mut standings = standings.filter_map(|session| session["status"].as_str()).peekable();
+            if standings.peek().is_none() {
+                Exit::NotRunning
+            } else if standings.all(|status| matches!(status, "running" | "stopping")) {
+                Exit::Ok
+            } else {
+                Exit::Undecidable
+            }
+        }
+        Request::Stop(_) if answer["errors"].as_array().is_some_and(|errors| !errors.is_empty()) => {
+            Exit::Failed
+        }
+        _ => Exit::Ok,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use poolwarden::Stop;
+    use serde_json::json;
+
+    #[test]
+    fn status_of_one_session_tells_its_standing() {
+        let status = Request::Status { sid: Some("a".into()) };
+        let answer = |statuses: &[&str]| {
+            json!({"sessions": statuses.iter().map(|s| json!({"status": s})).collect::<Vec<_>>()})
+        };
+        assert_eq!(of_answer(&status, &answer(&[])), Exit::NotRunning);
+        assert_eq!(of_answer(&status, &answer(&["running"])), Exit::Ok);
+        assert_eq!(of_answer(&status, &answer(&["stopping"])), Exit::Ok);
+        for status_text in ["unproven", "foreign", "unknown"] {
+            assert_eq!(of_answer(&status, &answer(&[status_text])), Exit::Undecidable);
+        }
+        assert_eq!(of_answer(&Request::Status { sid: None }, &answer(&[])), Exit::Ok);
+    }
+
+    #[test]
+    fn a_stop_with_errors_fails() {
+        let stop = Request::Stop(Stop::default());
+        assert_eq!(of_answer(&stop, &json!({"errors": []})), Exit::Ok);
+        assert_eq!(of_answer(&stop, &json!({"errors": ["x"]})), Exit::Failed);
+    }
+}

@@ -1,0 +1,83 @@
+//! The command line: verbs, output, exit codes.
+
+mod arguments;
+mod demo;
+mod exit;
+mod output;
+mod table;
+mod worker;
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use poolwarden::{Cancel, Policy, Pool, PoolBuilder, Request};
+
+pub(crate) use arguments::{Arguments, Options, Verb};
+pub(crate) use exit::Exit;
+
+use crate::mcp;
+
+/// Carries out what the command line asks.
+pub(crate) fn run(arguments: Arguments) -> Exit {
+    let Arguments { options, verb } = arguments;
+    let done = match verb {
+        Verb::Mcp { tool_prefix } => open(&options).and_then(|pool| {
+            mcp::serve(pool, &tool_prefix)?;
+            Ok(Exit::Ok)
+        }),
+        Verb::Demo => demo::run(),
+        Verb::DemoWorker { sock } => worker::run(&sock),
+        Verb::Ensure(_) | Verb::Status(_) | Verb::Stop(_) | Verb::Register(_) | Verb::Forget(_) => {
+            verb.request().context("the verb makes no request").and_then(|request| {
+                let json = options.json || !std::io::stdout().is_terminal();
+                ask(&open(&options)?, request, json)
+            })
+        }
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("error: {}", output::line(&format!("{error:#}")));
+        Exit::Failed
+    })
+}
+
+/// Asks the pool and prints its answer.
+fn ask(pool: &Pool, request: Request, json: bool) -> anyhow::Result<Exit> {
+    let cancel = Cancel::new().context("cannot start the request")?;
+    Ok(match pool.call(request.clone(), &cancel) {
+        Ok(answer) => {
+            output::print(&request, &answer, json)?;
+            exit::of_answer(&request, answer.value())
+        }
+        Err(error) => {
+            output::complain(&error);
+            exit::of_error(&error)
+        }
+    })
+}
+
+/// The pool that the options name, with the shipped policy.
+fn open(options: &Options) -> anyhow::Result<Pool> {
+    let directory = match &options.state_dir {
+        Some(directory) => directory.clone(),
+        None => default_directory()?,
+    };
+    let mut limits = poolwarden::Limits::default();
+    if let Some(wait) = options.lock_wait {
+        limits.lock_wait = wait;
+    }
+    Ok(PoolBuilder::new(directory).limits(limits).build(Policy::shipped()?))
+}
+
+/// `$XDG_STATE_HOME/poolwarden`, by default `~/.local/state/poolwarden` (XDG Base
+/// Directory Specification 0.8: a relative path there is to be ignored).
+fn default_directory() -> anyhow::Result<PathBuf> {
+    let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    if let Some(state) = absolute("XDG_STATE_HOME") {
+        return Ok(state.join("poolwarden"));
+    }
+    let Some(home) = absolute("HOME") else {
+        bail!("no pool directory: neither --state-dir nor POOLWARDEN_STATE_DIR is given, and HOME is not set");
+    };
+    Ok(home.join(".local/state/poolwarden"))
+}

@@ -1,0 +1,122 @@
+//! Answers as tables for a terminal.
+
+use poolwarden::Request;
+use serde_json::Value;
+
+use super::output::line;
+
+/// The columns of one kind of row: heading, and the field that it shows.
+type Columns = &'static [(&'static str, &'static str)];
+
+const SESSIONS: Columns = &[
+    ("SID", "sid"),
+    ("PID", "pid"),
+    ("STATUS", "status"),
+    ("VERSION", "version"),
+    ("CREATED", "created_at"),
+    ("SOCKET", "sock"),
+    ("EVIDENCE", "evidence"),
+];
+const STANDINGS: Columns =
+    &[("SID", "sid"), ("PID", "pid"), ("STANDING", "standing"), ("EVIDENCE", "evidence")];
+const OUTCOMES: Columns =
+    &[("SID", "sid"), ("PID", "pid"), ("OUTCOME", "outcome"), ("EVIDENCE", "evidence")];
+
+/// The answer in words and tables. An empty one says that it is empty.
+pub(super) fn render(request: &Request, answer: &Value) -> String {
+    let mut text = String::new();
+    match request {
+        Request::Ensure { .. } | Request::Status { .. } => {
+            section(&mut text, None, SESSIONS, &answer["sessions"]);
+            if text.is_empty() {
+                text.push_str("no workers\n");
+            }
+            let heading = if request.is_dry_run() { "would be removed:" } else { "removed:" };
+            section(&mut text, Some(heading), STANDINGS, &answer["removed"]);
+        }
+        Request::Stop(_) => {
+            section(&mut text, None, OUTCOMES, &answer["outcomes"]);
+            if text.is_empty() {
+                text.push_str("no workers\n");
+            }
+            for error in answer["errors"].as_array().into_iter().flatten() {
+                text.push_str(&format!("error: {}\n", cell(error)));
+            }
+        }
+        Request::Register(_) => {
+            let registered = Value::Array(vec![answer["registered"].clone()]);
+            section(&mut text, Some("registered:"), SESSIONS, &registered);
+            if answer["replaced"].is_object() {
+                let replaced = Value::Array(vec![answer["replaced"].clone()]);
+                section(&mut text, Some("replaced:"), STANDINGS, &replaced);
+            }
+        }
+        Request::Forget { .. } => {
+            section(&mut text, Some("forgotten:"), STANDINGS, &answer["forgotten"]);
+        }
+    }
+    text
+}
+
+/// Appends rows under a heading; nothing when there are none. A column that is empty in
+/// every row is left out.
+fn section(text: &mut String, heading: Option<&str>, columns: Columns, rows: &Value) {
+    let Some(rows) = rows.as_array().filter(|rows| !rows.is_empty()) else {
+        return;
+    };
+    if let Some(heading) = heading {
+        text.push_str(heading);
+        text.push('\n');
+    }
+    let mut lines = vec![String::new(); rows.len() + 1];
+    for (title, field) in columns {
+        let cells: Vec<_> = rows.iter().map(|row| cell(&row[field])).collect();
+        if cells.iter().all(String::is_empty) {
+            continue;
+        }
+        let cells = std::iter::once((*title).to_owned()).chain(cells);
+        let cells: Vec<_> = cells.collect();
+        let width = cells.iter().map(|cell| cell.chars().count()).max().unwrap_or(0);
+        for (line, cell) in lines.iter_mut().zip(cells) {
+            line.push_str(&format!("{cell:width$}  "));
+        }
+    }
+    for line in lines {
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+}
+
+/// One field, harmless for a terminal.
+fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => line(text),
+        other => line(&other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_table_shows_only_columns_that_say_something() {
+        let answer = json!({"sessions": [
+            {"sid": "a", "pid": 10, "status": "running", "version": "", "sock": "/s", "created_at": "2026-01-01T00:00:00Z"},
+            {"sid": "long\u{1b}", "pid": 7, "status": "foreign", "version": "", "sock": "", "created_at": "", "evidence": "elsewhere"},
+        ]});
+        insta::assert_snapshot!(render(&Request::Status { sid: None }, &answer), @r"
+        SID         PID  STATUS   CREATED               SOCKET  EVIDENCE
+        a           10   running  2026-01-01T00:00:00Z  /s
+        long\u{1b}  7    foreign                                elsewhere
+        ");
+    }
+
+    #[test]
+    fn an_empty_pool_says_so() {
+        let answer = json!({"sessions": [], "removed": []});
+        assert_eq!(render(&Request::Ensure { dry_run: false }, &answer), "no workers\n");
+    }
+}

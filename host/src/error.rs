@@ -1,0 +1,91 @@
+//! Why a request has no answer.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Why a request failed. The text says what happened, to which file or session, and
+/// what to do next.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Somebody else held the pool's lock for longer than the bounded wait.
+    #[error("{0}")]
+    Busy(String),
+    /// The registry is not one. Nothing was changed.
+    #[error("the registry {} cannot be read{}: {detail}; nothing was changed, repair the file or restore it from a copy", .path.display(), position(*.line, *.column))]
+    Corrupted {
+        /// The registry file.
+        path: PathBuf,
+        /// Line, counted from 1; 0 when unknown.
+        line: u64,
+        /// Column, counted from 1; 0 when unknown.
+        column: u64,
+        /// What is wrong there.
+        detail: String,
+    },
+    /// The request cannot be met as the pool stands.
+    #[error("{0}")]
+    Rejected(String),
+    /// The policy lacks a grant.
+    #[error("{0}")]
+    Denied(String),
+    /// The policy asked for what no grant allows, or asked at the wrong time.
+    #[error("the policy was refused: {0}")]
+    Refused(String),
+    /// The system refused a call on a file or a process, or a file is too large.
+    #[error("{0}")]
+    System(String),
+    /// The client withdrew the request.
+    #[error("the request was cancelled")]
+    Cancelled,
+    /// The policy broke off or gave no usable answer.
+    #[error("the policy failed: {0}")]
+    Policy(#[from] Fault),
+}
+
+/// How a policy failed.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fault {
+    /// It computed for longer than it may.
+    #[error("it used more than {} ms of processor time", .0.as_millis())]
+    Cpu(Duration),
+    /// Its memory grew beyond the limit.
+    #[error("it needed more than {0} bytes of memory")]
+    Memory(usize),
+    /// Its tables grew beyond the limit.
+    #[error("it needed more than {0} table elements")]
+    Tables(usize),
+    /// It ran out of stack, as endless recursion does.
+    #[error("it ran out of stack")]
+    Stack,
+    /// Its answer is larger than the limit.
+    #[error("its answer has {size} bytes, the limit is {limit}")]
+    AnswerTooLarge {
+        /// Bytes of the answer.
+        size: usize,
+        /// Bytes that are allowed.
+        limit: usize,
+    },
+    /// Its answer is no JSON object.
+    #[error("its answer is not a JSON object: {0}")]
+    NotJson(String),
+    /// It trapped.
+    #[error("it trapped: {0}")]
+    Trap(String),
+}
+
+fn position(line: u64, column: u64) -> String {
+    if line == 0 { String::new() } else { format!(" at line {line}, column {column}") }
+}
+
+/// An error and its sources in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        text = format!("{text}: {source}");
+        next = source.source();
+    }
+    text
+}

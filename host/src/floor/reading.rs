@@ -1,0 +1,148 @@
+//! The host's own reading of a registry.
+
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+use serde::Deserialize;
+
+use crate::process::Claim;
+
+/// A registry as the host read it: its bytes, and the claims in them.
+///
+/// The policy parses the same bytes for itself. What it may signal and what it may drop
+/// is measured against this reading.
+pub(crate) struct Reading {
+    bytes: Option<Vec<u8>>,
+    claims: Result<Vec<Claim>, Unreadable>,
+    by_sid: OnceLock<HashMap<String, Vec<usize>>>,
+}
+
+/// Why bytes are not a registry, with the position that the parser gives.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+#[error("{0}")]
+pub(crate) struct Unreadable(String);
+
+#[derive(Deserialize)]
+struct File {
+    sessions: Vec<Entry>,
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    sid: String,
+    pid: u32,
+    sock: String,
+    // Not part of a claim, but algocline refuses a whole file in which one is missing.
+    #[serde(rename = "version")]
+    _version: String,
+    created_at: String,
+}
+
+impl Reading {
+    /// Reads a registry; no file is an empty one.
+    pub(crate) fn new(bytes: Option<Vec<u8>>) -> Self {
+        let claims = bytes.as_deref().map_or_else(|| Ok(Vec::new()), parse);
+        Self { bytes, claims, by_sid: OnceLock::new() }
+    }
+
+    /// The bytes on disk, where there is a file.
+    pub(crate) fn bytes(&self) -> Option<&[u8]> {
+        self.bytes.as_deref()
+    }
+
+    /// The claims, in the order of the file.
+    ///
+    /// # Errors
+    /// When the bytes are not a registry.
+    pub(crate) fn claims(&self) -> Result<&[Claim], Unreadable> {
+        match &self.claims {
+            Ok(claims) => Ok(claims),
+            Err(error) => Err(error.clone()),
+        }
+    }
+
+    /// The indices of the entries with this sid.
+    pub(crate) fn with_sid(&self, sid: &str) -> &[usize] {
+        let by_sid = self.by_sid.get_or_init(|| {
+            let mut by_sid: HashMap<String, Vec<usize>> = HashMap::new();
+            for (index, claim) in self.claims.iter().flatten().enumerate() {
+                by_sid.entry(claim.sid.clone()).or_default().push(index);
+            }
+            by_sid
+        });
+        by_sid.get(sid).map_or(&[], Vec::as_slice)
+    }
+
+    /// Where this very claim stands. `hint` is where it is expected: a policy mostly
+    /// asks for all entries in order.
+    pub(crate) fn position(&self, claim: &Claim, hint: usize) -> Option<usize> {
+        let claims = self.claims.as_ref().ok()?;
+        if claims.get(hint) == Some(claim) {
+            return Some(hint);
+        }
+        self.with_sid(&claim.sid).iter().copied().find(|&index| claims[index] == *claim)
+    }
+}
+
+fn parse(bytes: &[u8]) -> Result<Vec<Claim>, Unreadable> {
+    // serde_json does not look at the text of fields that it skips.
+    let text = std::str::from_utf8(bytes)
+        .map_err(|error| Unreadable(format!("not UTF-8 after byte {}", error.valid_up_to())))?;
+    let file: File = serde_json::from_str(text).map_err(|error| Unreadable(error.to_string()))?;
+    let claim = |entry: Entry| Claim {
+        sid: entry.sid,
+        pid: entry.pid,
+        created_at: entry.created_at,
+        sock: entry.sock,
+    };
+    Ok(file.sessions.into_iter().map(claim).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(sid: &str, pid: u32) -> String {
+        format!(r#"{{"sid":"{sid}","pid":{pid},"sock":"","version":"","created_at":"x"}}"#)
+    }
+
+    fn reading(entries: &[String]) -> Reading {
+        Reading::new(Some(format!(r#"{{"sessions":[{}]}}"#, entries.join(",")).into_bytes()))
+    }
+
+    #[test]
+    fn no_file_is_an_empty_registry() {
+        assert_eq!(Reading::new(None).claims(), Ok(&[][..]));
+    }
+
+    #[test]
+    fn a_claim_is_found_wherever_it_stands() {
+        let reading = reading(&[entry("a", 2), entry("b", 3), entry("a", 4)]);
+        let claims = reading.claims().unwrap();
+        for hint in [0, 1, 2, 9] {
+            assert_eq!(reading.position(&claims[2], hint), Some(2));
+        }
+        let other = Claim { pid: 5, ..claims[2].clone() };
+        assert_eq!(reading.position(&other, 2), None);
+        assert_eq!(reading.with_sid("a"), [0, 2]);
+        assert_eq!(reading.with_sid("c"), []);
+    }
+
+    #[test]
+    fn what_algocline_refuses_is_unreadable() {
+        for text in [
+            "",
+            "{}",
+            "[]",
+            r#"{"sessions":[{"sid":"a","pid":2,"sock":"","created_at":""}]}"#,
+            r#"{"sessions":[{"sid":"a","pid":-2,"sock":"","version":"","created_at":""}]}"#,
+            r#"{"sessions":[{"sid":"a","pid":2,"pid":3,"sock":"","version":"","created_at":""}]}"#,
+            r#"{"sessions":[],"sessions":[]}"#,
+            r#"{"sessions":[]} x"#,
+        ] {
+            assert!(Reading::new(Some(text.into())).claims().is_err(), "{text}");
+        }
+        let not_utf8 = b"{\"sessions\":[],\"x\":\"\xff\"}".to_vec();
+        assert!(Reading::new(Some(not_utf8)).claims().is_err());
+    }
+}

@@ -1,0 +1,136 @@
+//! The server: from a tool call to a request on the pool, and back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use poolwarden::{Answer, Cancel, Error, Pool, Request};
+use rmcp::model::{
+    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, Implementation,
+    ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool,
+};
+use rmcp::service::RequestContext;
+use rmcp::{ErrorData, RoleServer, ServerHandler};
+use tokio::sync::watch;
+
+use super::tools::{INSTRUCTIONS, PoolTool};
+use crate::hint::hint;
+
+/// How long requests under way may still take when the input has ended. Clients wait
+/// two seconds for a server to exit before they signal it.
+const CLOSING_GRACE: Duration = Duration::from_millis(1500);
+
+/// Serves the tools on one pool.
+pub(super) struct Server {
+    pool: Arc<Pool>,
+    tools: Vec<(PoolTool, Tool)>,
+    closing: watch::Sender<bool>,
+}
+
+impl Server {
+    pub(super) fn new(pool: Arc<Pool>, prefix: &str) -> Self {
+        let tools = PoolTool::ALL.map(|tool| (tool, tool.definition(prefix))).into();
+        Self { pool, tools, closing: watch::Sender::new(false) }
+    }
+
+    /// To be set when the input has ended.
+    pub(super) fn closing(&self) -> watch::Sender<bool> {
+        self.closing.clone()
+    }
+
+    /// Runs a request on a thread where it may block, and withdraws it when the client
+    /// does, when this call is dropped, or some time after the input has ended.
+    async fn run(
+        &self,
+        request: Request,
+        context: &RequestContext<RoleServer>,
+    ) -> Result<Answer, Error> {
+        let cancel = Cancel::new().map_err(|error| {
+            Error::System(format!("cannot start a request: {error}; close some files and try again"))
+        })?;
+        let _withdraw = WithdrawOnDrop(cancel.clone());
+        let pool = self.pool.clone();
+        let of_request = cancel.clone();
+        let mut work = tokio::task::spawn_blocking(move || pool.call(request, &of_request));
+        let mut closing = self.closing.subscribe();
+        let over = async {
+            // The sender lives as long as the server.
+            let _ = closing.wait_for(|closing| *closing).await;
+            let _ = tokio::time::timeout(CLOSING_GRACE, std::future::pending::<()>()).await;
+        };
+        let done = tokio::select! {
+            done = &mut work => done,
+            () = context.ct.cancelled() => { cancel.cancel(); work.await }
+            () = over => { cancel.cancel(); work.await }
+        };
+        done.unwrap_or_else(|panic| {
+            Err(Error::System(format!("the request broke off: {panic}; please report this")))
+        })
+    }
+}
+
+/// Withdraws a request whose call nobody waits for any more.
+struct WithdrawOnDrop(Cancel);
+
+impl Drop for WithdrawOnDrop {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
+impl ServerHandler for Server {
+    fn get_info(&self) -> ServerConfig {
+        let mut info = ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
+            .with_instructions(INSTRUCTIONS);
+        info.server_info = Implementation::new("poolwarden", env!("CARGO_PKG_VERSION"));
+        info
+    }
+
+    async fn list_tools(
+        &self,
+        _page: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        let tools = self.tools.iter().map(|(_, tool)| tool.clone()).collect();
+        Ok(ListToolsResult::with_all_items(tools))
+    }
+
+    async fn call_tool(
+        &self,
+        call: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let Some((tool, _)) = self.tools.iter().find(|(_, tool)| tool.name == call.name) else {
+            let known: Vec<_> = self.tools.iter().map(|(_, tool)| tool.name.as_ref()).collect();
+            return Err(ErrorData::invalid_params(
+                format!("unknown tool {:?}; the tools are {}", call.name, known.join(", ")),
+                None,
+            ));
+        };
+        let result = match tool.request(call.arguments) {
+            Ok(request) => match self.run(request, &context).await {
+                Ok(answer) => {
+                    let (text, value) = answer.into_parts();
+                    let mut result = CallToolResult::success(vec![ContentBlock::text(text)]);
+                    result.structured_content = Some(value);
+                    result
+                }
+                Err(error) => failure(&error),
+            },
+            Err(text) => CallToolResult::error(vec![ContentBlock::text(text)]),
+        };
+        Ok(result.into())
+    }
+
+    fn get_tool(&self, name: &str) -> Option<Tool> {
+        self.tools.iter().find(|(_, tool)| tool.name == name).map(|(_, tool)| tool.clone())
+    }
+}
+
+/// A failed request as the model sees it: what happened, and what to do.
+fn failure(error: &Error) -> CallToolResult {
+    let text = match hint(error) {
+        Some(hint) => format!("{error}\n{hint}"),
+        None => error.to_string(),
+    };
+    CallToolResult::error(vec![ContentBlock::text(text)])
+}

@@ -1,0 +1,174 @@
+//! The tools: their definitions, and their arguments as requests.
+
+use std::time::Duration;
+
+use poolwarden::{Request, Stop};
+use rmcp::model::{JsonObject, Tool, ToolAnnotations};
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::schema::{
+    EnsureAnswer, EnsureArguments, StatusAnswer, StatusArguments, StopAnswer, StopArguments,
+};
+
+/// When to use which tool, for the model that reads it.
+pub(super) const INSTRUCTIONS: &str = "Keeps a pool of long-lived worker processes that \
+agents and servers share. Use pool_status to see which workers are alive; it answers for one \
+session when given a sid. Use pool_ensure before handing work to the pool: it collects the \
+entries of dead workers and says what it removed and why. Use pool_stop with a sid to stop one \
+worker; without a sid it stops all of them, so pass one unless everything is to end. A worker \
+that does not exit within grace_ms stays listed as `stopping`; force kills it. No process is \
+ever signalled that is not proven to be the registered worker: `unproven` and `foreign` \
+sessions are kept and left alone, and the evidence says why.";
+
+/// A tool of the pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PoolTool {
+    Ensure,
+    Status,
+    Stop,
+}
+
+impl PoolTool {
+    /// In the order of `tools/list`.
+    pub(super) const ALL: [Self; 3] = [Self::Ensure, Self::Status, Self::Stop];
+
+    /// The name without a prefix.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Ensure => "pool_ensure",
+            Self::Status => "pool_status",
+            Self::Stop => "pool_stop",
+        }
+    }
+
+    /// The definition that clients list.
+    pub(super) fn definition(self, prefix: &str) -> Tool {
+        let name = format!("{prefix}{}", self.name());
+        match self {
+            Self::Ensure => define::<EnsureArguments, EnsureAnswer>(
+                name,
+                "Collect dead workers",
+                "Checks every registered worker, removes the entries of those that are proven \
+                 dead, and lists the rest. Starts nothing and signals nobody. Calling it again \
+                 changes nothing.",
+                // It removes entries, but only of processes that are gone.
+                ToolAnnotations::new().read_only(false).destructive(false).idempotent(true),
+            ),
+            Self::Status => define::<StatusArguments, StatusAnswer>(
+                name,
+                "List workers",
+                "Lists the registered workers with what is proven about each: running, \
+                 stopping, unproven, foreign or unknown. Entries of dead workers are collected \
+                 on the way. With a sid, only that session; an unknown one gives an empty list.",
+                ToolAnnotations::new().read_only(false).destructive(false).idempotent(true),
+            ),
+            Self::Stop => define::<StopArguments, StopAnswer>(
+                name,
+                "Stop workers",
+                "Stops one worker (sid) or, WITHOUT a sid, ALL workers of the pool: sends \
+                 SIGTERM, waits up to grace_ms for the exit, and with force kills what is left. \
+                 Only processes proven to be the registered worker are signalled; the others are \
+                 reported in errors and kept.",
+                ToolAnnotations::new().read_only(false).destructive(true).idempotent(true),
+            ),
+        }
+    }
+
+    /// The request that a call means.
+    ///
+    /// # Errors
+    /// When the arguments do not fit the input schema: a text for the caller.
+    pub(super) fn request(self, arguments: Option<JsonObject>) -> Result<Request, String> {
+        let arguments = Value::Object(arguments.unwrap_or_default());
+        Ok(match self {
+            Self::Ensure => {
+                let EnsureArguments { dry_run } = self.arguments(arguments)?;
+                Request::Ensure { dry_run }
+            }
+            Self::Status => {
+                let StatusArguments { sid } = self.arguments(arguments)?;
+                Request::Status { sid }
+            }
+            Self::Stop => {
+                let StopArguments { sid, grace_ms, force, dry_run } = self.arguments(arguments)?;
+                let grace = grace_ms.map_or(Stop::GRACE, Duration::from_millis);
+                if grace > Stop::MAX_GRACE {
+                    return Err(format!(
+                        "{}: grace_ms is {}, the longest is {}; nothing was done",
+                        self.name(),
+                        grace.as_millis(),
+                        Stop::MAX_GRACE.as_millis()
+                    ));
+                }
+                Request::Stop(Stop { sid, grace, force, dry_run })
+            }
+        })
+    }
+
+    fn arguments<T: DeserializeOwned>(self, arguments: Value) -> Result<T, String> {
+        serde_json::from_value(arguments).map_err(|error| {
+            format!(
+                "{}: the arguments do not fit: {error}; see the tool's inputSchema. Nothing was done",
+                self.name()
+            )
+        })
+    }
+}
+
+fn define<A, R>(name: String, title: &str, description: &'static str, hints: ToolAnnotations) -> Tool
+where
+    A: JsonSchema + 'static,
+    R: JsonSchema + 'static,
+{
+    Tool::new(name, description, JsonObject::new())
+        .with_title(title)
+        .with_input_schema::<A>()
+        .with_output_schema::<R>()
+        // Nothing beyond this machine's processes is reached.
+        .with_annotations(hints.open_world(false))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn request(tool: PoolTool, arguments: Value) -> Result<Request, String> {
+        match arguments {
+            Value::Object(object) => tool.request(Some(object)),
+            _ => tool.request(None),
+        }
+    }
+
+    #[test]
+    fn a_stop_without_arguments_stops_all_with_the_default_grace() {
+        assert_eq!(
+            request(PoolTool::Stop, Value::Null),
+            Ok(Request::Stop(Stop { sid: None, ..Stop::default() }))
+        );
+    }
+
+    #[test]
+    fn misspelt_arguments_never_widen_a_stop() {
+        let error = request(PoolTool::Stop, json!({"session": "a"})).unwrap_err();
+        assert!(error.contains("unknown field `session`"), "{error}");
+        for wrong in [json!({"sid": 1}), json!({"grace_ms": -1}), json!({"grace_ms": 4_000_000})] {
+            assert!(request(PoolTool::Stop, wrong.clone()).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn every_tool_has_object_schemas_and_all_hints() {
+        for tool in PoolTool::ALL {
+            let tool = tool.definition("alc_");
+            assert!(tool.name.starts_with("alc_pool_"));
+            assert_eq!(tool.input_schema["type"], "object");
+            assert_eq!(tool.output_schema.as_ref().unwrap()["type"], "object");
+            let hints = tool.annotations.unwrap();
+            assert!(hints.read_only_hint.is_some() && hints.destructive_hint.is_some());
+            assert!(hints.idempotent_hint.is_some() && hints.open_world_hint.is_some());
+        }
+    }
+}

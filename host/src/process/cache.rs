@@ -1,0 +1,196 @@
+//! Verified processes, remembered between requests.
+
+use std::collections::HashMap;
+use std::os::fd::AsFd;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use rustix::event::{PollFd, PollFlags};
+use rustix::process::{Resource, getrlimit};
+
+use super::decide::{Rung, accepts};
+use super::kernel::{Kernel, poll_now, tells_end};
+use super::ladder::Proven;
+use super::ledger::{Agreement, Whereabouts, agreement, whereabouts};
+use super::{Claim, Process, Proof, Question, Record, Strength};
+
+/// Processes that were proven to be their claims', each under its whole claim.
+///
+/// As long as its pidfd is not readable, a process is still the one that was proven. So
+/// one `poll(2)` answers for a whole pool.
+pub(super) struct Cache {
+    capacity: usize,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    /// By pid first: hashing the whole claim would cost more than everything else.
+    entries: HashMap<u32, Vec<Entry>>,
+    count: usize,
+    /// Counts calls, to tell what was asked for last.
+    call: u64,
+}
+
+struct Entry {
+    claim: Claim,
+    process: Arc<Process>,
+    rung: Rung,
+    proof: Proof,
+    started: SystemTime,
+    used: u64,
+}
+
+/// The most descriptors ever held, whatever the system would allow.
+const MOST: u64 = 4096;
+
+/// How many pidfds may be held: half of what this program may open (getrlimit(2)).
+pub(super) fn default_capacity() -> usize {
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    usize::try_from((limit / 2).min(MOST)).unwrap_or(1).max(1)
+}
+
+impl Cache {
+    pub(super) fn new(capacity: usize) -> Self {
+        Self { capacity, inner: Mutex::default() }
+    }
+
+    pub(super) fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// The remembered process of each question, if it still runs and nothing speaks
+    /// against it. Makes one system call, whatever the number of questions.
+    pub(super) fn recall(
+        &self,
+        kernel: &dyn Kernel,
+        questions: &[Question<'_>],
+        strength: Strength,
+    ) -> Vec<Option<Proven>> {
+        let mut found = self.inner().look_up(questions, strength);
+        let mut fds: Vec<PollFd<'_>> = found
+            .iter()
+            .flatten()
+            .map(|proven| PollFd::from_borrowed_fd(proven.process.as_fd(), PollFlags::IN))
+            .collect();
+        if fds.is_empty() {
+            return found;
+        }
+        let polled = poll_now(kernel, &mut fds).is_ok();
+        let runs: Vec<bool> =
+            fds.iter().map(|fd| polled && matches!(tells_end(fd.revents()), Ok(false))).collect();
+
+        let mut runs = runs.into_iter();
+        for (proven, question) in found.iter_mut().zip(questions) {
+            if let Some(candidate) = proven
+                && !runs.next().unwrap_or(false)
+            {
+                // Ended, or it cannot be told: to be judged anew.
+                self.inner().drop_entry(question.claim, &candidate.process);
+                *proven = None;
+            }
+        }
+        found
+    }
+
+    /// Remembers a process for its claim. When there is no room, what was not asked for
+    /// in the latest call makes room, longest unused first; if all of it was, the process
+    /// is not remembered, since a pool that does not fit would only wash itself out.
+    pub(super) fn remember(&self, claim: &Claim, proven: &Proven) {
+        let mut inner = self.inner();
+        inner.drop_claim(claim);
+        if inner.count >= self.capacity && !inner.drop_longest_unused() {
+            return;
+        }
+        let entry = Entry {
+            claim: claim.clone(),
+            process: proven.process.clone(),
+            rung: proven.rung,
+            proof: proven.proof,
+            started: proven.started,
+            used: inner.call,
+        };
+        inner.entries.entry(claim.pid).or_default().push(entry);
+        inner.count += 1;
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn look_up(&mut self, questions: &[Question<'_>], strength: Strength) -> Vec<Option<Proven>> {
+        self.call += 1;
+        let call = self.call;
+        questions
+            .iter()
+            .map(|question| {
+                let entries = self.entries.get_mut(&question.claim.pid)?;
+                let entry = entries.iter_mut().find(|entry| entry.claim == *question.claim)?;
+                entry.used = call;
+                entry.answer(question.record, strength)
+            })
+            .collect()
+    }
+
+    fn drop_entry(&mut self, claim: &Claim, process: &Arc<Process>) {
+        self.retain(claim.pid, |entry| !Arc::ptr_eq(&entry.process, process));
+    }
+
+    fn drop_claim(&mut self, claim: &Claim) {
+        self.retain(claim.pid, |entry| entry.claim != *claim);
+    }
+
+    fn drop_longest_unused(&mut self) -> bool {
+        let entries = self.entries.values().flatten();
+        let oldest = entries.filter(|entry| entry.used < self.call).min_by_key(|entry| entry.used);
+        let Some((pid, process)) = oldest.map(|entry| (entry.claim.pid, entry.process.clone()))
+        else {
+            return false;
+        };
+        self.retain(pid, |entry| !Arc::ptr_eq(&entry.process, &process));
+        true
+    }
+
+    fn retain(&mut self, pid: u32, keep: impl FnMut(&Entry) -> bool) {
+        let Some(entries) = self.entries.get_mut(&pid) else {
+            return;
+        };
+        let before = entries.len();
+        entries.retain(keep);
+        self.count -= before - entries.len();
+        if entries.is_empty() {
+            self.entries.remove(&pid);
+        }
+    }
+}
+
+impl Entry {
+    /// The entry, if the ledger's row names the same process and the proof is accepted.
+    fn answer(&self, record: Option<&Record>, strength: Strength) -> Option<Proven> {
+        let proof = record.map_or(self.proof, |record| record.proof);
+        if !accepts(strength, proof) || record.is_some_and(|record| !self.agrees(record)) {
+            return None;
+        }
+        let learned = match record {
+            Some(_) => None,
+            None => Some(Record { identity: self.process.identity().clone(), proof }),
+        };
+        Some(Proven {
+            process: self.process.clone(),
+            rung: self.rung,
+            proof,
+            started: self.started,
+            learned,
+        })
+    }
+
+    fn agrees(&self, record: &Record) -> bool {
+        let (row, process) = (&record.identity, self.process.identity());
+        // All but always they are simply equal.
+        row == process
+            || whereabouts(&row.place, &process.place) == Whereabouts::Here
+                && agreement(row, process) == Agreement::Same
+    }
+}

@@ -1,0 +1,116 @@
+//! Which processes never get a signal, whoever asks.
+
+use std::io;
+
+use super::kernel::Kernel;
+use super::procfs::{Stat, user_ids};
+
+/// Why no signal may be sent to a process.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Forbidden {
+    /// It is pid 1.
+    #[error("pid 1 is the init process")]
+    Init,
+    /// It is this program.
+    #[error("pid {pid} is this program itself")]
+    Itself {
+        /// Its pid.
+        pid: u32,
+    },
+    /// This program was started by it, directly or not.
+    #[error("pid {pid} is an ancestor of this program")]
+    Ancestor {
+        /// Its pid.
+        pid: u32,
+    },
+    /// It runs for another user. That counts for root as well: a registry that makes root
+    /// signal other users' processes is more likely wrong than right.
+    #[error(
+        "pid {pid} belongs to another user: its real and effective user ids are {real} and \
+         {effective}, and this program's is {own}"
+    )]
+    OtherUser {
+        /// Its pid.
+        pid: u32,
+        /// Its real user id.
+        real: u32,
+        /// Its effective user id.
+        effective: u32,
+        /// The effective user id of this program.
+        own: u32,
+    },
+    /// One of these could not be ruled out.
+    #[error("whether pid {pid} may get a signal cannot be told: {reason}")]
+    Unclear {
+        /// Its pid.
+        pid: u32,
+        /// What was asked, and what went wrong.
+        reason: String,
+    },
+}
+
+/// How often the walk to the ancestors starts again when one of them ends meanwhile.
+const WALKS: u32 = 3;
+/// Where the walk gives up. No process tree is that deep.
+const DEPTH: u32 = 4096;
+
+/// Decides about the process that has this pid and started then.
+pub(super) fn forbidden(kernel: &dyn Kernel, pid: u32, start_ticks: u64) -> Option<Forbidden> {
+    if pid == 1 {
+        return Some(Forbidden::Init);
+    }
+    if pid == kernel.own_pid() {
+        return Some(Forbidden::Itself { pid });
+    }
+    other_user(kernel, pid).or_else(|| ancestor(kernel, pid, start_ticks))
+}
+
+fn other_user(kernel: &dyn Kernel, pid: u32) -> Option<Forbidden> {
+    let path = format!("/proc/{pid}/status");
+    let ids = kernel.read(&path).and_then(|status| {
+        let malformed = || io::Error::new(io::ErrorKind::InvalidData, "no line `Uid`");
+        user_ids(&status).ok_or_else(malformed)
+    });
+    let own = kernel.effective_uid();
+    match ids {
+        Ok((real, effective)) if real == own && effective == own => None,
+        Ok((real, effective)) => Some(Forbidden::OtherUser { pid, real, effective, own }),
+        Err(error) => Some(Forbidden::Unclear { pid, reason: format!("{path}: {error}") }),
+    }
+}
+
+fn ancestor(kernel: &dyn Kernel, pid: u32, start_ticks: u64) -> Option<Forbidden> {
+    let mut reason = String::new();
+    for _ in 0..WALKS {
+        match is_ancestor(kernel, pid, start_ticks) {
+            Ok(true) => return Some(Forbidden::Ancestor { pid }),
+            Ok(false) => return None,
+            // An ancestor ended under the walk, and its child has a new parent now; or
+            // the file is hidden, and then it stays so.
+            Err(unreadable) => reason = unreadable,
+        }
+    }
+    Some(Forbidden::Unclear { pid, reason })
+}
+
+/// Walks from this program to its ancestors.
+///
+/// An ancestor is never younger than its descendants, so the walk ends at the first one
+/// that started before the process in question. That also spares the files of other
+/// users' processes, which `hidepid` hides (proc(5)).
+fn is_ancestor(kernel: &dyn Kernel, pid: u32, start_ticks: u64) -> Result<bool, String> {
+    let mut path = "/proc/self/stat".to_owned();
+    for _ in 0..DEPTH {
+        let text = kernel.read(&path).map_err(|error| format!("{path}: {error}"))?;
+        let stat = Stat::parse(&text).ok_or_else(|| format!("{path}: not understood"))?;
+        if stat.parent == pid {
+            return Ok(true);
+        }
+        // The parent of init, and of what entered this namespace from outside, is 0.
+        if stat.start_ticks < start_ticks || stat.parent == 0 {
+            return Ok(false);
+        }
+        path = format!("/proc/{}/stat", stat.parent);
+    }
+    Err(format!("more than {DEPTH} ancestors"))
+}

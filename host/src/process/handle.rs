@@ -1,0 +1,102 @@
+//! A process that was verified, and signals to it.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+
+use nix::errno::Errno;
+
+use super::forbidden::{Forbidden, forbidden};
+use super::kernel::{Kernel, has_ended};
+use super::subject::{Subject, errno};
+use super::{Identity, Signal};
+
+/// A pidfd whose process was verified after it was opened.
+///
+/// It stays that process whatever happens: when the process ends and its pid is given
+/// to another one, signals through this find nobody. Dropping it closes the pidfd.
+pub struct Process {
+    kernel: Arc<dyn Kernel>,
+    pidfd: OwnedFd,
+    pid: u32,
+    identity: Identity,
+}
+
+/// Why a signal was not sent.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// The process has terminated. Nothing was sent.
+    #[error("the process has ended")]
+    Ended,
+    /// The system refused `pidfd_send_signal(2)`: `EPERM` without the permission, `ENOSYS`
+    /// before Linux 5.1. Nothing was sent.
+    #[error(transparent)]
+    System(#[from] io::Error),
+}
+
+impl Process {
+    pub(super) fn new(kernel: &Arc<dyn Kernel>, subject: Subject, identity: Identity) -> Self {
+        Self { kernel: kernel.clone(), pidfd: subject.pidfd, pid: subject.pid, identity }
+    }
+
+    /// Its pid, for people to read: the pidfd is what counts.
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Who it is.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Sends a signal to this process, and to no other whatever became of its pid.
+    ///
+    /// It does not ask [`forbidden`](Self::forbidden): whoever decides to send does.
+    ///
+    /// # Errors
+    /// [`SendError::Ended`] also for a zombie, which the system would let pass.
+    pub fn send(&self, signal: Signal) -> Result<(), SendError> {
+        if self.has_ended()? {
+            return Err(SendError::Ended);
+        }
+        match self.kernel.send_signal(self.pidfd.as_fd(), signal) {
+            Err(error) if errno(&error) == Some(Errno::ESRCH) => Err(SendError::Ended),
+            sent => Ok(sent?),
+        }
+    }
+
+    /// Whether it has terminated, reaped or not.
+    ///
+    /// # Errors
+    /// When the system refuses `poll(2)`.
+    pub fn has_ended(&self) -> io::Result<bool> {
+        has_ended(self.kernel.as_ref(), self.pidfd.as_fd())
+    }
+
+    /// Why no signal may be sent to it, whoever asks. `None`: nothing forbids it.
+    pub fn forbidden(&self) -> Option<Forbidden> {
+        let reason = forbidden(self.kernel.as_ref(), self.pid, self.identity.start_ticks)?;
+        // What was read is about this process only if it still runs. If not, its pid may
+        // be somebody else's, and a signal through the pidfd meets nobody.
+        match self.has_ended() {
+            Ok(true) => None,
+            _ => Some(reason),
+        }
+    }
+}
+
+impl AsFd for Process {
+    /// The pidfd: readable once the process has ended.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.pidfd.as_fd()
+    }
+}
+
+impl std::fmt::Debug for Process {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Process")
+            .field("pid", &self.pid)
+            .field("identity", &self.identity)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,122 @@
+//! What the host can ask about processes, and who answers it on Linux.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::cache::{Cache, default_capacity};
+use super::finding::{Finding, Inspection, Question, Standing, Strength};
+use super::identify::{Identified, IdentifyError, identify};
+use super::kernel::Kernel;
+use super::ladder::{Ladder, Proven};
+use super::linux::Linux;
+use super::wait::{WaitError, wait};
+use super::Process;
+use crate::cancel::Cancel;
+
+/// Facts and proofs about processes.
+pub trait Processes: Send + Sync {
+    /// Answers each question, in order. Ask for a whole pool at once.
+    ///
+    /// It never fails: what cannot be found out is [`Standing::Unknown`].
+    fn inspect(&self, questions: &[Question<'_>], strength: Strength) -> Vec<Inspection>;
+
+    /// Holds the process that runs under `pid` now, whoever it is.
+    ///
+    /// # Errors
+    /// See [`IdentifyError`].
+    fn identify(&self, pid: u32) -> Result<Identified, IdentifyError>;
+
+    /// Waits until every process has ended or the timeout is over, and says for each, in
+    /// order, whether it has ended. A timeout of zero only looks.
+    ///
+    /// # Errors
+    /// [`WaitError::Cancelled`] when the request was withdrawn before all had ended, and
+    /// [`WaitError::Io`] when the system refuses `poll(2)`.
+    fn wait(
+        &self,
+        processes: &[Arc<Process>],
+        timeout: Duration,
+        cancel: &Cancel,
+    ) -> Result<Vec<bool>, WaitError>;
+}
+
+/// Processes as Linux knows them: pidfds, `/proc` and sockets.
+///
+/// Keeps the pidfds of what it has proven, at most half as many as this program may open
+/// files when it is made. To keep more, raise `RLIMIT_NOFILE` before.
+pub struct LinuxProcesses {
+    kernel: Arc<dyn Kernel>,
+    cache: Cache,
+}
+
+impl LinuxProcesses {
+    /// Knows nothing yet.
+    pub fn new() -> Self {
+        Self::with_kernel(Arc::new(Linux), default_capacity())
+    }
+
+    /// The same over another kernel, keeping at most `capacity` pidfds.
+    pub(crate) fn with_kernel(kernel: Arc<dyn Kernel>, capacity: usize) -> Self {
+        Self { kernel, cache: Cache::new(capacity) }
+    }
+}
+
+impl Default for LinuxProcesses {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Processes for LinuxProcesses {
+    fn inspect(&self, questions: &[Question<'_>], strength: Strength) -> Vec<Inspection> {
+        let remembered = self.cache.recall(self.kernel.as_ref(), questions, strength);
+        let ladder = Ladder::new(&self.kernel, strength);
+        let mut handed_out = 0;
+        let answer = |(known, question): (Option<Proven>, &Question<'_>)| {
+            let judged = known.map(Ok).unwrap_or_else(|| {
+                let judged = ladder.judge(question);
+                if let Ok(proven) = &judged {
+                    self.cache.remember(question.claim, proven);
+                }
+                judged
+            });
+            let mut inspection = Inspection::from(judged);
+            // Holding more would leave this program without descriptors.
+            if inspection.process.is_some() {
+                handed_out += 1;
+                if handed_out > self.cache.capacity() {
+                    inspection.process = None;
+                }
+            }
+            inspection
+        };
+        remembered.into_iter().zip(questions).map(answer).collect()
+    }
+
+    fn identify(&self, pid: u32) -> Result<Identified, IdentifyError> {
+        identify(&self.kernel, pid)
+    }
+
+    fn wait(
+        &self,
+        processes: &[Arc<Process>],
+        timeout: Duration,
+        cancel: &Cancel,
+    ) -> Result<Vec<bool>, WaitError> {
+        wait(self.kernel.as_ref(), processes, timeout, cancel)
+    }
+}
+
+impl From<Result<Proven, Finding>> for Inspection {
+    fn from(judged: Result<Proven, Finding>) -> Self {
+        match judged {
+            Ok(proven) => Self {
+                finding: Finding::new(Standing::Alive, proven.rung.evidence())
+                    .started(proven.started),
+                process: Some(proven.process),
+                learned: proven.learned,
+            },
+            Err(finding) => Self { finding, process: None, learned: None },
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! The real kernel.
+
+use std::fs;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
+use rustix::event::{PollFd, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open, pidfd_send_signal};
+use rustix::time::{ClockId, clock_gettime};
+
+use super::Signal;
+use super::kernel::{Clocks, FileKind, Kernel};
+
+/// `PID_FS_MAGIC` of `linux/magic.h`, what fstatfs(2) says of a pidfd since Linux 6.9.
+const PIDFS_MAGIC: i128 = 0x5049_4446;
+
+/// Makes the system calls.
+pub(super) struct Linux;
+
+impl Kernel for Linux {
+    fn open_pidfd(&self, pid: i32) -> io::Result<OwnedFd> {
+        let invalid = || io::Error::from(nix::errno::Errno::EINVAL);
+        // The descriptor is close-on-exec by itself.
+        let pid = if pid > 0 { Pid::from_raw(pid) } else { None }.ok_or_else(invalid)?;
+        Ok(pidfd_open(pid, PidfdFlags::empty())?)
+    }
+
+    fn pidfs_inode(&self, pidfd: BorrowedFd<'_>) -> io::Result<Option<u64>> {
+        // The field's type differs between architectures.
+        if i128::from(rustix::fs::fstatfs(pidfd)?.f_type) != PIDFS_MAGIC {
+            return Ok(None);
+        }
+        Ok(Some(rustix::fs::fstat(pidfd)?.st_ino))
+    }
+
+    fn poll(&self, fds: &mut [PollFd<'_>], timeout: Option<Duration>) -> io::Result<usize> {
+        // A timeout beyond what the kernel can count is no timeout.
+        let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
+        Ok(poll(fds, timeout.as_ref())?)
+    }
+
+    fn send_signal(&self, pidfd: BorrowedFd<'_>, signal: Signal) -> io::Result<()> {
+        let signal = match signal {
+            Signal::Hup => rustix::process::Signal::HUP,
+            Signal::Int => rustix::process::Signal::INT,
+            Signal::Quit => rustix::process::Signal::QUIT,
+            Signal::Usr1 => rustix::process::Signal::USR1,
+            Signal::Usr2 => rustix::process::Signal::USR2,
+            Signal::Term => rustix::process::Signal::TERM,
+            Signal::Cont => rustix::process::Signal::CONT,
+            Signal::Stop => rustix::process::Signal::STOP,
+            Signal::Kill => rustix::process::Signal::KILL,
+        };
+        Ok(pidfd_send_signal(pidfd, signal)?)
+    }
+
+    fn read(&self, path: &str) -> io::Result<Vec<u8>> {
+        fs::read(path)
+    }
+
+    fn link(&self, path: &str) -> io::Result<PathBuf> {
+        fs::read_link(path)
+    }
+
+    fn names(&self, directory: &str) -> io::Result<Vec<String>> {
+        fs::read_dir(directory)?
+            .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+            .collect()
+    }
+
+    fn canonical(&self, path: &Path) -> io::Result<PathBuf> {
+        fs::canonicalize(path)
+    }
+
+    fn kind(&self, path: &Path) -> io::Result<FileKind> {
+        let kind = fs::symlink_metadata(path)?.file_type();
+        Ok(match () {
+            () if kind.is_socket() => FileKind::Socket,
+            () if kind.is_symlink() => FileKind::Symlink,
+            () => FileKind::Other,
+        })
+    }
+
+    fn connect(&self, path: &Path) -> io::Result<()> {
+        let address = UnixAddr::new(path)?;
+        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+        let socket = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
+        Ok(connect(socket.as_raw_fd(), &address)?)
+    }
+
+    fn clocks(&self) -> Clocks {
+        let wall = SystemTime::now();
+        let up = clock_gettime(ClockId::Boottime);
+        // Time since boot is never negative.
+        Clocks { wall, since_boot: Duration::try_from(up).unwrap_or_default() }
+    }
+
+    fn ticks_per_second(&self) -> u64 {
+        rustix::param::clock_ticks_per_second()
+    }
+
+    fn own_pid(&self) -> u32 {
+        std::process::id()
+    }
+
+    fn effective_uid(&self) -> u32 {
+        rustix::process::geteuid().as_raw()
+    }
+}

@@ -1,0 +1,38 @@
+//! Who is this process: facts about Linux processes, and proofs of a claim about one.
+
+mod cache;
+mod claim;
+mod decide;
+mod finding;
+mod forbidden;
+mod handle;
+mod here;
+mod identify;
+mod identity;
+mod inspect;
+mod kernel;
+mod ladder;
+mod ledger;
+mod linux;
+mod listeners;
+mod procfs;
+mod signal;
+mod socket;
+mod subject;
+mod time;
+mod wait;
+
+#[cfg(test)]
+pub(crate) mod fake;
+#[cfg(test)]
+mod tests;
+
+pub use claim::Claim;
+pub use finding::{Finding, Inspection, Question, Standing, Strength};
+pub use forbidden::Forbidden;
+pub use handle::{Process, SendError};
+pub use identify::{Identified, IdentifyError};
+pub use identity::{Identity, Place, Proof, Record};
+pub use inspect::{LinuxProcesses, Processes};
+pub use signal::{Signal, UnknownSignal};
+pub use wait::WaitError;

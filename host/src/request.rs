@@ -1,0 +1,100 @@
+//! What a client can ask of a pool, from whichever side it comes.
+
+use std::time::Duration;
+
+/// One request. The command line and MCP both make these, and nothing else reaches a policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Collect the dead, list who is left.
+    Ensure {
+        /// Decide, but write nothing.
+        dry_run: bool,
+    },
+    /// List one session or all, with their standing.
+    Status {
+        /// One session, or all when absent.
+        sid: Option<String>,
+    },
+    /// Stop one session or all.
+    Stop(Stop),
+    /// Add an entry for a process that runs.
+    Register(Register),
+    /// Drop an entry without touching its process.
+    Forget {
+        /// The session.
+        sid: String,
+        /// Also when its process is not proven dead.
+        even_if_alive: bool,
+    },
+}
+
+/// How to stop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stop {
+    /// One session, or all when absent.
+    pub sid: Option<String>,
+    /// How long to wait for the exit; zero does not wait.
+    pub grace: Duration,
+    /// Kill what is still there after the grace period.
+    pub force: bool,
+    /// Decide, but signal nobody and write nothing.
+    pub dry_run: bool,
+}
+
+impl Stop {
+    /// The grace period when none was asked for.
+    pub const GRACE: Duration = Duration::from_secs(2);
+    /// The longest grace period that is accepted: a request must end.
+    pub const MAX_GRACE: Duration = Duration::from_secs(3600);
+    /// How long to wait, after the grace period, for a kill to be confirmed.
+    pub const CONFIRMATION: Duration = Duration::from_secs(2);
+}
+
+impl Default for Stop {
+    fn default() -> Self {
+        Self { sid: None, grace: Self::GRACE, force: false, dry_run: false }
+    }
+}
+
+/// A process to register.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Register {
+    /// The session id; not empty.
+    pub sid: String,
+    /// The process that serves it.
+    pub pid: u32,
+    /// Path of its Unix socket, empty when it has none.
+    pub sock: String,
+    /// Version of the worker, for whoever reads the registry.
+    pub version: String,
+}
+
+impl Request {
+    /// The verb, as it is called on the command line and in MCP tool names.
+    pub fn verb(&self) -> &'static str {
+        match self {
+            Self::Ensure { .. } => "ensure",
+            Self::Status { .. } => "status",
+            Self::Stop(_) => "stop",
+            Self::Register(_) => "register",
+            Self::Forget { .. } => "forget",
+        }
+    }
+
+    /// Whether the request must have no effect.
+    pub fn is_dry_run(&self) -> bool {
+        match self {
+            Self::Ensure { dry_run } | Self::Stop(Stop { dry_run, .. }) => *dry_run,
+            Self::Status { .. } | Self::Register(_) | Self::Forget { .. } => false,
+        }
+    }
+
+    /// How long the request may wait for processes in all.
+    pub(crate) fn wait_allowance(&self) -> Duration {
+        match self {
+            Self::Stop(Stop { grace, force: true, .. }) => *grace + Stop::CONFIRMATION,
+            Self::Stop(Stop { grace, .. }) => *grace,
+            _ => Duration::ZERO,
+        }
+    }
+}

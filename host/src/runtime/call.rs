@@ -1,0 +1,141 @@
+//! One request, in a fresh instance of a policy.
+
+use wasmtime::{Store, Trap};
+
+use crate::answer::Answer;
+use crate::capabilities::RequestState;
+use crate::capabilities::bindings::Policy as Instance;
+use crate::capabilities::bindings::exports::poolwarden::pool::pool::{
+    self as wit, Failure, NewEntry, StopOptions,
+};
+use crate::capabilities::bindings::poolwarden::pool::types;
+use crate::error::{Error, Fault};
+use crate::request::{Register, Request, Stop};
+
+use super::{Description, Policy, Setting};
+
+/// Asks the policy, and checks that what it says is an answer.
+///
+/// # Errors
+/// Every way in which a request can fail. Whatever happens, the instance is gone
+/// afterwards and with it its transaction.
+pub(crate) fn call(policy: &Policy, state: RequestState) -> Result<Answer, Error> {
+    let request = state.request.clone();
+    let limit = state.context.limits.answer;
+    let registry = state.context.registry_path();
+    let (instance, mut store) = instantiate(policy, state)?;
+    let _tick = policy.tick();
+    let answer = ask(&instance, &mut store, &request).map_err(|trap| broken(&store, &trap))?;
+    let text = answer.map_err(|failure| match failure {
+        Failure::Host(error) => from_host(error),
+        Failure::Corrupted(found) => Error::Corrupted {
+            path: registry,
+            line: found.line,
+            column: found.column,
+            detail: found.detail,
+        },
+        Failure::Rejected(text) => Error::Rejected(text),
+    })?;
+    if text.len() > limit {
+        return Err(Fault::AnswerTooLarge { size: text.len(), limit }.into());
+    }
+    Ok(Answer::parse(text).map_err(|error| Fault::NotJson(error.to_string()))?)
+}
+
+/// Asks the policy what it is.
+///
+/// # Errors
+/// When it traps or exceeds a limit.
+pub(crate) fn describe(policy: &Policy, state: RequestState) -> Result<Description, Error> {
+    let (instance, mut store) = instantiate(policy, state)?;
+    let _tick = policy.tick();
+    let said = instance
+        .poolwarden_pool_pool()
+        .call_describe(&mut store)
+        .map_err(|trap| broken(&store, &trap))?;
+    let setting = |setting: wit::Setting| Setting {
+        name: setting.name,
+        description: setting.description,
+    };
+    Ok(Description {
+        name: said.name,
+        version: said.version,
+        settings: said.settings.into_iter().map(setting).collect(),
+    })
+}
+
+fn instantiate(
+    policy: &Policy,
+    state: RequestState,
+) -> Result<(Instance, Store<RequestState>), Error> {
+    let mut store = policy.store(state);
+    let _tick = policy.tick();
+    match policy.pre().instantiate(&mut store) {
+        Ok(instance) => Ok((instance, store)),
+        Err(trap) => Err(broken(&store, &trap)),
+    }
+}
+
+fn ask(
+    instance: &Instance,
+    store: &mut Store<RequestState>,
+    request: &Request,
+) -> wasmtime::Result<Result<String, Failure>> {
+    let pool = instance.poolwarden_pool_pool();
+    match request {
+        Request::Ensure { dry_run } => pool.call_ensure(store, *dry_run),
+        Request::Status { sid } => pool.call_status(store, sid.as_deref()),
+        Request::Stop(Stop { sid, grace, force, dry_run }) => {
+            let options = StopOptions {
+                sid: sid.clone(),
+                grace: u64::try_from(grace.as_millis()).unwrap_or(u64::MAX),
+                force: *force,
+                dry_run: *dry_run,
+            };
+            pool.call_stop(store, &options)
+        }
+        Request::Register(Register { sid, pid, sock, version }) => {
+            let entry = NewEntry {
+                sid: sid.clone(),
+                pid: *pid,
+                sock: sock.clone(),
+                version: version.clone(),
+            };
+            pool.call_register(store, &entry)
+        }
+        Request::Forget { sid, even_if_alive } => pool.call_forget(store, sid, *even_if_alive),
+    }
+}
+
+/// Why a guest did not come back: the limit it ran into, or its own trap.
+fn broken(store: &Store<RequestState>, trap: &wasmtime::Error) -> Error {
+    let state = store.data();
+    let limits = &state.context.limits;
+    if trap.downcast_ref::<Trap>() == Some(&Trap::Interrupt) {
+        return if state.meter.is_exceeded() {
+            Fault::Cpu(limits.guest_cpu).into()
+        } else {
+            Error::Cancelled
+        };
+    }
+    match (state.memory.refused(), trap.downcast_ref::<Trap>()) {
+        (Some("memory"), _) => Fault::Memory(limits.guest_memory),
+        (Some(_), _) => Fault::Tables(limits.guest_table_elements),
+        (None, Some(Trap::StackOverflow)) => Fault::Stack,
+        (None, _) => Fault::Trap(trap.root_cause().to_string()),
+    }
+    .into()
+}
+
+/// A host error that the policy passed on as the reason of its failure.
+fn from_host(error: types::Error) -> Error {
+    match error {
+        types::Error::Busy(text) => Error::Busy(text),
+        types::Error::Denied(text) => Error::Denied(text),
+        types::Error::Refused(text) | types::Error::Misuse(text) => Error::Refused(text),
+        types::Error::TooLarge(text) | types::Error::Ended(text) | types::Error::System(text) => {
+            Error::System(text)
+        }
+        types::Error::Cancelled(_) => Error::Cancelled,
+    }
+}

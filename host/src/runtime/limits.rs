@@ -1,0 +1,115 @@
+//! What one call may use.
+
+use std::time::Duration;
+
+use wasmtime::ResourceLimiter;
+
+/// Bounds of one request. Each protects the host and the pool from a policy that does
+/// not return, grows without end or answers without end.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// How long a request waits for the pool's lock.
+    pub lock_wait: Duration,
+    /// Processor time that the guest's own code may use. Time in host calls and time
+    /// spent waiting do not count.
+    pub guest_cpu: Duration,
+    /// Bytes of linear memory of all of the guest's memories together.
+    pub guest_memory: usize,
+    /// Elements of all of the guest's tables together.
+    pub guest_table_elements: usize,
+    /// Bytes of an answer.
+    pub answer: usize,
+    /// Lines that one request may write to the log.
+    pub log_lines: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            lock_wait: Duration::from_secs(10),
+            guest_cpu: Duration::from_secs(10),
+            // A registry of the largest size that is accepted (64 MiB), read, parsed
+            // and answered, stays below this.
+            guest_memory: 512 << 20,
+            guest_table_elements: 100_000,
+            answer: 128 << 20,
+            log_lines: 1_000,
+        }
+    }
+}
+
+/// Counts what a guest has grown, and remembers whether it was refused more.
+pub(crate) struct MemoryLimiter {
+    memory: usize,
+    memory_limit: usize,
+    tables: usize,
+    tables_limit: usize,
+    refused: Option<&'static str>,
+}
+
+impl MemoryLimiter {
+    /// A component is many core instances; a policy needs a handful.
+    const INSTANCES: usize = 100;
+    const MEMORIES: usize = 20;
+    const TABLES: usize = 100;
+
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self {
+            memory: 0,
+            memory_limit: limits.guest_memory,
+            tables: 0,
+            tables_limit: limits.guest_table_elements,
+            refused: None,
+        }
+    }
+
+    /// Which limit the guest ran into, if any: a guest whose memory does not grow
+    /// usually traps, and the trap alone does not tell why.
+    pub(crate) fn refused(&self) -> Option<&'static str> {
+        self.refused
+    }
+}
+
+impl ResourceLimiter for MemoryLimiter {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let total = self.memory.saturating_add(desired.saturating_sub(current));
+        if total > self.memory_limit {
+            self.refused = Some("memory");
+            return Ok(false);
+        }
+        self.memory = total;
+        Ok(true)
+    }
+
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let total = self.tables.saturating_add(desired.saturating_sub(current));
+        if total > self.tables_limit {
+            self.refused = Some("tables");
+            return Ok(false);
+        }
+        self.tables = total;
+        Ok(true)
+    }
+
+    fn instances(&self) -> usize {
+        Self::INSTANCES
+    }
+
+    fn tables(&self) -> usize {
+        Self::TABLES
+    }
+
+    fn memories(&self) -> usize {
+        Self::MEMORIES
+    }
+}

@@ -1,0 +1,14 @@
+//! Running a policy: the engine, the component, its limits, one call.
+
+mod call;
+mod engine;
+mod limits;
+mod meter;
+mod policy;
+mod ticker;
+
+pub(crate) use call::{call, describe};
+pub use limits::Limits;
+pub(crate) use limits::MemoryLimiter;
+pub(crate) use meter::CpuMeter;
+pub use policy::{Description, LoadError, Policy, Setting};

@@ -1,0 +1,127 @@
+//! A policy that is ready to run.
+
+use wasmtime::component::{Component, Linker};
+use wasmtime::{Engine, Store};
+
+use crate::capabilities::bindings::PolicyPre;
+use crate::capabilities::{RequestState, add_to_linker};
+
+use super::engine;
+use super::ticker::{TickGuard, Ticker};
+
+/// Code of the shipped policy, made by the build script.
+static SHIPPED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/policy.cwasm"));
+
+/// A compiled and linked component. Each request runs in a fresh instance of it.
+pub struct Policy {
+    engine: Engine,
+    pre: PolicyPre<RequestState>,
+    ticker: Ticker,
+}
+
+/// What a policy says about itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Description {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// The settings that it reads.
+    pub settings: Vec<Setting>,
+}
+
+/// A setting that a policy reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// Its name.
+    pub name: String,
+    /// What it does, its unit and its default.
+    pub description: String,
+}
+
+/// Why a policy cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The engine does not start on this machine.
+    #[error("the WebAssembly engine does not start: {0}")]
+    Engine(String),
+    /// Not a component that this engine can run.
+    #[error("not a usable WebAssembly component: {0}")]
+    Component(String),
+    /// The component does not fit the world `poolwarden:pool/policy`.
+    #[error("the component is no policy for poolwarden:pool@0.1.0: {0}")]
+    World(String),
+    /// The system refused the thread that bounds the guest's time.
+    #[error("cannot start the thread that bounds a policy's time")]
+    Ticker(#[source] std::io::Error),
+}
+
+impl Policy {
+    /// The policy that poolwarden ships, from code that was compiled with the program.
+    ///
+    /// # Errors
+    /// When the engine does not start here or does not take the code.
+    pub fn shipped() -> Result<Self, LoadError> {
+        let engine = new_engine()?;
+        // SAFETY: the bytes were made by `Engine::precompile_component` in this crate's
+        // build script and are part of this program; nobody can have changed them
+        // without changing the program.
+        let component = unsafe { Component::deserialize(&engine, SHIPPED) }
+            .map_err(|error| LoadError::Component(format!("{error:#}")))?;
+        Self::link(engine, &component)
+    }
+
+    /// A policy from the bytes of a component, in its binary form. They are compiled
+    /// here, which takes from 50 ms for a small Rust component to seconds for one
+    /// that carries a language runtime.
+    ///
+    /// # Errors
+    /// When they are no component, or one that does not fit the policy's world.
+    pub fn from_component(bytes: &[u8]) -> Result<Self, LoadError> {
+        let engine = new_engine()?;
+        let component = Component::from_binary(&engine, bytes)
+            .map_err(|error| LoadError::Component(format!("{error:#}")))?;
+        Self::link(engine, &component)
+    }
+
+    fn link(engine: Engine, component: &Component) -> Result<Self, LoadError> {
+        let world = |error: wasmtime::Error| LoadError::World(format!("{error:#}"));
+        let mut linker = Linker::new(&engine);
+        add_to_linker(&mut linker).map_err(world)?;
+        let pre = linker.instantiate_pre(component).and_then(PolicyPre::new).map_err(world)?;
+        let ticker = Ticker::start(engine.weak()).map_err(LoadError::Ticker)?;
+        Ok(Self { engine, pre, ticker })
+    }
+
+    /// A store for one request, with every limit in place.
+    pub(super) fn store(&self, state: RequestState) -> Store<RequestState> {
+        let mut store = Store::new(&self.engine, state);
+        store.limiter(|state| &mut state.memory);
+        store.call_hook(|mut context, hook| {
+            context.data_mut().meter.passes(hook);
+            Ok(())
+        });
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(|context| {
+            let state = context.data();
+            if state.meter.is_exceeded() || state.cancel.is_cancelled() {
+                return Ok(wasmtime::UpdateDeadline::Interrupt);
+            }
+            Ok(wasmtime::UpdateDeadline::Continue(1))
+        });
+        store
+    }
+
+    pub(super) fn pre(&self) -> &PolicyPre<RequestState> {
+        &self.pre
+    }
+
+    /// Keeps the epoch advancing while a guest runs.
+    pub(super) fn tick(&self) -> TickGuard {
+        self.ticker.run()
+    }
+}
+
+fn new_engine() -> Result<Engine, LoadError> {
+    Engine::new(&engine::config()).map_err(|error| LoadError::Engine(format!("{error:#}")))
+}

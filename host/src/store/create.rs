@@ -1,0 +1,106 @@
+//! Making the pool's directory.
+
+use std::path::Path;
+use std::{fs, io};
+
+use nix::errno::Errno;
+use nix::fcntl::AT_FDCWD;
+use nix::sys::stat::{FchmodatFlags, Mode, fchmodat};
+use nix::unistd::mkdir;
+
+/// Makes the directory and its missing parents, each with mode 0700 exactly.
+pub(super) fn create_with_parents(path: &Path) -> io::Result<()> {
+    let made = match (mkdir(path, Mode::S_IRWXU), path.parent()) {
+        (Err(Errno::ENOENT), Some(parent)) => {
+            create_with_parents(parent)?;
+            mkdir(path, Mode::S_IRWXU)
+        }
+        (made, _) => made,
+    };
+    match made {
+        Ok(()) => {}
+        // Somebody was quicker. Whether theirs is safe is checked when it is opened.
+        Err(Errno::EEXIST) => return Ok(()),
+        Err(errno) => return Err(errno.into()),
+    }
+    // The umask may have taken away permissions of our own.
+    fchmodat(
+        AT_FDCWD,
+        path,
+        Mode::S_IRWXU,
+        FchmodatFlags::NoFollowSymlink,
+    )?;
+    // A durable registry needs a durable directory. Not every file system syncs
+    // directories and not every parent can be read; the pool works without.
+    if let Some(parent) = path.parent() {
+        let _ = fs::File::open(parent).and_then(|parent| parent.sync_all());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+    use std::time::Duration;
+
+    use nix::sys::stat::umask;
+
+    use super::super::PoolDir;
+    use super::super::testing::{cancel, finish_test, own_process, spawn_test};
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::symlink_metadata(path)
+            .expect("metadata")
+            .permissions()
+            .mode()
+            & 0o7777
+    }
+
+    /// Runs in a process of its own: a umask counts for the whole process.
+    #[test]
+    #[ignore = "run by `modes_do_not_depend_on_the_umask`"]
+    fn make_a_pool_under_any_umask() {
+        let Some(root) = own_process() else { return };
+        for mask in [0, 0o077, 0o777] {
+            umask(Mode::from_bits_truncate(mask));
+            let path = root.join(format!("{mask:o}/parent/pool"));
+            let pool = PoolDir::open(&path).expect("pool");
+            let mut locked = pool.lock(Duration::ZERO, &cancel()).expect("lock");
+            locked.replace_registry(b"{}").expect("replace");
+        }
+    }
+
+    #[test]
+    fn modes_do_not_depend_on_the_umask() {
+        let root = tempfile::tempdir().expect("temporary directory");
+        finish_test(spawn_test(
+            module_path!(),
+            "make_a_pool_under_any_umask",
+            root.path(),
+        ));
+        for mask in ["0", "77", "777"] {
+            let parent = root.path().join(mask).join("parent");
+            assert_eq!(mode(&parent), 0o700, "umask {mask}");
+            assert_eq!(mode(&parent.join("pool")), 0o700, "umask {mask}");
+            assert_eq!(
+                mode(&parent.join("pool/registry.lock")),
+                0o600,
+                "umask {mask}"
+            );
+            assert_eq!(
+                mode(&parent.join("pool/registry.json")),
+                0o600,
+                "umask {mask}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_parent_that_leads_nowhere_is_an_error() {
+        let root = tempfile::tempdir().expect("temporary directory");
+        std::os::unix::fs::symlink("nowhere", root.path().join("link")).expect("symlink");
+        let error = create_with_parents(&root.path().join("link/pool")).expect_err("nowhere");
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+    }
+}

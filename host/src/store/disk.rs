@@ -1,0 +1,62 @@
+//! The system calls that change a pool's files, behind one seam.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::BorrowedFd;
+
+use nix::fcntl::{OFlag, openat, renameat};
+use nix::sys::stat::{Mode, fchmod};
+use nix::unistd::{UnlinkatFlags, fsync, unlinkat};
+
+/// What replacing a file asks of the system. Names are relative to the directory `dir`.
+///
+/// A seam: an implementation that fails at a chosen step shows what is left behind.
+pub(super) trait Disk: Send + Sync {
+    /// Removes a name.
+    fn remove(&self, dir: BorrowedFd<'_>, name: &str) -> io::Result<()>;
+    /// Creates a file that must not exist, for writing, with mode 0600.
+    fn create(&self, dir: BorrowedFd<'_>, name: &str) -> io::Result<File>;
+    /// Writes all of `bytes`.
+    fn write(&self, file: &File, bytes: &[u8]) -> io::Result<()>;
+    /// Brings a file's contents to the disk.
+    fn sync(&self, file: &File) -> io::Result<()>;
+    /// Gives a file another name, in place of whatever had that name.
+    fn rename(&self, dir: BorrowedFd<'_>, from: &str, to: &str) -> io::Result<()>;
+    /// Brings a directory's names to the disk.
+    fn sync_directory(&self, dir: BorrowedFd<'_>) -> io::Result<()>;
+}
+
+/// The system itself.
+pub(super) struct SystemDisk;
+
+impl Disk for SystemDisk {
+    fn remove(&self, dir: BorrowedFd<'_>, name: &str) -> io::Result<()> {
+        Ok(unlinkat(dir, name, UnlinkatFlags::NoRemoveDir)?)
+    }
+
+    fn create(&self, dir: BorrowedFd<'_>, name: &str) -> io::Result<File> {
+        let flags =
+            OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let mode = Mode::S_IRUSR | Mode::S_IWUSR;
+        let file = File::from(openat(dir, name, flags, mode)?);
+        // The umask may have taken away permissions of our own.
+        fchmod(&file, mode)?;
+        Ok(file)
+    }
+
+    fn write(&self, mut file: &File, bytes: &[u8]) -> io::Result<()> {
+        file.write_all(bytes)
+    }
+
+    fn sync(&self, file: &File) -> io::Result<()> {
+        file.sync_all()
+    }
+
+    fn rename(&self, dir: BorrowedFd<'_>, from: &str, to: &str) -> io::Result<()> {
+        Ok(renameat(dir, from, dir, to)?)
+    }
+
+    fn sync_directory(&self, dir: BorrowedFd<'_>) -> io::Result<()> {
+        Ok(fsync(dir)?)
+    }
+}

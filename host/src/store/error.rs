@@ -1,0 +1,138 @@
+//! What can go wrong with a pool on disk.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::check::Danger;
+use super::holder::Holder;
+
+/// Why the pool on disk could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Somebody else held the lock during the whole wait.
+    #[error(
+        "the pool is busy: after {waited:.1?}, {} was still locked by {holder}; \
+         try again, or end that process",
+        .lock.display()
+    )]
+    Busy {
+        /// The lock file.
+        lock: PathBuf,
+        /// How long this request waited.
+        waited: Duration,
+        /// Who held the lock when the wait was over.
+        holder: Holder,
+    },
+    /// The request was withdrawn before it had the lock.
+    #[error("cancelled before {} could be locked; nothing was done", .lock.display())]
+    Cancelled {
+        /// The lock file.
+        lock: PathBuf,
+    },
+    /// A file, or what was to become one, is larger than is accepted.
+    #[error(
+        "{}: {size} bytes are more than the limit of {limit} bytes; nothing was changed: \
+         look at what fills the file",
+        .path.display()
+    )]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Its size in bytes; at least that, when it grew while being read.
+        size: u64,
+        /// The largest size in bytes that is accepted.
+        limit: u64,
+    },
+    /// The directory or a file in it can be changed by others, or is no plain file.
+    #[error("{} is not safe to use: {danger}; {}", .path.display(), .danger.remedy(.path))]
+    Unsafe {
+        /// The directory or the file.
+        path: PathBuf,
+        /// What is wrong with it.
+        danger: Danger,
+    },
+    /// The path of the pool leads elsewhere than when the pool was opened.
+    #[error(
+        "the pool directory {} was moved, removed or replaced since it was opened; \
+         open the pool again",
+        .path.display()
+    )]
+    Moved {
+        /// The path under which the pool was opened.
+        path: PathBuf,
+    },
+    /// The lock file was removed or replaced while it was held, so that the lock
+    /// protects nothing any more.
+    #[error(
+        "{} was removed or replaced while it was locked, so others may be changing the \
+         pool; nothing was written: try again, and leave the lock file alone",
+        .lock.display()
+    )]
+    LockLost {
+        /// The lock file.
+        lock: PathBuf,
+    },
+    /// The new file is in place, but it may not survive a loss of power.
+    #[error(
+        "{} was replaced, but its directory could not be synced, so the change may not \
+         survive a loss of power; check the disk",
+        .path.display()
+    )]
+    NotDurable {
+        /// The file.
+        path: PathBuf,
+        /// Why the directory could not be synced.
+        source: io::Error,
+    },
+    /// One step on a file failed. Nothing was changed.
+    #[error("cannot {step} {}", .path.display())]
+    Step {
+        /// What was to be done, as in "cannot …".
+        step: &'static str,
+        /// To which file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// The kinds of [`StoreError`] that callers answer differently.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum StoreErrorKind {
+    /// The lock was not free in time.
+    Busy,
+    /// The request was withdrawn.
+    Cancelled,
+    /// Something is larger than is accepted.
+    TooLarge,
+    /// The directory or a file in it is not safe to use.
+    Unsafe,
+    /// The system refused a call, or the files were moved under our feet.
+    System,
+}
+
+impl StoreError {
+    /// The error of one failed step.
+    pub(super) fn step(step: &'static str, path: &Path, source: impl Into<io::Error>) -> Self {
+        Self::Step {
+            step,
+            path: path.to_owned(),
+            source: source.into(),
+        }
+    }
+
+    /// What kind of error this is.
+    pub fn kind(&self) -> StoreErrorKind {
+        match self {
+            Self::Busy { .. } => StoreErrorKind::Busy,
+            Self::Cancelled { .. } => StoreErrorKind::Cancelled,
+            Self::TooLarge { .. } => StoreErrorKind::TooLarge,
+            Self::Unsafe { .. } => StoreErrorKind::Unsafe,
+            Self::Moved { .. }
+            | Self::LockLost { .. }
+            | Self::NotDurable { .. }
+            | Self::Step { .. } => StoreErrorKind::System,
+        }
+    }
+}

@@ -1,0 +1,329 @@
+//! Opening and reading the files of a pool.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::fcntl::{AtFlags, OFlag, openat};
+use nix::sys::stat::{Mode, fstat, fstatat};
+use nix::unistd::geteuid;
+
+use super::check::{Danger, Facts, FileKind, check_file};
+use super::directory::PoolDir;
+use super::error::StoreError;
+
+/// Opens a file of the pool and checks it; none when there is no such file.
+///
+/// `access` is `O_RDONLY` or `O_RDWR`, with `O_CREAT | O_EXCL` for a file that has to be
+/// new, which then gets mode 0600.
+pub(super) fn open_file(
+    pool: &PoolDir,
+    name: &str,
+    access: OFlag,
+) -> Result<Option<(File, Facts)>, StoreError> {
+    // Without O_NONBLOCK, opening a FIFO would wait for its other end.
+    let flags = access | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
+    let opened = loop {
+        match openat(pool, name, flags, Mode::S_IRUSR | Mode::S_IWUSR) {
+            Err(Errno::EINTR) => {}
+            opened => break opened,
+        }
+    };
+    let file = match opened {
+        Ok(fd) => File::from(fd),
+        Err(Errno::ENOENT) => return Ok(None),
+        Err(errno) => return Err(not_opened(pool, name, errno)),
+    };
+    let facts = fstat(&file)
+        .map(Facts::from)
+        .map_err(|errno| StoreError::step("look at", &pool.path_of(name), errno))?;
+    check(pool, name, &facts)?;
+    Ok(Some((file, facts)))
+}
+
+/// What is behind a name of the pool now, not opened and not checked; none when there
+/// is no such file.
+pub(super) fn look_at(pool: &PoolDir, name: &str) -> Result<Option<Facts>, StoreError> {
+    match fstatat(pool, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
+        Ok(stat) => Ok(Some(Facts::from(stat))),
+        Err(Errno::ENOENT) => Ok(None),
+        Err(errno) => Err(StoreError::step("look at", &pool.path_of(name), errno)),
+    }
+}
+
+/// Checks that a file of the pool is safe to use.
+pub(super) fn check(pool: &PoolDir, name: &str, facts: &Facts) -> Result<(), StoreError> {
+    check_file(facts, &pool.facts()?, geteuid().as_raw()).map_err(|danger| StoreError::Unsafe {
+        path: pool.path_of(name),
+        danger,
+    })
+}
+
+/// Reads a whole file of at most `limit` bytes.
+pub(super) fn read_all(
+    file: &File,
+    facts: &Facts,
+    limit: u64,
+    path: &Path,
+) -> Result<Vec<u8>, StoreError> {
+    let too_large = |size| StoreError::TooLarge {
+        path: path.to_owned(),
+        size,
+        limit,
+    };
+    if facts.size > limit {
+        return Err(too_large(facts.size));
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(facts.size).unwrap_or(0) + 1);
+    // One byte more than allowed, so that a file that grows meanwhile is noticed.
+    file.take(limit + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| StoreError::step("read", path, error))?;
+    if bytes.len() as u64 > limit {
+        return Err(too_large(bytes.len() as u64));
+    }
+    Ok(bytes)
+}
+
+/// Says why a file could not be opened: a symbolic link, a directory and a socket each
+/// give an error of their own that does not name the cause.
+fn not_opened(pool: &PoolDir, name: &str, errno: Errno) -> StoreError {
+    match look_at(pool, name) {
+        Ok(Some(facts)) if facts.kind != FileKind::Regular => StoreError::Unsafe {
+            path: pool.path_of(name),
+            danger: Danger::Kind {
+                found: facts.kind,
+                wanted: FileKind::Regular,
+            },
+        },
+        _ => StoreError::step("open", &pool.path_of(name), errno),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+    use std::time::Duration;
+
+    use nix::unistd::mkfifo;
+
+    use super::super::error::StoreErrorKind;
+    use super::super::testing::{TestPool, cancel, claim, record};
+    use super::super::{LockedPool, MAX_REGISTRY};
+    use super::*;
+
+    const NAMES: [&str; 3] = ["registry.json", "registry.lock", "ledger.json"];
+
+    /// Uses one file of the pool, for reading and then for writing where there is a way.
+    fn uses(pool: &TestPool, name: &str) -> Vec<Result<(), StoreError>> {
+        let lock = || pool.dir.lock(Duration::ZERO, &cancel());
+        let with_lock = |use_it: fn(&mut LockedPool) -> Result<(), StoreError>| {
+            use_it(&mut lock().expect("lock"))
+        };
+        match name {
+            "registry.lock" => vec![lock().map(drop)],
+            "registry.json" => vec![
+                with_lock(|locked| locked.read_registry().map(drop)),
+                with_lock(|locked| locked.replace_registry(b"new")),
+            ],
+            "ledger.json" => vec![with_lock(|locked| {
+                let mut ledger = locked.read_ledger();
+                assert_eq!(ledger.rows().len(), 0);
+                ledger.insert(claim("a"), record(1));
+                locked.write_ledger(&mut ledger).map(drop)
+            })],
+            _ => panic!("{name}"),
+        }
+    }
+
+    /// Checks that every use of the file is refused, and that the error names it.
+    fn assert_refused(pool: &TestPool, name: &str, expected: Danger) {
+        for used in uses(pool, name) {
+            match used {
+                Err(StoreError::Unsafe { path, danger }) => {
+                    assert_eq!((path, danger), (pool.file(name), expected));
+                }
+                other => panic!("{name}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn only_regular_files_are_used() {
+        for name in NAMES {
+            let wanted = FileKind::Regular;
+            let pool = TestPool::new();
+            let target = pool.root.path().join("target");
+            fs::write(&target, "untouched").expect("write");
+            let before = fs::metadata(&target).expect("metadata");
+
+            for leads_to in [target.as_path(), Path::new("nowhere")] {
+                symlink(leads_to, pool.file(name)).expect("symlink");
+                assert_refused(
+                    &pool,
+                    name,
+                    Danger::Kind {
+                        found: FileKind::SymbolicLink,
+                        wanted,
+                    },
+                );
+                assert!(
+                    fs::symlink_metadata(pool.file(name))
+                        .expect("still there")
+                        .is_symlink()
+                );
+                fs::remove_file(pool.file(name)).expect("remove");
+            }
+            let after = fs::metadata(&target).expect("metadata");
+            assert_eq!(before.modified().ok(), after.modified().ok());
+            assert!(!pool.file("nowhere").exists());
+
+            mkfifo(&pool.file(name), Mode::S_IRWXU).expect("mkfifo");
+            assert_refused(
+                &pool,
+                name,
+                Danger::Kind {
+                    found: FileKind::Fifo,
+                    wanted,
+                },
+            );
+            fs::remove_file(pool.file(name)).expect("remove");
+
+            fs::create_dir(pool.file(name)).expect("mkdir");
+            assert_refused(
+                &pool,
+                name,
+                Danger::Kind {
+                    found: FileKind::Directory,
+                    wanted,
+                },
+            );
+            fs::remove_dir(pool.file(name)).expect("remove");
+
+            let _socket = std::os::unix::net::UnixListener::bind(pool.file(name)).expect("socket");
+            assert_refused(
+                &pool,
+                name,
+                Danger::Kind {
+                    found: FileKind::Socket,
+                    wanted,
+                },
+            );
+            fs::remove_file(pool.file(name)).expect("remove");
+
+            for used in uses(&pool, name) {
+                used.expect("nothing in the way");
+            }
+        }
+    }
+
+    #[test]
+    fn files_that_others_can_reach_and_write_are_refused() {
+        for name in NAMES {
+            let pool = TestPool::new();
+            fs::write(pool.file(name), "").expect("write");
+            let set_mode = |path: &Path, mode| {
+                fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("chmod");
+            };
+            set_mode(&pool.file(name), 0o666);
+            set_mode(pool.dir.path(), 0o711);
+            assert_refused(&pool, name, Danger::Writable { mode: 0o666 });
+            set_mode(pool.dir.path(), 0o700);
+            for used in uses(&pool, name) {
+                used.expect("out of reach");
+            }
+        }
+    }
+
+    #[test]
+    fn files_of_others_are_refused() {
+        let user = geteuid().as_raw();
+        for name in NAMES {
+            let pool = TestPool::new();
+            fs::write(pool.file(name), "").expect("write");
+            // Only root can make such a file; others have to pretend.
+            if user == 0 {
+                chown(pool.file(name), Some(1), None).expect("chown");
+                assert_refused(&pool, name, Danger::Owner { owner: 1, user });
+                chown(pool.file(name), Some(0), None).expect("chown");
+            }
+            let facts = look_at(&pool.dir, name).expect("look").expect("file");
+            check(&pool.dir, name, &facts).expect("our own");
+            let mut foreign = facts;
+            foreign.owner = user + 1;
+            assert!(matches!(
+                check(&pool.dir, name, &foreign),
+                Err(StoreError::Unsafe { path, danger: Danger::Owner { .. } })
+                    if path == pool.file(name)
+            ));
+        }
+    }
+
+    #[test]
+    fn the_registry_has_a_largest_size() {
+        let pool = TestPool::new();
+        let path = pool.file("registry.json");
+        let file = File::create(&path).expect("create");
+        file.set_len(MAX_REGISTRY).expect("size");
+        let mut locked = pool.lock();
+        let bytes = locked.read_registry().expect("read").expect("registry");
+        assert_eq!(bytes.len() as u64, MAX_REGISTRY);
+        drop(bytes);
+
+        file.set_len(MAX_REGISTRY + 1).expect("size");
+        let before = fs::metadata(&path).expect("metadata");
+        let too_much = vec![0; bytes_of(MAX_REGISTRY + 1)];
+        for refused in [
+            locked.read_registry().map(drop).expect_err("too large"),
+            locked.replace_registry(&too_much).expect_err("too large"),
+        ] {
+            assert_eq!(refused.kind(), StoreErrorKind::TooLarge);
+            let text = refused.to_string();
+            assert!(
+                text.contains("67108865 bytes") && text.contains("67108864 bytes"),
+                "{text}"
+            );
+        }
+        let after = fs::metadata(&path).expect("metadata");
+        assert_eq!(
+            (before.ino(), before.len(), before.modified().ok()),
+            (after.ino(), after.len(), after.modified().ok())
+        );
+    }
+
+    #[test]
+    fn a_file_that_grows_while_it_is_read_is_noticed() {
+        let pool = TestPool::new();
+        fs::write(pool.file("registry.json"), "12345").expect("write");
+        let opened = open_file(&pool.dir, "registry.json", OFlag::O_RDONLY).expect("open");
+        let (file, mut facts) = opened.expect("file");
+        facts.size = 3;
+        let read = read_all(&file, &facts, 4, Path::new("x"));
+        assert!(
+            matches!(
+                read,
+                Err(StoreError::TooLarge {
+                    size: 5,
+                    limit: 4,
+                    ..
+                })
+            ),
+            "{read:?}"
+        );
+    }
+
+    fn bytes_of(size: u64) -> usize {
+        usize::try_from(size).expect("fits")
+    }
+
+    #[test]
+    fn a_missing_registry_is_none_and_an_empty_one_is_empty() {
+        let pool = TestPool::new();
+        let locked = pool.lock();
+        assert_eq!(locked.read_registry().expect("read"), None);
+        fs::write(pool.file("registry.json"), "").expect("write");
+        assert_eq!(locked.read_registry().expect("read"), Some(Vec::new()));
+    }
+}

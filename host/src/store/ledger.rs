@@ -1,0 +1,211 @@
+//! The host's own record of who each registered process is.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::process::{Claim, Record, Signal};
+
+/// What the host knows of one claim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Who the process is, and how that was proven.
+    pub record: Record,
+    /// The last signal sent to it.
+    pub last_signal: Option<SentSignal>,
+}
+
+/// A signal that was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SentSignal {
+    /// Which one.
+    pub signal: Signal,
+    /// When, by the host's clock.
+    pub at: SystemTime,
+}
+
+/// The ledger in memory. Clones share their rows until one of them changes.
+///
+/// It holds what must not live in the registry, which other programs rewrite with their
+/// own fields only, and which a policy could forge.
+#[derive(Clone, Debug, Default)]
+pub struct Ledger {
+    rows: Arc<HashMap<Claim, Row>>,
+    changed: bool,
+}
+
+impl Ledger {
+    /// A ledger as it was read.
+    pub(super) fn from_rows(rows: HashMap<Claim, Row>) -> Self {
+        Self {
+            rows: Arc::new(rows),
+            changed: false,
+        }
+    }
+
+    /// What is known of a claim. The whole claim counts: another `created_at` is another
+    /// worker.
+    pub fn get(&self, claim: &Claim) -> Option<&Row> {
+        self.rows.get(claim)
+    }
+
+    /// Every row, in no particular order.
+    pub fn rows(&self) -> impl ExactSizeIterator<Item = (&Claim, &Row)> {
+        self.rows.iter()
+    }
+
+    /// Records who the process of a claim is. The last signal is kept unless it went to
+    /// another process.
+    pub fn insert(&mut self, claim: Claim, record: Record) {
+        if self.get(&claim).is_some_and(|row| row.record == record) {
+            return;
+        }
+        self.changed = true;
+        match Arc::make_mut(&mut self.rows).entry(claim) {
+            Entry::Vacant(place) => {
+                place.insert(Row {
+                    record,
+                    last_signal: None,
+                });
+            }
+            Entry::Occupied(mut place) => {
+                let row = place.get_mut();
+                if row.record.identity != record.identity {
+                    row.last_signal = None;
+                }
+                row.record = record;
+            }
+        }
+    }
+
+    /// Records a signal that was sent to the process of a claim. Says whether there is a
+    /// row for it.
+    pub fn note_signal(&mut self, claim: &Claim, sent: SentSignal) -> bool {
+        let Some(row) = self.get(claim) else {
+            return false;
+        };
+        if row.last_signal != Some(sent)
+            && let Some(row) = Arc::make_mut(&mut self.rows).get_mut(claim)
+        {
+            row.last_signal = Some(sent);
+            self.changed = true;
+        }
+        true
+    }
+
+    /// Drops the rows whose claim `keep` does not want.
+    pub fn retain(&mut self, mut keep: impl FnMut(&Claim) -> bool) {
+        // Most often nothing goes, and then the rows stay shared.
+        let gone: Vec<Claim> = self
+            .rows
+            .keys()
+            .filter(|claim| !keep(claim))
+            .cloned()
+            .collect();
+        if gone.is_empty() {
+            return;
+        }
+        let rows = Arc::make_mut(&mut self.rows);
+        for claim in &gone {
+            rows.remove(claim);
+        }
+        self.changed = true;
+    }
+
+    /// Whether this differs from what was last read or written.
+    pub fn is_changed(&self) -> bool {
+        self.changed
+    }
+
+    /// Says that what is here is on disk.
+    pub(super) fn set_saved(&mut self) {
+        self.changed = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::testing::{claim, record};
+    use super::*;
+    use crate::process::Proof;
+
+    fn sent(seconds: u64) -> SentSignal {
+        SentSignal {
+            signal: Signal::Term,
+            at: SystemTime::UNIX_EPOCH + Duration::from_secs(seconds),
+        }
+    }
+
+    /// A ledger as read, with two rows.
+    fn ledger() -> Ledger {
+        let row = |inode| Row {
+            record: record(inode),
+            last_signal: None,
+        };
+        Ledger::from_rows(HashMap::from([(claim("a"), row(1)), (claim("b"), row(2))]))
+    }
+
+    #[test]
+    fn only_what_differs_is_a_change() {
+        let mut ledger = ledger();
+        ledger.insert(claim("a"), record(1));
+        ledger.retain(|_| true);
+        assert!(!ledger.note_signal(&claim("c"), sent(1)));
+        assert!(!ledger.is_changed());
+
+        for change in [
+            (|ledger| ledger.insert(claim("a"), record(3))) as fn(&mut Ledger),
+            |ledger| ledger.insert(claim("c"), record(1)),
+            |ledger| ledger.retain(|claim| claim.sid == "a"),
+            |ledger| assert!(ledger.note_signal(&claim("a"), sent(1))),
+        ] {
+            let mut changed = ledger.clone();
+            change(&mut changed);
+            assert!(changed.is_changed());
+            assert!(!ledger.is_changed());
+        }
+    }
+
+    #[test]
+    fn a_claim_counts_whole() {
+        let ledger = ledger();
+        assert!(ledger.get(&claim("a")).is_some());
+        for other in [
+            Claim {
+                pid: 1,
+                ..claim("a")
+            },
+            Claim {
+                created_at: "2026-01-01T00:00:01Z".to_owned(),
+                ..claim("a")
+            },
+            Claim {
+                sock: String::new(),
+                ..claim("a")
+            },
+        ] {
+            assert_eq!(ledger.get(&other), None);
+        }
+    }
+
+    #[test]
+    fn a_signal_is_forgotten_with_the_process_it_went_to() {
+        let mut ledger = ledger();
+        assert!(ledger.note_signal(&claim("a"), sent(1)));
+        assert!(ledger.note_signal(&claim("a"), sent(2)));
+        let signal = |ledger: &Ledger| ledger.get(&claim("a")).and_then(|row| row.last_signal);
+        ledger.insert(
+            claim("a"),
+            Record {
+                proof: Proof::Adopted,
+                ..record(1)
+            },
+        );
+        assert_eq!(signal(&ledger), Some(sent(2)));
+        ledger.insert(claim("a"), record(9));
+        assert_eq!(signal(&ledger), None);
+    }
+}

@@ -1,0 +1,232 @@
+//! The pool's lock: flock(2) on `registry.lock`, shared with every program that uses the
+//! pool.
+
+use std::fs::File;
+use std::io;
+use std::time::Duration;
+
+use fs2::FileExt;
+use nix::fcntl::OFlag;
+use nix::sys::stat::{Mode, fchmod, fstat};
+
+use super::check::Facts;
+use super::directory::PoolDir;
+use super::error::StoreError;
+use super::file;
+use super::wait::Wait;
+use crate::cancel::Cancel;
+
+/// The lock file's name. The file stays empty and is never removed or renamed: whoever
+/// waits for it waits for the inode, not for the name.
+pub(super) const LOCK: &str = "registry.lock";
+
+/// The lock, held. It belongs to an open file description of its own, so that threads of
+/// one process exclude each other too.
+#[derive(Debug)]
+pub(super) struct PoolLock(Option<File>);
+
+impl PoolLock {
+    /// Takes the lock; waits up to `wait` for it.
+    pub(super) fn acquire(
+        pool: &PoolDir,
+        wait: Duration,
+        cancel: &Cancel,
+    ) -> Result<Self, StoreError> {
+        let mut wait = Wait::new(pool, wait, cancel);
+        if cancel.is_cancelled() {
+            return Err(StoreError::Cancelled {
+                lock: pool.path_of(LOCK),
+            });
+        }
+        let mut file = open_lock_file(pool)?;
+        loop {
+            wait.lock(&file)?;
+            let lock = Self(Some(file));
+            if lock.is_current(pool)? {
+                return Ok(lock);
+            }
+            // Somebody removed or replaced the file between our opening and our locking
+            // it. This lock excludes nobody; the one to hold is on the new file.
+            drop(lock);
+            file = open_lock_file(pool)?;
+            wait.go_on(&file)?;
+        }
+    }
+
+    /// Whether the lock is on the file that newcomers find.
+    pub(super) fn is_current(&self, pool: &PoolDir) -> Result<bool, StoreError> {
+        let Some(file) = &self.0 else {
+            return Ok(false);
+        };
+        let locked = fstat(file)
+            .map(Facts::from)
+            .map_err(|errno| StoreError::step("look at", &pool.path_of(LOCK), errno))?;
+        Ok(file::look_at(pool, LOCK)?.is_some_and(|at_path| at_path.id == locked.id))
+    }
+
+    /// The descriptor that holds the lock, until that is released.
+    #[cfg(test)]
+    pub(super) fn file(&self) -> Option<&File> {
+        self.0.as_ref()
+    }
+
+    /// Releases the lock.
+    ///
+    /// Closing the descriptor would not do: a child that was forked meanwhile has a copy
+    /// of it, and the lock lasts until the last copy is closed (flock(2)).
+    pub(super) fn release(&mut self) -> io::Result<()> {
+        match self.0.take() {
+            Some(file) => FileExt::unlock(&file),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for PoolLock {
+    fn drop(&mut self) {
+        if let Err(error) = self.release() {
+            tracing::warn!(%error, "cannot unlock {LOCK}; that comes with the end of this process");
+        }
+    }
+}
+
+/// Opens the lock file, which is made when there is none.
+fn open_lock_file(pool: &PoolDir) -> Result<File, StoreError> {
+    loop {
+        if let Some((file, _)) = file::open_file(pool, LOCK, OFlag::O_RDWR)? {
+            return Ok(file);
+        }
+        match file::open_file(pool, LOCK, OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL) {
+            Ok(Some((file, _))) => {
+                // The umask may have taken away permissions of our own.
+                fchmod(&file, Mode::S_IRUSR | Mode::S_IWUSR).map_err(|errno| {
+                    StoreError::step("set the mode of", &pool.path_of(LOCK), errno)
+                })?;
+                return Ok(file);
+            }
+            // Somebody else made it just now, so it can be opened.
+            Err(StoreError::Step { source, .. })
+                if source.kind() == io::ErrorKind::AlreadyExists => {}
+            // Nothing can be created in a directory that was removed.
+            Ok(None) => {
+                return Err(StoreError::Moved {
+                    path: pool.path().to_owned(),
+                });
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::process::{Command, Stdio};
+    use std::thread;
+
+    use super::super::testing::{
+        LONG, TestPool, cancel, finish_test, is_free, lock_from_outside, own_process, spawn_test,
+        until_awaited,
+    };
+    use super::*;
+
+    #[test]
+    fn a_lock_file_replaced_meanwhile_is_not_the_one_that_is_locked() {
+        for replaced in [true, false] {
+            let pool = TestPool::new();
+            let held = lock_from_outside(&pool);
+            thread::scope(|scope| {
+                let waiting = scope.spawn(|| pool.dir.lock(LONG, &cancel()));
+                until_awaited(&held);
+                if replaced {
+                    fs::write(pool.file("other"), "").expect("write");
+                    fs::rename(pool.file("other"), pool.file(LOCK)).expect("rename");
+                } else {
+                    fs::remove_file(pool.file(LOCK)).expect("remove");
+                }
+                FileExt::unlock(&held).expect("unlock");
+                let locked = waiting.join().expect("thread").expect("lock");
+                assert!(!is_free(&pool.file(LOCK)));
+                drop(locked);
+                assert!(is_free(&pool.file(LOCK)));
+            });
+        }
+    }
+
+    #[test]
+    fn a_lock_file_taken_away_under_the_lock_stops_the_writer() {
+        let pool = TestPool::new();
+        let mut locked = pool.lock();
+        locked.replace_registry(b"old").expect("replace");
+        fs::remove_file(pool.file(LOCK)).expect("remove");
+        let _another = pool.lock();
+        let error = locked.replace_registry(b"new").expect_err("lost");
+        assert!(matches!(error, StoreError::LockLost { .. }), "{error}");
+        assert_eq!(fs::read(pool.file("registry.json")).expect("read"), b"old");
+    }
+
+    #[test]
+    fn dropping_unlocks_although_a_child_has_the_descriptor() {
+        for explicit in [true, false] {
+            let pool = TestPool::new();
+            let locked = pool.dir.lock(LONG, &cancel()).expect("lock");
+            let mut child = Command::new("sleep")
+                .arg("600")
+                .stdin(Stdio::from(locked.lock_file().try_clone().expect("copy")))
+                .spawn()
+                .expect("sleep");
+            assert!(!is_free(&pool.file(LOCK)));
+            if explicit {
+                locked.unlock().expect("unlock");
+            } else {
+                drop(locked);
+            }
+            let free = is_free(&pool.file(LOCK));
+            child.kill().expect("kill");
+            child.wait().expect("wait");
+            assert!(free);
+        }
+    }
+
+    /// Appends `count` numbers to the registry, each under the lock.
+    fn append(pool: &PoolDir, count: usize) {
+        for number in 0..count {
+            let mut locked = pool.lock(LONG, &cancel()).expect("lock");
+            let mut bytes = locked.read_registry().expect("read").unwrap_or_default();
+            bytes.extend(format!("{number}\n").bytes());
+            locked.replace_registry(&bytes).expect("replace");
+        }
+    }
+
+    fn assert_appended(pool: &TestPool, count: usize) {
+        let text = fs::read_to_string(pool.file("registry.json")).expect("read");
+        assert_eq!(text.lines().count(), count);
+    }
+
+    #[test]
+    fn eight_threads_lose_nothing() {
+        let pool = TestPool::new();
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| append(&pool.dir, 25));
+            }
+        });
+        assert_appended(&pool, 8 * 25);
+    }
+
+    #[test]
+    #[ignore = "run by `eight_processes_lose_nothing`"]
+    fn one_of_eight_processes() {
+        let Some(path) = own_process() else { return };
+        append(&PoolDir::open(&path).expect("pool"), 25);
+    }
+
+    #[test]
+    fn eight_processes_lose_nothing() {
+        let pool = TestPool::new();
+        let spawn = |_| spawn_test(module_path!(), "one_of_eight_processes", pool.dir.path());
+        let children: Vec<_> = (0..8).map(spawn).collect();
+        children.into_iter().for_each(finish_test);
+        assert_appended(&pool, 8 * 25);
+    }
+}

@@ -1,0 +1,132 @@
+//! What can be done with a pool while its lock is held.
+
+use nix::fcntl::OFlag;
+
+use super::directory::PoolDir;
+use super::error::StoreError;
+use super::ledger::Ledger;
+use super::lock::{LOCK, PoolLock};
+use super::{file, ledger_cache, replace};
+
+/// The registry's name in the pool.
+const REGISTRY: &str = "registry.json";
+
+/// The largest registry that is read or written, in bytes: 64 MiB.
+pub const MAX_REGISTRY: u64 = 64 * 1024 * 1024;
+
+/// A pool whose lock is held. What reads a consistent state or changes it exists only
+/// here; dropping this releases the lock.
+#[derive(Debug)]
+#[must_use = "the lock is released when this is dropped"]
+pub struct LockedPool {
+    pool: PoolDir,
+    lock: PoolLock,
+}
+
+/// What became of a ledger that was to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "a ledger that was not written is forgotten"]
+pub enum LedgerWrite {
+    /// It is on the disk.
+    Written,
+    /// The disk had the same already.
+    Unchanged,
+    /// Not written: the file is of a newer version of this program, which would lose
+    /// what only that version knows. The log says so too.
+    KeptNewer {
+        /// The version of the file's format.
+        version: u64,
+    },
+}
+
+impl LockedPool {
+    pub(super) fn new(pool: PoolDir, lock: PoolLock) -> Self {
+        Self { pool, lock }
+    }
+
+    /// The pool that is locked.
+    pub fn pool(&self) -> &PoolDir {
+        &self.pool
+    }
+
+    /// Reads the registry as it is on disk; none when there is no file. Bytes, not text:
+    /// the file may hold anything.
+    ///
+    /// # Errors
+    /// [`StoreError::TooLarge`] over [`MAX_REGISTRY`], [`StoreError::Unsafe`] when it is
+    /// no regular file, another user's, or writable by others; [`StoreError::Step`].
+    pub fn read_registry(&self) -> Result<Option<Vec<u8>>, StoreError> {
+        let Some((file, facts)) = file::open_file(&self.pool, REGISTRY, OFlag::O_RDONLY)? else {
+            return Ok(None);
+        };
+        file::read_all(&file, &facts, MAX_REGISTRY, &self.pool.path_of(REGISTRY)).map(Some)
+    }
+
+    /// Replaces the registry, atomically and durably.
+    ///
+    /// # Errors
+    /// [`StoreError::TooLarge`] over [`MAX_REGISTRY`], [`StoreError::Unsafe`] when what
+    /// would be replaced is not safe, [`StoreError::LockLost`] when somebody took the lock
+    /// file away, [`StoreError::Step`] when the system refuses; the registry is then what
+    /// it was. [`StoreError::NotDurable`] when it is replaced, but perhaps not for good.
+    pub fn replace_registry(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
+        let size = bytes.len() as u64;
+        if size > MAX_REGISTRY {
+            let path = self.pool.path_of(REGISTRY);
+            return Err(StoreError::TooLarge {
+                path,
+                size,
+                limit: MAX_REGISTRY,
+            });
+        }
+        self.still_locked()?;
+        replace::replace(&self.pool, REGISTRY, bytes).map(drop)
+    }
+
+    /// Reads the ledger. One that is missing, damaged, unreadable or of a newer format is
+    /// empty, and a damaged row is left out, since the ledger must never block a request;
+    /// the log says why. The file stays as it is until the ledger is written.
+    ///
+    /// Parses the file only when it changed since this process read or wrote it.
+    pub fn read_ledger(&self) -> Ledger {
+        ledger_cache::read(&self.pool)
+    }
+
+    /// Replaces the ledger, atomically and durably, where it changed since it was read.
+    ///
+    /// # Errors
+    /// As [`replace_registry`](Self::replace_registry), the size aside.
+    pub fn write_ledger(&mut self, ledger: &mut Ledger) -> Result<LedgerWrite, StoreError> {
+        if !ledger.is_changed() {
+            return Ok(LedgerWrite::Unchanged);
+        }
+        self.still_locked()?;
+        ledger_cache::write(&self.pool, ledger)
+    }
+
+    /// Releases the lock, as dropping does, and says when that fails.
+    ///
+    /// # Errors
+    /// [`StoreError::Step`] when the system refuses.
+    pub fn unlock(mut self) -> Result<(), StoreError> {
+        self.lock
+            .release()
+            .map_err(|error| StoreError::step("unlock", &self.pool.path_of(LOCK), error))
+    }
+
+    /// The descriptor that holds the lock.
+    #[cfg(test)]
+    pub(super) fn lock_file(&self) -> &std::fs::File {
+        self.lock.file().expect("held")
+    }
+
+    fn still_locked(&self) -> Result<(), StoreError> {
+        if self.lock.is_current(&self.pool)? {
+            Ok(())
+        } else {
+            Err(StoreError::LockLost {
+                lock: self.pool.path_of(LOCK),
+            })
+        }
+    }
+}

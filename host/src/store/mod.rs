@@ -1,0 +1,27 @@
+//! The pool on disk: its directory, its lock, its registry and its ledger.
+
+mod alarm;
+mod check;
+mod create;
+mod directory;
+mod disk;
+mod error;
+mod file;
+mod holder;
+mod ledger;
+mod ledger_cache;
+mod ledger_file;
+mod ledger_row;
+mod lock;
+mod locked;
+mod replace;
+#[cfg(test)]
+mod testing;
+mod wait;
+
+pub use check::{Danger, FileKind};
+pub use directory::PoolDir;
+pub use error::{StoreError, StoreErrorKind};
+pub use holder::Holder;
+pub use ledger::{Ledger, Row, SentSignal};
+pub use locked::{LedgerWrite, LockedPool, MAX_REGISTRY};

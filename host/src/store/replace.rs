@@ -1,0 +1,248 @@
+//! Replacing a file of the pool, atomically and durably.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+
+use super::directory::PoolDir;
+use super::error::StoreError;
+use super::file;
+
+/// Replaces the file `name` by one with these bytes and mode 0600, and returns it.
+///
+/// Readers see the old file or the new one, whole. The caller holds the pool's lock: the
+/// temporary file has one name for all. After an error the old file is in place, but for
+/// [`StoreError::NotDurable`].
+pub(super) fn replace(pool: &PoolDir, name: &str, bytes: &[u8]) -> Result<File, StoreError> {
+    let (dir, disk) = (pool.as_fd(), pool.disk());
+    let temporary = format!("{name}.new");
+    let failed = |step| {
+        let path = pool.path_of(&temporary);
+        move |source: io::Error| StoreError::Step { step, path, source }
+    };
+
+    // A rename would replace anything: what should not be here is not ours to remove.
+    if let Some(facts) = file::look_at(pool, name)? {
+        file::check(pool, name, &facts)?;
+    }
+    // A leftover of a writer that was killed goes first. It may be a link, or have other
+    // links, another owner or another mode, none of which the new file may inherit.
+    match disk.remove(dir, &temporary) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(failed("remove the leftover")(error));
+        }
+        _ => {}
+    }
+    let prepared = (|| {
+        let file = disk.create(dir, &temporary).map_err(failed("create"))?;
+        disk.write(&file, bytes).map_err(failed("write"))?;
+        // The contents have to be on the disk before the name is: otherwise a loss of
+        // power can leave the name with an empty file.
+        disk.sync(&file).map_err(failed("sync"))?;
+        // From here on everybody sees the new file, and never a part of it.
+        disk.rename(dir, &temporary, name)
+            .map_err(failed("rename"))?;
+        Ok(file)
+    })();
+    if prepared.is_err() {
+        // The error to report is the first one. What stays is the next writer's leftover.
+        let _ = disk.remove(dir, &temporary);
+    }
+    let file = prepared?;
+    // The rename is in the directory, which is a file of its own to the disk.
+    disk.sync_directory(dir)
+        .map_err(|source| StoreError::NotDurable {
+            path: pool.path_of(name),
+            source,
+        })?;
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::fd::BorrowedFd;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+    use std::path::{Path, PathBuf};
+    use std::sync::{Arc, Mutex};
+
+    use super::super::disk::{Disk, SystemDisk};
+    use super::super::testing::TestPool;
+    use super::*;
+
+    /// A disk on which one operation fails, and which notes what it is asked.
+    #[derive(Clone, Default)]
+    struct FaultyDisk {
+        fails: &'static str,
+        asked: Arc<Mutex<Vec<&'static str>>>,
+    }
+
+    impl FaultyDisk {
+        fn ask<T>(
+            &self,
+            operation: &'static str,
+            run: impl FnOnce() -> io::Result<T>,
+        ) -> io::Result<T> {
+            self.asked.lock().expect("asked").push(operation);
+            if operation == self.fails {
+                Err(io::ErrorKind::StorageFull.into())
+            } else {
+                run()
+            }
+        }
+    }
+
+    impl Disk for FaultyDisk {
+        fn remove(&self, dir: BorrowedFd<'_>, name: &str) -> io::Result<()> {
+            self.ask("remove", || SystemDisk.remove(dir, name))
+        }
+        fn create(&self, dir: BorrowedFd<'_>, name: &str) -> io::Result<File> {
+            self.ask("create", || SystemDisk.create(dir, name))
+        }
+        fn write(&self, file: &File, bytes: &[u8]) -> io::Result<()> {
+            self.ask("write", || SystemDisk.write(file, bytes))
+        }
+        fn sync(&self, file: &File) -> io::Result<()> {
+            self.ask("sync", || SystemDisk.sync(file))
+        }
+        fn rename(&self, dir: BorrowedFd<'_>, from: &str, to: &str) -> io::Result<()> {
+            self.ask("rename", || SystemDisk.rename(dir, from, to))
+        }
+        fn sync_directory(&self, dir: BorrowedFd<'_>) -> io::Result<()> {
+            self.ask("sync directory", || SystemDisk.sync_directory(dir))
+        }
+    }
+
+    fn names_in(directory: &Path) -> Vec<PathBuf> {
+        let entries = fs::read_dir(directory).expect("directory");
+        let mut names: Vec<_> = entries.map(|entry| entry.expect("entry").path()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn the_new_file_is_whole_private_and_another_one() {
+        let pool = TestPool::new();
+        let path = pool.file("registry.json");
+        fs::write(&path, "old").expect("write");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("chmod");
+        let mut reader = File::open(&path).expect("open");
+
+        pool.lock().replace_registry(b"new").expect("replace");
+        assert_eq!(fs::read(&path).expect("read"), b"new");
+        assert_eq!(
+            fs::metadata(&path).expect("metadata").mode() & 0o7777,
+            0o600
+        );
+        assert_eq!(
+            names_in(pool.dir.path()),
+            [path, pool.file("registry.lock")]
+        );
+        // Who had the old one open still reads it, whole.
+        assert_eq!(io::read_to_string(&mut reader).expect("read"), "old");
+    }
+
+    #[test]
+    fn the_steps_come_in_the_order_that_survives_a_loss_of_power() {
+        let pool = TestPool::new();
+        let disk = FaultyDisk::default();
+        let dir = PoolDir::open_on(pool.dir.path(), Box::new(disk.clone())).expect("pool");
+        replace(&dir, "registry.json", b"new").expect("replace");
+        assert_eq!(
+            *disk.asked.lock().expect("asked"),
+            [
+                "remove",
+                "create",
+                "write",
+                "sync",
+                "rename",
+                "sync directory"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_step_that_fails_is_named_and_leaves_the_old_file_alone() {
+        for (fails, step) in [
+            ("create", "create"),
+            ("write", "write"),
+            ("sync", "sync"),
+            ("rename", "rename"),
+        ] {
+            let pool = TestPool::new();
+            let path = pool.file("registry.json");
+            fs::write(&path, "old").expect("write");
+            let disk = FaultyDisk {
+                fails,
+                ..FaultyDisk::default()
+            };
+            let dir = PoolDir::open_on(pool.dir.path(), Box::new(disk)).expect("pool");
+            let error = replace(&dir, "registry.json", b"new").expect_err("fails");
+            assert_eq!(
+                error.to_string(),
+                format!("cannot {step} {}.new", path.display())
+            );
+            assert_eq!(fs::read(&path).expect("read"), b"old");
+            assert_eq!(names_in(pool.dir.path()), [path], "{fails}");
+        }
+    }
+
+    #[test]
+    fn what_may_not_last_is_told_from_what_failed() {
+        let pool = TestPool::new();
+        let disk = FaultyDisk {
+            fails: "sync directory",
+            ..FaultyDisk::default()
+        };
+        let dir = PoolDir::open_on(pool.dir.path(), Box::new(disk)).expect("pool");
+        let error = replace(&dir, "registry.json", b"new").expect_err("fails");
+        assert!(matches!(error, StoreError::NotDurable { .. }), "{error}");
+        assert_eq!(fs::read(pool.file("registry.json")).expect("read"), b"new");
+    }
+
+    #[test]
+    fn a_leftover_of_any_kind_makes_way() {
+        type Make = fn(&Path, &Path);
+        let leftovers: [(&str, Make); 3] = [
+            ("file", |leftover, _| {
+                fs::write(leftover, "longer than the new contents").expect("write");
+                fs::set_permissions(leftover, fs::Permissions::from_mode(0o666)).expect("chmod");
+            }),
+            ("symbolic link", |leftover, target| {
+                symlink(target, leftover).expect("symlink");
+            }),
+            ("hard link", |leftover, target| {
+                fs::hard_link(target, leftover).expect("link");
+            }),
+        ];
+        for (kind, make) in leftovers {
+            let pool = TestPool::new();
+            let target = pool.root.path().join("target");
+            fs::write(&target, "untouched").expect("write");
+            make(&pool.file("registry.json.new"), &target);
+            pool.lock().replace_registry(b"new").expect(kind);
+            assert_eq!(fs::read(&target).expect("read"), b"untouched", "{kind}");
+            let registry = fs::symlink_metadata(pool.file("registry.json")).expect("metadata");
+            assert!(registry.is_file() && registry.nlink() == 1, "{kind}");
+            assert_eq!(registry.mode() & 0o7777, 0o600, "{kind}");
+            assert_eq!(
+                fs::read(pool.file("registry.json")).expect("read"),
+                b"new",
+                "{kind}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_leftover_that_cannot_be_removed_is_named() {
+        let pool = TestPool::new();
+        fs::create_dir(pool.file("registry.json.new")).expect("mkdir");
+        let error = pool
+            .lock()
+            .replace_registry(b"new")
+            .expect_err("a directory");
+        let text = error.to_string();
+        assert!(text.starts_with("cannot remove the leftover "), "{text}");
+        assert!(!pool.file("registry.json").exists());
+    }
+}
