@@ -1,0 +1,96 @@
+//! From a guest's source to its core module.
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+use crate::guests::Guest;
+use crate::toolchain::{TARGET, Toolchain, run};
+
+/// Compiles a guest and returns its core module.
+///
+/// The same sources, toolchain and lock file give the same bytes wherever the checkout,
+/// the cargo home, the toolchain and `target` are: each path that could end up in a
+/// panic message is replaced by a fixed one.
+///
+/// # Errors
+/// When the build fails. Its messages have gone to stderr.
+pub fn core_module(
+    root: &Path,
+    guest: &Guest<'_>,
+    toolchain: &Toolchain,
+    target: &Path,
+) -> Result<Vec<u8>> {
+    let mut cargo = toolchain.cargo();
+    cargo
+        .current_dir(root)
+        // Unlike RUSTFLAGS, this variable takes paths with spaces.
+        .env(
+            "CARGO_ENCODED_RUSTFLAGS",
+            remappings(root, toolchain, target),
+        )
+        .args([
+            "rustc",
+            "--locked",
+            "--profile",
+            "guest",
+            "--target",
+            TARGET,
+        ])
+        // Of a library that is an rlib too, cargo would leave link-time optimisation out.
+        .args([
+            "--lib",
+            "--crate-type",
+            "cdylib",
+            "--package",
+            guest.package,
+        ])
+        .arg("--target-dir")
+        .arg(target);
+    run(&mut cargo)?;
+
+    let module = target
+        .join(TARGET)
+        .join("guest")
+        .join(guest.package.replace('-', "_"))
+        .with_extension("wasm");
+    fs::read(&module).map_err(Error::read(&module))
+}
+
+/// The compiler flags that replace the folders of this machine, in cargo's encoding.
+fn remappings(root: &Path, toolchain: &Toolchain, target: &Path) -> OsString {
+    let home = env::var_os("CARGO_HOME")
+        .map(PathBuf::from)
+        .or_else(|| env::home_dir().map(|home| home.join(".cargo")));
+    let folders = [
+        (Some(root), "/poolwarden"),
+        (home.as_deref(), "/cargo"),
+        (Some(toolchain.folder()), "/toolchain"),
+        (Some(target), "/target"),
+    ];
+    let mut folders: Vec<_> = folders
+        .into_iter()
+        .filter_map(|(folder, name)| Some((folder?, name)))
+        // Both the path as given and the one without symbolic links can turn up.
+        .flat_map(|(folder, name)| {
+            [Some(folder.to_owned()), folder.canonicalize().ok()].map(|path| Some((path?, name)))
+        })
+        .flatten()
+        .collect();
+    // The last one that fits is applied (rustc's documentation of the flag): of nested
+    // folders, the inner one.
+    folders.sort_by_key(|(folder, _)| folder.as_os_str().len());
+    let flags: Vec<_> = folders
+        .into_iter()
+        .map(|(folder, name)| {
+            let mut flag = OsString::from("--remap-path-prefix=");
+            flag.push(folder);
+            flag.push("=");
+            flag.push(name);
+            flag
+        })
+        .collect();
+    flags.join(OsStr::new("\u{1f}"))
+}

@@ -1,0 +1,35 @@
+//! Which guests there are.
+
+use std::path::{Path, PathBuf};
+
+/// A crate that becomes a component.
+#[derive(Clone, Copy, Debug)]
+pub struct Guest<'a> {
+    /// The name of its package, a member of the workspace. Its library has the same name.
+    pub package: &'a str,
+    /// Where its component is kept, relative to the checkout.
+    pub component: &'a str,
+}
+
+/// Every guest of this repository.
+pub const GUESTS: &[Guest<'static>] = &[
+    // What the host embeds.
+    Guest {
+        package: "poolwarden-policy",
+        component: "guest/policy.wasm",
+    },
+];
+
+impl Guest<'_> {
+    /// The component's path.
+    #[must_use]
+    pub fn component_path(&self, root: &Path) -> PathBuf {
+        root.join(self.component)
+    }
+
+    /// The path of the component's record: beside it, `policy.lock.toml` for `policy.wasm`.
+    #[must_use]
+    pub fn record_path(&self, root: &Path) -> PathBuf {
+        self.component_path(root).with_extension("lock.toml")
+    }
+}

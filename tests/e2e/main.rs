@@ -1,0 +1,20 @@
+//! The built program against real processes, end to end.
+//!
+//! Each test has a pool and workers of its own and nothing of the machine's environment.
+//! One file is one topic; the [`harness`] makes pools, workers and clients.
+
+mod harness;
+
+mod cli;
+mod contention;
+mod every_file;
+mod findings;
+mod mcp_lifecycle;
+mod mcp_tools;
+mod permissions;
+mod preservation;
+mod registry_files;
+mod seed_behaviour;
+mod stop;
+mod terminal;
+mod unchanged;

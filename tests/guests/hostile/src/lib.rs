@@ -1,0 +1,47 @@
+//! A policy that tries to break every rule of the host.
+//!
+//! The setting `attack` names what to try; every verb tries the same. The answer is a JSON
+//! object with what the host said: `{"said": "…"}`.
+
+mod attacks;
+mod bindings;
+
+use bindings::exports::poolwarden::pool::pool::{
+    Description, Failure, Guest, NewEntry, StopOptions,
+};
+use bindings::wasi::config::store;
+
+struct Hostile;
+
+impl Guest for Hostile {
+    fn describe() -> Description {
+        Description { name: "hostile".into(), version: "0".into(), settings: Vec::new() }
+    }
+
+    fn ensure(_: bool) -> Result<String, Failure> {
+        attack()
+    }
+
+    fn status(_: Option<String>) -> Result<String, Failure> {
+        attack()
+    }
+
+    fn stop(_: StopOptions) -> Result<String, Failure> {
+        attack()
+    }
+
+    fn register(_: NewEntry) -> Result<String, Failure> {
+        attack()
+    }
+
+    fn forget(_: String, _: bool) -> Result<String, Failure> {
+        attack()
+    }
+}
+
+fn attack() -> Result<String, Failure> {
+    let name = store::get("attack").ok().flatten().unwrap_or_default();
+    attacks::run(&name)
+}
+
+bindings::export!(Hostile with_types_in bindings);

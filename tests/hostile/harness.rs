@@ -1,0 +1,189 @@
+//! A pool under attack: a real directory, real workers, the hostile policy.
+
+use std::fs;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use poolwarden::{Answer, Cancel, Error, Grants, Limits, Policy, Pool, PoolBuilder, Request};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+static HOSTILE: LazyLock<Arc<Policy>> = LazyLock::new(|| {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/guests/hostile.wasm");
+    let bytes = fs::read(path).expect("the hostile guest is built");
+    Arc::new(Policy::from_component(&bytes).expect("the hostile guest fits the world"))
+});
+
+static SHIPPED: LazyLock<Arc<Policy>> =
+    LazyLock::new(|| Arc::new(Policy::shipped().expect("the shipped policy loads")));
+
+/// A pool in a directory of its own.
+pub(crate) struct Attacked {
+    root: TempDir,
+    workers: Vec<Worker>,
+    pub(crate) grants: Grants,
+    pub(crate) limits: Limits,
+}
+
+impl Attacked {
+    /// A pool with this many live workers, `w0`, `w1`, …, already known to the ledger.
+    pub(crate) fn with_workers(count: usize) -> Self {
+        let root = tempfile::tempdir().expect("a temporary directory");
+        let pool = Self {
+            workers: (0..count).map(|_| Worker::start()).collect(),
+            root,
+            grants: Grants::shipped(),
+            limits: Limits::default(),
+        };
+        fs::DirBuilder::new().mode(0o700).create(pool.directory()).expect("the pool directory");
+        let entries: Vec<_> = (0..count).map(|index| pool.entry(index)).collect();
+        pool.write(&json!({ "sessions": entries }));
+        pool
+    }
+
+    pub(crate) fn directory(&self) -> PathBuf {
+        self.root.path().join("pool")
+    }
+
+    pub(crate) fn write(&self, registry: &Value) {
+        let path = self.directory().join("registry.json");
+        fs::write(&path, registry.to_string()).expect("the registry");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("its mode");
+    }
+
+    pub(crate) fn registry(&self) -> Value {
+        let text = fs::read(self.directory().join("registry.json")).expect("the registry");
+        serde_json::from_slice(&text).expect("the registry is whole")
+    }
+
+    /// Inode and content: a replacement, even by the same bytes, shows.
+    pub(crate) fn registry_file(&self) -> (u64, Vec<u8>) {
+        let path = self.directory().join("registry.json");
+        let inode = fs::metadata(&path).expect("the registry").ino();
+        (inode, fs::read(path).expect("the registry"))
+    }
+
+    pub(crate) fn entry(&self, index: usize) -> Value {
+        json!({
+            "sid": format!("w{index}"),
+            "pid": self.pid(index),
+            "sock": "",
+            "version": "1",
+            "created_at": self.workers[index].created_at,
+        })
+    }
+
+    pub(crate) fn pid(&self, index: usize) -> u32 {
+        self.workers[index].child.id()
+    }
+
+    pub(crate) fn worker(&mut self, index: usize) -> &mut Worker {
+        &mut self.workers[index]
+    }
+
+    pub(crate) fn created_at(&self, index: usize) -> &str {
+        &self.workers[index].created_at
+    }
+
+    /// Tries an attack with its settings.
+    pub(crate) fn attack(
+        &self,
+        name: &str,
+        settings: &[(&str, &str)],
+        request: Request,
+    ) -> Result<Answer, Error> {
+        let mut builder = PoolBuilder::new(self.directory())
+            .grants(self.grants.clone())
+            .limits(self.limits.clone())
+            .setting("attack", name);
+        for (name, value) in settings {
+            builder = builder.setting(*name, *value);
+        }
+        call(&builder.build(HOSTILE.clone()), request)
+    }
+
+    /// Tries an attack and returns what the host said to the guest.
+    pub(crate) fn said(&self, name: &str, settings: &[(&str, &str)]) -> String {
+        self.said_to(name, settings, Request::Ensure { dry_run: false })
+    }
+
+    pub(crate) fn said_to(
+        &self,
+        name: &str,
+        settings: &[(&str, &str)],
+        request: Request,
+    ) -> String {
+        let answer = self.attack(name, settings, request).expect("the guest answers");
+        answer.value()["said"].as_str().expect("what the host said").to_owned()
+    }
+
+    /// The next request, by the shipped policy and with no time to wait for a lock, lists
+    /// these workers as running.
+    pub(crate) fn assert_sound(&mut self, running: &[usize]) {
+        let limits = Limits { lock_wait: Duration::from_millis(1), ..Limits::default() };
+        let pool = PoolBuilder::new(self.directory()).limits(limits).build(SHIPPED.clone());
+        let answer = call(&pool, Request::Status { sid: None }).expect("the pool is sound");
+        let sessions = answer.value()["sessions"].as_array().expect("sessions");
+        let listed: Vec<_> =
+            sessions.iter().map(|s| (s["sid"].clone(), s["status"].clone())).collect();
+        let expected: Vec<_> = running
+            .iter()
+            .map(|index| (json!(format!("w{index}")), json!("running")))
+            .collect();
+        assert_eq!(listed, expected);
+        for index in running {
+            assert!(self.workers[*index].is_running(), "w{index} was ended");
+        }
+    }
+}
+
+/// Asks a pool.
+pub(crate) fn call(pool: &Pool, request: Request) -> Result<Answer, Error> {
+    pool.call(request, &Cancel::new().expect("an eventfd"))
+}
+
+/// A real process. It is ended when this goes.
+pub(crate) struct Worker {
+    child: Child,
+    created_at: String,
+}
+
+impl Worker {
+    pub(crate) fn start() -> Self {
+        let child = Command::new("sleep")
+            .arg("600")
+            .stdin(Stdio::null())
+            .spawn()
+            .expect("a worker process");
+        let created_at = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        Self { child, created_at }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("the worker's status").is_none()
+    }
+
+    pub(crate) fn end(&mut self) {
+        // It fails only for a process that was reaped already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Waits for the worker to end by itself.
+    pub(crate) fn ended(&mut self) {
+        self.child.wait().expect("the worker's end");
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.end();
+    }
+}

@@ -1,0 +1,22 @@
+//! The host against a policy that tries to break its rules.
+//!
+//! The guest is `tests/guests/hostile`; the setting `attack` chooses what it tries. After
+//! every attack the lock is free, the registry is whole, and the next request is answered.
+
+mod effects;
+mod harness;
+mod limits;
+mod order;
+mod registry;
+
+/// A test file that nobody declares is a test that nobody runs.
+#[test]
+fn every_file_here_is_a_module() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/hostile");
+    let declared = include_str!("main.rs");
+    for entry in std::fs::read_dir(folder).expect("the folder of this suite") {
+        let name = entry.expect("an entry").file_name().into_string().expect("a plain name");
+        let module = name.strip_suffix(".rs").expect("only Rust files");
+        assert!(module == "main" || declared.contains(&format!("mod {module};")), "{name}");
+    }
+}
