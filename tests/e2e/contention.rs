@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use crate::harness::{Entry, PATIENCE, Running, TestPool, Worker};
+use crate::harness::{Entry, PATIENCE, Running, TestPool, Worker, await_that};
 
 /// Registers and forgets a session 50 times, and says which step failed.
 const PAIRS: &str = r#"
@@ -78,7 +78,7 @@ fn a_lock_that_becomes_free_is_taken_at_once() {
     let waiting = pool.start(&["--lock-wait", "50s", "status"]);
     // Waiters stand in this list with an arrow before the kind of lock (proc_locks(5)).
     let inode = held.metadata().expect("the lock file").ino();
-    crate::harness::await_that("the program waits for the lock", || {
+    await_that("the program waits for the lock", || {
         fs::read_to_string("/proc/locks").expect("the locks").lines().any(|line| {
             line.contains("-> FLOCK") && line.contains(&format!(":{inode} "))
         })
@@ -91,14 +91,13 @@ fn a_lock_that_becomes_free_is_taken_at_once() {
 #[test]
 fn the_lock_file_is_never_replaced() {
     let pool = TestPool::with(&[Entry::new("zero", 0)]);
-    let inode = |_: ()| {
-        fs::metadata(pool.directory().join("registry.lock")).expect("the lock file").ino()
-    };
+    let lock = pool.directory().join("registry.lock");
+    let inode = || fs::metadata(&lock).expect("the lock file").ino();
     pool.ask(&["ensure"]);
-    let first = inode(());
+    let first = inode();
     let worker = Worker::obedient();
     pool.ask(&["register", "--sid", "a", "--pid", &worker.pid().to_string()]);
     pool.ask(&["stop", "a"]);
-    assert_eq!(inode(()), first);
+    assert_eq!(inode(), first);
     assert!(pool.lock_is_free());
 }

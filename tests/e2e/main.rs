@@ -9,6 +9,7 @@ mod cli;
 mod contention;
 mod every_file;
 mod findings;
+mod ledger;
 mod mcp_lifecycle;
 mod mcp_tools;
 mod permissions;

@@ -32,13 +32,15 @@ fn with_open_umask(command: &Command) -> Command {
     shell
 }
 
-/// Checks that the pool is refused for this reason, and nothing was made or changed in it.
+/// Checks that the pool is refused for this reason, and that nothing is made in it but
+/// perhaps the lock file, under which the registry is looked at.
 #[track_caller]
 fn refused(pool: &TestPool, reason: &str) {
     let names = |path: &Path| {
         let mut names: Vec<_> = fs::read_dir(path)
             .expect("the directory")
             .map(|entry| entry.expect("an entry").file_name())
+            .filter(|name| name != "registry.lock")
             .collect();
         names.sort();
         names
@@ -59,16 +61,7 @@ fn directories_are_0700_and_files_0600_also_when_the_umask_is_0() {
     let outer = TestPool::absent();
     let pid = worker.pid().to_string();
     let directory = outer.root().join("made/with/parents");
-    let mut command = outer.command(&["register", "--sid", "a", "--pid", &pid]);
-    command.arg("--state-dir").arg(&directory);
-    // The last --state-dir would be an error beside the first.
-    let mut command = {
-        let mut plain = Command::new(command.get_program());
-        plain.env_clear().env("HOME", outer.root());
-        plain.args(command.get_args().skip(2));
-        plain
-    };
-    command.current_dir(outer.root());
+    let command = outer.command_on(&directory, &["register", "--sid", "a", "--pid", &pid]);
     Ran::of(with_open_umask(&command)).answer(0);
 
     for made in ["made", "made/with", "made/with/parents"] {
@@ -100,8 +93,7 @@ fn a_symlink_is_no_pool() {
     let bytes = real.bytes();
     refused(&pool, "symbolic link");
     let with_slash = format!("{}/", pool.directory().display());
-    let mut command = Command::new(env!("CARGO_BIN_EXE_poolwarden"));
-    command.env_clear().args(["ensure", "--state-dir", &with_slash]);
+    let command = pool.command_on(with_slash.as_ref(), &["ensure"]);
     assert!(Ran::of(command).error(1).contains("symbolic link"));
     assert_eq!(real.bytes(), bytes);
 }
@@ -112,9 +104,7 @@ fn a_parent_may_be_a_symlink() {
     let outer = TestPool::absent();
     let link = outer.root().join("link");
     symlink(real.root(), &link).expect("a link");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_poolwarden"));
-    command.env_clear().arg("ensure").arg("--state-dir").arg(link.join("pool"));
-    Ran::of(command).answer(0);
+    Ran::of(outer.command_on(&link.join("pool"), &["ensure"])).answer(0);
     assert_eq!(real.sids(), Vec::<String>::new());
 }
 
@@ -138,8 +128,7 @@ fn the_directory_of_somebody_else_is_refused() {
         refused(&pool, "belongs to user 65534");
     } else {
         // It belongs to root everywhere.
-        let mut command = Command::new(env!("CARGO_BIN_EXE_poolwarden"));
-        command.env_clear().args(["ensure", "--state-dir", "/usr"]);
+        let command = TestPool::absent().command_on(Path::new("/usr"), &["ensure"]);
         assert!(Ran::of(command).error(1).contains("belongs to user 0"));
     }
 }

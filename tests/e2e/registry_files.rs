@@ -94,7 +94,7 @@ fn what_is_not_utf8_is_an_error() {
 
 #[test]
 fn the_wrong_shape_is_an_error() {
-    corrupted(b"[]", 1, 0, "invalid type: sequence");
+    corrupted(b"[]", 1, 1, "invalid type: sequence");
     corrupted(b"{\"sessions\":{}}", 1, 12, "invalid type: map");
     corrupted(b"{\"sessions\":[1]}", 1, 14, "invalid type: integer");
     corrupted(b"null", 1, 4, "invalid type: null");

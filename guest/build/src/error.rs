@@ -1,8 +1,8 @@
 //! What can go wrong.
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
+use std::{error, io, iter};
 
 /// Shorthand for results of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -48,6 +48,11 @@ pub enum Error {
     #[error("no folder to keep the wasm toolchain in: set XDG_CACHE_HOME or HOME")]
     NoCache,
     #[error(
+        "{path} is missing: run `{}` and commit what it writes",
+        crate::REBUILD
+    )]
+    NotBuilt { path: PathBuf },
+    #[error(
         "{component} is stale: changed since it was built: {changed}. \
          Run `{}` and commit what it writes",
         crate::REBUILD
@@ -56,6 +61,13 @@ pub enum Error {
 }
 
 impl Error {
+    /// The message with those of its causes, on one line.
+    #[must_use]
+    pub fn with_causes(&self) -> String {
+        let causes = iter::successors(error::Error::source(self), |cause| cause.source());
+        causes.fold(self.to_string(), |text, cause| format!("{text}: {cause}"))
+    }
+
     pub(crate) fn read(path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Read {
             path: path.to_owned(),

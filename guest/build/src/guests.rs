@@ -18,6 +18,11 @@ pub const GUESTS: &[Guest<'static>] = &[
         package: "poolwarden-policy",
         component: "guest/policy.wasm",
     },
+    // What attacks the host in the suite `tests/hostile`.
+    Guest {
+        package: "poolwarden-hostile-guest",
+        component: "tests/guests/hostile.wasm",
+    },
 ];
 
 impl Guest<'_> {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::{env, error, fs, iter};
+use std::{env, fs};
 
 use clap::Parser;
 use poolwarden_guest_build::{
@@ -46,7 +46,7 @@ fn main() -> ExitCode {
         }
     });
     done.unwrap_or_else(|error| {
-        complain(&error);
+        eprintln!("error: {}", error.with_causes());
         ExitCode::from(FAILED)
     })
 }
@@ -155,13 +155,4 @@ fn warn_of_other_builder(record: &Record, toolchain: &Toolchain) {
     }
     println!("Run the suites against the fresh component instead (--out DIR keeps it).");
     println!("{bar}");
-}
-
-/// Prints an error with its causes.
-fn complain(error: &Error) {
-    eprint!("error: {error}");
-    for cause in iter::successors(error::Error::source(error), |cause| cause.source()) {
-        eprint!(": {cause}");
-    }
-    eprintln!();
 }

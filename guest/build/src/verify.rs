@@ -28,11 +28,17 @@ pub enum Verdict {
 /// that takes [`check`].
 ///
 /// # Errors
-/// [`Error::Stale`] when an input or the component is not what the record says; others
-/// when a file cannot be read.
+/// [`Error::NotBuilt`] when the component or its record is missing, [`Error::Stale`] when
+/// an input or the component is not what the record says; others when a file cannot be
+/// read.
 pub fn verify(root: &Path, guest: &Guest<'_>) -> Result<Record> {
-    let record = Record::read(root, guest)?;
     let path = guest.component_path(root);
+    for path in [&path, &guest.record_path(root)] {
+        if !path.exists() {
+            return Err(Error::NotBuilt { path: path.clone() });
+        }
+    }
+    let record = Record::read(root, guest)?;
     let component = fs::read(&path).map_err(Error::read(&path))?;
     let mut changed = Inputs::of(root, guest)?.differences(&record.inputs);
     if sha256(&component) != record.component {

@@ -2,7 +2,8 @@
 //!
 //! Two short transactions with the wait between them: a worker may need the pool's lock
 //! in order to exit. Whatever fails after the first signal becomes a line of the answer,
-//! because by then somebody was signalled and the caller has to learn it.
+//! because by then somebody was signalled and the caller has to learn it. Only a request
+//! that the client withdrew gets no answer.
 
 mod course;
 
@@ -25,7 +26,8 @@ const KILL_CONFIRMATION: u64 = 2000;
 /// is confirmed.
 ///
 /// # Errors
-/// The host's, as long as nobody was signalled; a registry that cannot be read.
+/// The host's, as long as nobody was signalled, and its `cancelled` also after that; a
+/// registry that cannot be read.
 pub fn stop<H: Host>(host: &H, options: &StopOptions) -> Result<String, Failure> {
     let transaction = host.begin()?;
     let bytes = host.read(&transaction)?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use wasmtime::component::Resource;
 
 use crate::floor::{Refusal, find_target};
-use crate::process::{Claim, Process, Signal, WaitError};
+use crate::process::{Claim, Process, SendError, Signal, WaitError};
 
 use super::bindings::poolwarden::pool::{signals, types};
 use super::registry::Transaction;
@@ -77,8 +77,14 @@ impl signals::HostTarget for View<'_> {
             return Err(Refusal("the client asked for a dry run".into()).into());
         }
         let Target { process, claim } = self.0.table.get(&target)?;
-        process.send(signal)?;
-        let claim = claim.clone();
+        let (process, claim) = (process.clone(), claim.clone());
+        if let Err(error) = process.send(signal) {
+            if matches!(error, SendError::Ended) {
+                // It ended since it was proven: the entry may go once that is found.
+                self.0.inspect(std::slice::from_ref(&claim));
+            }
+            return Err(error.into());
+        }
         if asks_to_end(signal) {
             let now = self.0.now();
             if let Some(open) = self.0.transaction.as_mut() {

@@ -73,15 +73,10 @@ impl OpenTransaction {
         change: &Change,
     ) -> Result<(), crate::store::StoreError> {
         // Rows without an entry go.
-        let kept: HashSet<&Claim> = self
-            .reading
-            .claims()
-            .unwrap_or_default()
-            .iter()
-            .enumerate()
-            .filter(|(index, _)| !change.dropped.contains(index))
-            .map(|(_, claim)| claim)
-            .collect();
+        let dropped: HashSet<usize> = change.dropped.iter().copied().collect();
+        let claims = self.reading.claims().unwrap_or_default().iter().enumerate();
+        let kept: HashSet<&Claim> =
+            claims.filter(|(index, _)| !dropped.contains(index)).map(|(_, claim)| claim).collect();
         self.ledger.retain(|claim| kept.contains(claim));
         if let (Some(claim), Some(record)) = (&change.added, self.registering.take()) {
             self.ledger.insert(claim.clone(), record);

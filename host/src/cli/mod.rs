@@ -12,6 +12,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use poolwarden::{Cancel, Policy, Pool, PoolBuilder, Request};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 pub(crate) use arguments::{Arguments, Options, Verb};
 pub(crate) use exit::Exit;
@@ -58,6 +59,7 @@ fn ask(pool: &Pool, request: Request, json: bool) -> anyhow::Result<Exit> {
 
 /// The pool that the options name, with the shipped policy.
 fn open(options: &Options) -> anyhow::Result<Pool> {
+    raise_descriptor_limit();
     let directory = match &options.state_dir {
         Some(directory) => directory.clone(),
         None => default_directory()?,
@@ -80,4 +82,14 @@ fn default_directory() -> anyhow::Result<PathBuf> {
         bail!("no pool directory: neither --state-dir nor POOLWARDEN_STATE_DIR is given, and HOME is not set");
     };
     Ok(home.join(".local/state/poolwarden"))
+}
+
+/// Each living worker of a pool is held by a descriptor, and the usual soft limit of
+/// 1024 is there for select(2), which nothing here uses (getrlimit(2)).
+fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::debug!("the limit of open files stays as it is: {error}");
+    }
 }

@@ -52,7 +52,10 @@ pub(super) fn default_capacity() -> usize {
 
 impl Cache {
     pub(super) fn new(capacity: usize) -> Self {
-        Self { capacity, inner: Mutex::default() }
+        Self {
+            capacity,
+            inner: Mutex::default(),
+        }
     }
 
     pub(super) fn capacity(&self) -> usize {
@@ -77,16 +80,17 @@ impl Cache {
             return found;
         }
         let polled = poll_now(kernel, &mut fds).is_ok();
-        let runs: Vec<bool> =
-            fds.iter().map(|fd| polled && matches!(tells_end(fd.revents()), Ok(false))).collect();
-
-        let mut runs = runs.into_iter();
+        // Taken out, because the processes go where the descriptors are borrowed from.
+        let events: Vec<PollFlags> = fds.iter().map(PollFd::revents).collect();
+        let mut events = events.into_iter();
         for (proven, question) in found.iter_mut().zip(questions) {
-            if let Some(candidate) = proven
-                && !runs.next().unwrap_or(false)
-            {
+            let Some(process) = proven.as_ref().map(|proven| &proven.process) else {
+                continue;
+            };
+            let ended = tells_end(events.next().unwrap_or(PollFlags::NVAL));
+            if !(polled && matches!(ended, Ok(false))) {
                 // Ended, or it cannot be told: to be judged anew.
-                self.inner().drop_entry(question.claim, &candidate.process);
+                self.inner().drop_entry(question.claim, process);
                 *proven = None;
             }
         }
@@ -127,7 +131,9 @@ impl Inner {
             .iter()
             .map(|question| {
                 let entries = self.entries.get_mut(&question.claim.pid)?;
-                let entry = entries.iter_mut().find(|entry| entry.claim == *question.claim)?;
+                let entry = entries
+                    .iter_mut()
+                    .find(|entry| entry.claim == *question.claim)?;
                 entry.used = call;
                 entry.answer(question.record, strength)
             })
@@ -144,7 +150,9 @@ impl Inner {
 
     fn drop_longest_unused(&mut self) -> bool {
         let entries = self.entries.values().flatten();
-        let oldest = entries.filter(|entry| entry.used < self.call).min_by_key(|entry| entry.used);
+        let oldest = entries
+            .filter(|entry| entry.used < self.call)
+            .min_by_key(|entry| entry.used);
         let Some((pid, process)) = oldest.map(|entry| (entry.claim.pid, entry.process.clone()))
         else {
             return false;
@@ -167,22 +175,19 @@ impl Inner {
 }
 
 impl Entry {
-    /// The entry, if the ledger's row names the same process and the proof is accepted.
+    /// The entry, if the ledger's row names the same process, and what entry and row rest
+    /// on is accepted. A row that was strengthened meanwhile is thus judged anew, once.
     fn answer(&self, record: Option<&Record>, strength: Strength) -> Option<Proven> {
-        let proof = record.map_or(self.proof, |record| record.proof);
-        if !accepts(strength, proof) || record.is_some_and(|record| !self.agrees(record)) {
+        let fits = |record: &Record| self.agrees(record) && accepts(strength, record.proof);
+        if !accepts(strength, self.proof) || !record.is_none_or(fits) {
             return None;
         }
-        let learned = match record {
-            Some(_) => None,
-            None => Some(Record { identity: self.process.identity().clone(), proof }),
-        };
         Some(Proven {
             process: self.process.clone(),
             rung: self.rung,
-            proof,
+            proof: self.proof,
             started: self.started,
-            learned,
+            unrecorded: record.is_none(),
         })
     }
 

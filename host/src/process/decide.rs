@@ -98,7 +98,10 @@ fn by_time(facts: &Facts<'_>, unanswered: bool) -> Decision {
     let pid = facts.pid;
     let since = text(facts.started);
     let why = if unanswered {
-        format!("pid {pid} does not hold the socket {} and nobody answers there; ", facts.sock)
+        format!(
+            "pid {pid} does not hold the socket {} and nobody answers there; ",
+            facts.sock
+        )
     } else {
         String::new()
     };
@@ -114,7 +117,10 @@ fn by_time(facts: &Facts<'_>, unanswered: bool) -> Decision {
             "socket: {why}it runs since {since}, not after the entry was made"
         )),
         Relation::Before => match facts.row {
-            Some(Row { agreement: Agreement::OtherTick, .. }) => unproven(format!(
+            Some(Row {
+                agreement: Agreement::OtherTick,
+                ..
+            }) => unproven(format!(
                 "ledger: pid {pid} runs since {since}, which is not when the process of its row \
                  started, but not after the entry was made"
             )),
@@ -131,7 +137,13 @@ fn by_time(facts: &Facts<'_>, unanswered: bool) -> Decision {
             text(created)
         )),
         Relation::After { created } | Relation::BeforeBoot { created }
-            if matches!(facts.row, Some(Row { agreement: Agreement::SameTick, .. })) =>
+            if matches!(
+                facts.row,
+                Some(Row {
+                    agreement: Agreement::SameTick,
+                    ..
+                })
+            ) =>
         {
             unproven(format!(
                 "time: {why}pid {pid} runs since {since} and the entry is from {}, but the \

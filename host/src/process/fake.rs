@@ -1,1 +1,334 @@
+//! A kernel that refuses, races and lies on demand.
+//!
+//! Its pidfds are eventfds, readable once their process has ended, so that `poll` is the
+//! real one.
 
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard};
+use std::time::{Duration, SystemTime};
+
+use nix::errno::Errno;
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use rustix::event::PollFd;
+
+use super::kernel::{Clocks, FileKind, Kernel};
+use super::{Place, Signal};
+
+/// The pid of the program under test.
+pub(crate) const OWN_PID: u32 = 100;
+/// Its parent, whose parent is pid 1.
+pub(crate) const PARENT: u32 = 50;
+/// Its user.
+pub(crate) const OWN_UID: u32 = 1000;
+/// Where it runs.
+pub(crate) const MACHINE: &str = "0123456789abcdef0123456789abcdef";
+const HEADING: &str = "Num RefCount Protocol Flags Type St Inode Path\n";
+
+/// A system call that can be made to fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Call {
+    OpenPidfd,
+    PidfsInode,
+    Poll,
+    SendSignal,
+}
+
+#[derive(Default)]
+struct State {
+    processes: HashMap<u32, Process>,
+    /// Which process and inode an open pidfd is for. Numbers are used again, so each
+    /// `open_pidfd` overwrites.
+    opened: HashMap<RawFd, (u32, Option<u64>)>,
+    files: HashMap<String, Result<Vec<u8>, Errno>>,
+    links: HashMap<String, Result<PathBuf, Errno>>,
+    directories: HashMap<String, Result<Vec<String>, Errno>>,
+    sockets: HashMap<PathBuf, (FileKind, Result<(), Errno>)>,
+    unseen: HashMap<PathBuf, Errno>,
+    canonical: HashMap<PathBuf, PathBuf>,
+    refusals: HashMap<Call, Errno>,
+    calls: HashMap<Call, usize>,
+    sent: Vec<(u32, Signal)>,
+    /// Reading this file ends that process, and reaps it.
+    races: HashMap<String, u32>,
+    pidfs: bool,
+    clocks: Option<Clocks>,
+}
+
+struct Process {
+    end: EventFd,
+    inode: u64,
+    reaped: bool,
+}
+
+/// See the module.
+pub(crate) struct FakeKernel(Mutex<State>);
+
+impl FakeKernel {
+    /// A machine that booted at 10:00 and where it is 12:00, with pidfs, and nothing
+    /// running but the program under test and its ancestors.
+    pub(crate) fn new() -> Self {
+        let fake = Self(Mutex::default());
+        fake.state().pidfs = true;
+        fake.set_clock("2026-11-23T12:00:00Z", Duration::from_secs(7200));
+        fake.file("/etc/machine-id", &format!("{MACHINE}\n"));
+        fake.file("/proc/sys/kernel/random/boot_id", "this-boot\n");
+        fake.link("/proc/self/ns/pid", "pid:[4026531836]");
+        fake.link("/proc/self", &OWN_PID.to_string());
+        fake.run(1, 1, 0);
+        fake.run(PARENT, 5_000, 1);
+        fake.run(OWN_PID, 600_000, PARENT);
+        fake.file("/proc/self/stat", &stat(OWN_PID, 'S', PARENT, 600_000));
+        fake
+    }
+
+    /// Where the fake program runs.
+    pub(crate) fn place() -> Place {
+        Place {
+            machine: MACHINE.into(),
+            boot: "this-boot".into(),
+            pid_namespace: 4_026_531_836,
+        }
+    }
+
+    /// A process with pidfs inode `1000 + pid` that started that many ticks, a hundredth
+    /// of a second each, after 10:00.
+    pub(crate) fn run(&self, pid: u32, start_ticks: u64, parent: u32) {
+        self.run_with_inode(pid, start_ticks, parent, 1000 + u64::from(pid));
+    }
+
+    pub(crate) fn run_with_inode(&self, pid: u32, start_ticks: u64, parent: u32, inode: u64) {
+        self.file(
+            &format!("/proc/{pid}/stat"),
+            &stat(pid, 'S', parent, start_ticks),
+        );
+        self.file(&format!("/proc/{pid}/cmdline"), "worker\0--pool\0");
+        self.file(&format!("/proc/{pid}/net/unix"), HEADING);
+        self.user(pid, OWN_UID, OWN_UID);
+        self.link(&format!("/proc/{pid}/ns/net"), "net:[1]");
+        self.directory(&format!("/proc/{pid}/fd"), &["0"]);
+        self.link(&format!("/proc/{pid}/fd/0"), "/dev/null");
+        let end = EventFd::from_flags(EfdFlags::EFD_CLOEXEC).expect("an eventfd");
+        self.state().processes.insert(
+            pid,
+            Process {
+                end,
+                inode,
+                reaped: false,
+            },
+        );
+    }
+
+    /// Makes it a zombie.
+    pub(crate) fn end(&self, pid: u32) {
+        self.state().processes[&pid]
+            .end
+            .write(1)
+            .expect("write to an eventfd");
+        self.file(&format!("/proc/{pid}/stat"), &stat(pid, 'Z', 77, 0));
+    }
+
+    /// Ends it without a trace.
+    pub(crate) fn reap(&self, pid: u32) {
+        let mut state = self.state();
+        state.reap(pid);
+    }
+
+    pub(crate) fn user(&self, pid: u32, real: u32, effective: u32) {
+        let status = format!("Name:\tworker\nTgid:\t{pid}\nUid:\t{real}\t{effective}\t0\t0\n");
+        self.file(&format!("/proc/{pid}/status"), &status);
+    }
+
+    /// Lets the process hold a socket that listens, as the tables tell it.
+    pub(crate) fn listen(&self, pid: u32, path: &str) {
+        let line = format!("0: 00000002 00000000 00010000 0001 01 31 {path}\n");
+        self.file(
+            &format!("/proc/{pid}/net/unix"),
+            &format!("{HEADING}{line}"),
+        );
+        self.directory(&format!("/proc/{pid}/fd"), &["0", "3"]);
+        self.link(&format!("/proc/{pid}/fd/3"), "socket:[31]");
+    }
+
+    pub(crate) fn socket(&self, path: &str, kind: FileKind, connect: Result<(), Errno>) {
+        self.state().sockets.insert(path.into(), (kind, connect));
+    }
+
+    /// Makes `lstat` of the path fail.
+    pub(crate) fn hide(&self, path: &str, error: Errno) {
+        self.state().unseen.insert(path.into(), error);
+    }
+
+    pub(crate) fn canonical_is(&self, path: &str, canonical: &str) {
+        self.state().canonical.insert(path.into(), canonical.into());
+    }
+
+    pub(crate) fn file(&self, path: &str, text: &str) {
+        self.state().files.insert(path.into(), Ok(text.into()));
+    }
+
+    pub(crate) fn link(&self, path: &str, target: &str) {
+        self.state().links.insert(path.into(), Ok(target.into()));
+    }
+
+    pub(crate) fn directory(&self, path: &str, names: &[&str]) {
+        let names = names.iter().map(|&name| name.into()).collect();
+        self.state().directories.insert(path.into(), Ok(names));
+    }
+
+    /// Makes the path unreadable, whether file, link or directory.
+    pub(crate) fn deny(&self, path: &str, error: Errno) {
+        let mut state = self.state();
+        state.files.insert(path.into(), Err(error));
+        state.links.insert(path.into(), Err(error));
+        state.directories.insert(path.into(), Err(error));
+    }
+
+    pub(crate) fn refuse(&self, call: Call, error: Errno) {
+        self.state().refusals.insert(call, error);
+    }
+
+    pub(crate) fn without_pidfs(&self) {
+        self.state().pidfs = false;
+    }
+
+    pub(crate) fn race(&self, path: &str, pid: u32) {
+        self.state().races.insert(path.into(), pid);
+    }
+
+    pub(crate) fn set_clock(&self, wall: &str, since_boot: Duration) {
+        let wall: SystemTime = wall.parse::<jiff::Timestamp>().expect("a time").into();
+        self.state().clocks = Some(Clocks { wall, since_boot });
+    }
+
+    pub(crate) fn calls(&self, call: Call) -> usize {
+        self.state().calls.get(&call).copied().unwrap_or(0)
+    }
+
+    pub(crate) fn sent(&self) -> Vec<(u32, Signal)> {
+        self.state().sent.clone()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0
+            .lock()
+            .expect("no test panics while it holds the lock")
+    }
+}
+
+fn stat(pid: u32, state: char, parent: u32, start_ticks: u64) -> String {
+    format!("{pid} (worker) {state} {parent} 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 {start_ticks} 0\n")
+}
+
+impl State {
+    fn call(&mut self, call: Call) -> io::Result<()> {
+        *self.calls.entry(call).or_default() += 1;
+        self.refusals
+            .get(&call)
+            .map_or(Ok(()), |&error| Err(error.into()))
+    }
+
+    fn reap(&mut self, pid: u32) {
+        let process = self.processes.get_mut(&pid).expect("a process of the test");
+        process.reaped = true;
+        process.end.write(1).expect("write to an eventfd");
+        let prefix = format!("/proc/{pid}/");
+        self.files.retain(|path, _| !path.starts_with(&prefix));
+        self.links.retain(|path, _| !path.starts_with(&prefix));
+        self.directories
+            .retain(|path, _| !path.starts_with(&prefix));
+    }
+}
+
+fn entry<T: Clone>(map: &HashMap<String, Result<T, Errno>>, path: &str) -> io::Result<T> {
+    Ok(map.get(path).cloned().unwrap_or(Err(Errno::ENOENT))?)
+}
+
+impl Kernel for FakeKernel {
+    fn open_pidfd(&self, pid: i32) -> io::Result<OwnedFd> {
+        let mut state = self.state();
+        state.call(Call::OpenPidfd)?;
+        let pid = u32::try_from(pid).expect("only possible pids are opened");
+        let process = state.processes.get(&pid).filter(|process| !process.reaped);
+        let process = process.ok_or(Errno::ESRCH)?;
+        let inode = state.pidfs.then_some(process.inode);
+        let pidfd = process.end.as_fd().try_clone_to_owned()?;
+        state.opened.insert(pidfd.as_raw_fd(), (pid, inode));
+        Ok(pidfd)
+    }
+
+    fn pidfs_inode(&self, pidfd: BorrowedFd<'_>) -> io::Result<Option<u64>> {
+        let mut state = self.state();
+        state.call(Call::PidfsInode)?;
+        Ok(state.opened[&pidfd.as_raw_fd()].1)
+    }
+
+    fn poll(&self, fds: &mut [PollFd<'_>], timeout: Option<Duration>) -> io::Result<usize> {
+        self.state().call(Call::Poll)?;
+        super::linux::Linux.poll(fds, timeout)
+    }
+
+    fn send_signal(&self, pidfd: BorrowedFd<'_>, signal: Signal) -> io::Result<()> {
+        let mut state = self.state();
+        state.call(Call::SendSignal)?;
+        let (pid, _) = state.opened[&pidfd.as_raw_fd()];
+        state.sent.push((pid, signal));
+        Ok(())
+    }
+
+    fn read(&self, path: &str) -> io::Result<Vec<u8>> {
+        let mut state = self.state();
+        let text = entry(&state.files, path);
+        if let Some(pid) = state.races.remove(path) {
+            state.reap(pid);
+        }
+        text
+    }
+
+    fn link(&self, path: &str) -> io::Result<PathBuf> {
+        entry(&self.state().links, path)
+    }
+
+    fn names(&self, directory: &str) -> io::Result<Vec<String>> {
+        entry(&self.state().directories, directory)
+    }
+
+    fn canonical(&self, path: &Path) -> io::Result<PathBuf> {
+        Ok(self
+            .state()
+            .canonical
+            .get(path)
+            .cloned()
+            .unwrap_or_else(|| path.to_owned()))
+    }
+
+    fn kind(&self, path: &Path) -> io::Result<FileKind> {
+        let state = self.state();
+        if let Some(&error) = state.unseen.get(path) {
+            return Err(error.into());
+        }
+        Ok(state.sockets.get(path).ok_or(Errno::ENOENT)?.0)
+    }
+
+    fn connect(&self, path: &Path) -> io::Result<()> {
+        Ok(self.state().sockets.get(path).ok_or(Errno::ENOENT)?.1?)
+    }
+
+    fn clocks(&self) -> Clocks {
+        self.state().clocks.expect("set when the fake is made")
+    }
+
+    fn ticks_per_second(&self) -> u64 {
+        100
+    }
+
+    fn own_pid(&self) -> u32 {
+        OWN_PID
+    }
+
+    fn effective_uid(&self) -> u32 {
+        OWN_UID
+    }
+}

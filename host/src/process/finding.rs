@@ -68,7 +68,11 @@ pub struct Finding {
 impl Finding {
     /// A finding about a process of which no start time is known.
     pub(super) fn new(standing: Standing, evidence: impl Into<Cow<'static, str>>) -> Self {
-        Self { standing, evidence: evidence.into(), started: None }
+        Self {
+            standing,
+            evidence: evidence.into(),
+            started: None,
+        }
     }
 
     /// The same, for a process that started then.

@@ -74,8 +74,16 @@ fn other_user(kernel: &dyn Kernel, pid: u32) -> Option<Forbidden> {
     let own = kernel.effective_uid();
     match ids {
         Ok((real, effective)) if real == own && effective == own => None,
-        Ok((real, effective)) => Some(Forbidden::OtherUser { pid, real, effective, own }),
-        Err(error) => Some(Forbidden::Unclear { pid, reason: format!("{path}: {error}") }),
+        Ok((real, effective)) => Some(Forbidden::OtherUser {
+            pid,
+            real,
+            effective,
+            own,
+        }),
+        Err(error) => Some(Forbidden::Unclear {
+            pid,
+            reason: format!("{path}: {error}"),
+        }),
     }
 }
 
@@ -101,7 +109,9 @@ fn ancestor(kernel: &dyn Kernel, pid: u32, start_ticks: u64) -> Option<Forbidden
 fn is_ancestor(kernel: &dyn Kernel, pid: u32, start_ticks: u64) -> Result<bool, String> {
     let mut path = "/proc/self/stat".to_owned();
     for _ in 0..DEPTH {
-        let text = kernel.read(&path).map_err(|error| format!("{path}: {error}"))?;
+        let text = kernel
+            .read(&path)
+            .map_err(|error| format!("{path}: {error}"))?;
         let stat = Stat::parse(&text).ok_or_else(|| format!("{path}: not understood"))?;
         if stat.parent == pid {
             return Ok(true);

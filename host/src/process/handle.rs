@@ -36,7 +36,12 @@ pub enum SendError {
 
 impl Process {
     pub(super) fn new(kernel: &Arc<dyn Kernel>, subject: Subject, identity: Identity) -> Self {
-        Self { kernel: kernel.clone(), pidfd: subject.pidfd, pid: subject.pid, identity }
+        Self {
+            kernel: kernel.clone(),
+            pidfd: subject.pidfd,
+            pid: subject.pid,
+            identity,
+        }
     }
 
     /// Its pid, for people to read: the pidfd is what counts.

@@ -11,7 +11,10 @@ use super::procfs::bracketed;
 #[derive(Debug, thiserror::Error)]
 pub(super) enum HereError {
     #[error("{path} cannot be read: {source}")]
-    Unreadable { path: &'static str, source: io::Error },
+    Unreadable {
+        path: &'static str,
+        source: io::Error,
+    },
     #[error("{path} holds {found:?}, which is not what it should hold")]
     Malformed { path: &'static str, found: String },
     #[error(
@@ -32,16 +35,26 @@ pub(super) fn place(kernel: &dyn Kernel) -> Result<Place, HereError> {
         .map_err(|source| HereError::Unreadable { path: BOOT, source })?;
     let boot = String::from_utf8_lossy(&boot).trim().to_owned();
     if boot.is_empty() {
-        return Err(HereError::Malformed { path: BOOT, found: boot });
+        return Err(HereError::Malformed {
+            path: BOOT,
+            found: boot,
+        });
     }
     let link = kernel
         .link(PID_NAMESPACE)
-        .map_err(|source| HereError::Unreadable { path: PID_NAMESPACE, source })?;
+        .map_err(|source| HereError::Unreadable {
+            path: PID_NAMESPACE,
+            source,
+        })?;
     let pid_namespace = bracketed(&link, "pid").ok_or_else(|| HereError::Malformed {
         path: PID_NAMESPACE,
         found: link.display().to_string(),
     })?;
-    Ok(Place { machine: machine(kernel), boot, pid_namespace })
+    Ok(Place {
+        machine: machine(kernel),
+        boot,
+        pid_namespace,
+    })
 }
 
 /// The machine id, or nothing. Images ship the file missing, empty, or with the word
@@ -67,5 +80,8 @@ pub(super) fn check_proc(kernel: &dyn Kernel) -> Result<(), HereError> {
     if seen == Path::new(&own.to_string()) {
         return Ok(());
     }
-    Err(HereError::OtherProc { seen: seen.display().to_string(), own })
+    Err(HereError::OtherProc {
+        seen: seen.display().to_string(),
+        own,
+    })
 }

@@ -88,13 +88,24 @@ pub(super) fn identify(kernel: &Arc<dyn Kernel>, pid: u32) -> Result<Identified,
     match subject.state(system) {
         Ok(State::Running) => {}
         Ok(State::Zombie { .. } | State::Ended) => return Err(IdentifyError::Exited { pid }),
-        Err(error) => return Err(unobservable(pid, "poll(2) of its pidfd".into(), Some(error))),
+        Err(error) => {
+            return Err(unobservable(
+                pid,
+                "poll(2) of its pidfd".into(),
+                Some(error),
+            ));
+        }
     }
-    let unreadable = |file| move |error| unobservable(pid, format!("/proc/{pid}/{file}"), Some(error));
+    let unreadable =
+        |file| move |error| unobservable(pid, format!("/proc/{pid}/{file}"), Some(error));
     let stat = stat.map_err(unreadable("stat"))?;
     let command = command.map_err(unreadable("cmdline"))?;
 
-    let identity = Identity { place, inode: subject.inode, start_ticks: stat.start_ticks };
+    let identity = Identity {
+        place,
+        inode: subject.inode,
+        start_ticks: stat.start_ticks,
+    };
     Ok(Identified {
         process: Arc::new(Process::new(kernel, subject, identity)),
         started: Calendar::new(system).at(stat.start_ticks),
@@ -103,7 +114,11 @@ pub(super) fn identify(kernel: &Arc<dyn Kernel>, pid: u32) -> Result<Identified,
 }
 
 fn unobservable(pid: u32, reason: String, source: Option<io::Error>) -> IdentifyError {
-    IdentifyError::Unobservable { pid, reason, source }
+    IdentifyError::Unobservable {
+        pid,
+        reason,
+        source,
+    }
 }
 
 impl From<OpenError> for IdentifyError {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Process;
 use super::cache::{Cache, default_capacity};
 use super::finding::{Finding, Inspection, Question, Standing, Strength};
 use super::identify::{Identified, IdentifyError, identify};
@@ -10,7 +11,6 @@ use super::kernel::Kernel;
 use super::ladder::{Ladder, Proven};
 use super::linux::Linux;
 use super::wait::{WaitError, wait};
-use super::Process;
 use crate::cancel::Cancel;
 
 /// Facts and proofs about processes.
@@ -57,7 +57,16 @@ impl LinuxProcesses {
 
     /// The same over another kernel, keeping at most `capacity` pidfds.
     pub(crate) fn with_kernel(kernel: Arc<dyn Kernel>, capacity: usize) -> Self {
-        Self { kernel, cache: Cache::new(capacity) }
+        Self {
+            kernel,
+            cache: Cache::new(capacity),
+        }
+    }
+
+    fn judge(&self, ladder: &Ladder<'_>, question: &Question<'_>) -> Result<Proven, Finding> {
+        let proven = ladder.judge(question)?;
+        self.cache.remember(question.claim, &proven);
+        Ok(proven)
     }
 }
 
@@ -72,25 +81,18 @@ impl Processes for LinuxProcesses {
         let remembered = self.cache.recall(self.kernel.as_ref(), questions, strength);
         let ladder = Ladder::new(&self.kernel, strength);
         let mut handed_out = 0;
-        let answer = |(known, question): (Option<Proven>, &Question<'_>)| {
-            let judged = known.map(Ok).unwrap_or_else(|| {
-                let judged = ladder.judge(question);
-                if let Ok(proven) = &judged {
-                    self.cache.remember(question.claim, proven);
-                }
-                judged
-            });
+        let mut inspections = Vec::with_capacity(questions.len());
+        for (known, question) in remembered.into_iter().zip(questions) {
+            let judged = known.map_or_else(|| self.judge(&ladder, question), Ok);
             let mut inspection = Inspection::from(judged);
             // Holding more would leave this program without descriptors.
-            if inspection.process.is_some() {
-                handed_out += 1;
-                if handed_out > self.cache.capacity() {
-                    inspection.process = None;
-                }
+            handed_out += usize::from(inspection.process.is_some());
+            if handed_out > self.cache.capacity() {
+                inspection.process = None;
             }
-            inspection
-        };
-        remembered.into_iter().zip(questions).map(answer).collect()
+            inspections.push(inspection);
+        }
+        inspections
     }
 
     fn identify(&self, pid: u32) -> Result<Identified, IdentifyError> {
@@ -113,10 +115,14 @@ impl From<Result<Proven, Finding>> for Inspection {
             Ok(proven) => Self {
                 finding: Finding::new(Standing::Alive, proven.rung.evidence())
                     .started(proven.started),
+                learned: proven.learned(),
                 process: Some(proven.process),
-                learned: proven.learned,
             },
-            Err(finding) => Self { finding, process: None, learned: None },
+            Err(finding) => Self {
+                finding,
+                process: None,
+                learned: None,
+            },
         }
     }
 }

@@ -12,7 +12,9 @@ use super::listeners::Listeners;
 use super::socket::{Answer, service, still_answers};
 use super::subject::{OpenError, State, Subject, possible};
 use super::time::{Calendar, text};
-use super::{Claim, Finding, Identity, Place, Process, Proof, Question, Record, Standing, Strength};
+use super::{
+    Claim, Finding, Identity, Place, Process, Proof, Question, Record, Standing, Strength,
+};
 
 /// A claim that is alive.
 #[derive(Clone, Debug)]
@@ -22,8 +24,18 @@ pub(super) struct Proven {
     /// How claim and process were tied when that was first proven.
     pub(super) proof: Proof,
     pub(super) started: SystemTime,
+    /// Whether the ledger lacks a row that says as much.
+    pub(super) unrecorded: bool,
+}
+
+impl Proven {
     /// The row that the ledger lacks.
-    pub(super) learned: Option<Record>,
+    pub(super) fn learned(&self) -> Option<Record> {
+        self.unrecorded.then(|| Record {
+            identity: self.process.identity().clone(),
+            proof: self.proof,
+        })
+    }
 }
 
 /// Judges the claims of one call: what is the same for all of them is asked once.
@@ -83,7 +95,10 @@ impl<'a> Ladder<'a> {
             subject.stat(kernel).map_err(hint)
         });
         self.check_running(&subject)?;
-        let started = stat.as_ref().ok().map(|stat| self.calendar.at(stat.start_ticks));
+        let started = stat
+            .as_ref()
+            .ok()
+            .map(|stat| self.calendar.at(stat.start_ticks));
         if let Some(record) = record {
             self.check_inode(record, &subject, started)?;
         }
@@ -108,7 +123,7 @@ impl<'a> Ladder<'a> {
             (Rung::Ledger | Rung::Time, _) => Proof::Time,
         };
         Ok(Proven {
-            learned: lacking(record, &identity, rung, proof),
+            unrecorded: rung != Rung::Ledger && !is_recorded(record, &identity, proof),
             process: Arc::new(Process::new(self.kernel, subject, identity)),
             rung,
             proof,
@@ -147,9 +162,9 @@ impl<'a> Ladder<'a> {
     }
 
     fn place(&self) -> Result<&Place, Finding> {
-        let place = self.place.get_or_init(|| {
-            here::place(self.kernel.as_ref()).map_err(|error| error.to_string())
-        });
+        let place = self
+            .place
+            .get_or_init(|| here::place(self.kernel.as_ref()).map_err(|error| error.to_string()));
         place.as_ref().map_err(|reason| {
             let evidence = format!("where this program runs cannot be told: {reason}");
             Finding::new(Standing::Unknown, evidence)
@@ -181,11 +196,14 @@ impl<'a> Ladder<'a> {
             Ok(State::Running) => return Ok(()),
             Ok(State::Zombie { parent }) => Finding::new(
                 Standing::Exited,
-                format!("pid {pid} has terminated and waits for its parent, pid {parent}, to reap it"),
+                format!(
+                    "pid {pid} has terminated and waits for its parent, pid {parent}, to reap it"
+                ),
             ),
-            Ok(State::Ended) => {
-                Finding::new(Standing::Gone, format!("the process with pid {pid} has ended"))
-            }
+            Ok(State::Ended) => Finding::new(
+                Standing::Gone,
+                format!("the process with pid {pid} has ended"),
+            ),
             Err(error) => Finding::new(
                 Standing::Unknown,
                 format!("whether pid {pid} runs cannot be told: poll(2) of its pidfd: {error}"),
@@ -215,20 +233,31 @@ impl<'a> Ladder<'a> {
             since.unwrap_or_default(),
             text(self.calendar.at(record.identity.start_ticks)),
         );
-        Err(Finding { started, ..Finding::new(Standing::Reused, evidence) })
+        Err(Finding {
+            started,
+            ..Finding::new(Standing::Reused, evidence)
+        })
     }
 
     /// Nothing whose socket still answers is taken for dead.
     fn unless_served(&self, claim: &Claim, finding: Finding) -> Finding {
         let (standing, but) = match still_answers(self.kernel.as_ref(), &claim.sock) {
             Answer::No => return finding,
-            Answer::Yes => (Standing::Foreign, "still answers: another process serves it".into()),
-            Answer::Unclear(error) => {
-                (Standing::Unknown, format!("may still answer, it cannot be told: {error}"))
-            }
+            Answer::Yes => (
+                Standing::Foreign,
+                "still answers: another process serves it".into(),
+            ),
+            Answer::Unclear(error) => (
+                Standing::Unknown,
+                format!("may still answer, it cannot be told: {error}"),
+            ),
         };
         let evidence = format!("{}; but the socket {} {but}", finding.evidence, claim.sock);
-        Finding { standing, evidence: evidence.into(), ..finding }
+        Finding {
+            standing,
+            evidence: evidence.into(),
+            ..finding
+        }
     }
 }
 
@@ -269,16 +298,10 @@ fn check_whereabouts(row: &Place, here: &Place) -> Result<(), Finding> {
     Err(Finding::new(standing, evidence))
 }
 
-/// The row to write, unless the one there says as much already.
-fn lacking(
-    record: Option<&Record>,
-    identity: &Identity,
-    rung: Rung,
-    proof: Proof,
-) -> Option<Record> {
-    let known = record.is_some_and(|record| {
+/// Whether the row that is there says as much as the one that would be written.
+fn is_recorded(record: Option<&Record>, identity: &Identity, proof: Proof) -> bool {
+    record.is_some_and(|record| {
         // Only a row that rests on time gains by being proven once more.
         record.identity == *identity && (record.proof != Proof::Time || proof == Proof::Time)
-    });
-    (rung != Rung::Ledger && !known).then(|| Record { identity: identity.clone(), proof })
+    })
 }

@@ -24,7 +24,11 @@ pub(super) fn whereabouts(row: &Place, here: &Place) -> Whereabouts {
         return Whereabouts::OtherMachine;
     }
     if row.boot != here.boot {
-        return if both_named { Whereabouts::EarlierBoot } else { Whereabouts::Unclear };
+        return if both_named {
+            Whereabouts::EarlierBoot
+        } else {
+            Whereabouts::Unclear
+        };
     }
     // A boot id is random: the same one means the same machine, named or not.
     if row.pid_namespace != here.pid_namespace {
@@ -66,7 +70,11 @@ mod tests {
     use super::*;
 
     fn place(machine: &str, boot: &str, pid_namespace: u64) -> Place {
-        Place { machine: machine.into(), boot: boot.into(), pid_namespace }
+        Place {
+            machine: machine.into(),
+            boot: boot.into(),
+            pid_namespace,
+        }
     }
 
     #[test]
@@ -86,15 +94,27 @@ mod tests {
             assert_eq!(whereabouts(&row, &here), expected, "{row:?}");
         }
         let unnamed = place("", "b", 1);
-        assert_eq!(whereabouts(&place("m", "b", 1), &unnamed), Whereabouts::Here);
-        assert_eq!(whereabouts(&place("m", "old", 1), &unnamed), Whereabouts::Unclear);
-        assert_eq!(whereabouts(&place("", "old", 1), &unnamed), Whereabouts::Unclear);
+        assert_eq!(
+            whereabouts(&place("m", "b", 1), &unnamed),
+            Whereabouts::Here
+        );
+        assert_eq!(
+            whereabouts(&place("m", "old", 1), &unnamed),
+            Whereabouts::Unclear
+        );
+        assert_eq!(
+            whereabouts(&place("", "old", 1), &unnamed),
+            Whereabouts::Unclear
+        );
     }
 
     #[test]
     fn a_process_is_told_by_inode_and_never_by_tick_alone() {
-        let identity =
-            |inode, start_ticks| Identity { place: place("m", "b", 1), inode, start_ticks };
+        let identity = |inode, start_ticks| Identity {
+            place: place("m", "b", 1),
+            inode,
+            start_ticks,
+        };
         let process = identity(Some(7), 100);
         for (row, expected) in [
             (identity(Some(7), 100), Agreement::Same),

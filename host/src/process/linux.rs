@@ -96,7 +96,10 @@ impl Kernel for Linux {
         let wall = SystemTime::now();
         let up = clock_gettime(ClockId::Boottime);
         // Time since boot is never negative.
-        Clocks { wall, since_boot: Duration::try_from(up).unwrap_or_default() }
+        Clocks {
+            wall,
+            since_boot: Duration::try_from(up).unwrap_or_default(),
+        }
     }
 
     fn ticks_per_second(&self) -> u64 {

@@ -52,7 +52,12 @@ impl Table {
 
 /// The path with its directory resolved. The socket itself is not followed.
 fn canonical(kernel: &dyn Kernel, path: &Path) -> Option<PathBuf> {
-    Some(kernel.canonical(path.parent()?).ok()?.join(path.file_name()?))
+    Some(
+        kernel
+            .canonical(path.parent()?)
+            .ok()?
+            .join(path.file_name()?),
+    )
 }
 
 /// Looks up who listens, reading each network namespace's table once.
@@ -158,5 +163,9 @@ fn files_hold_any(kernel: &dyn Kernel, task: &str, inodes: &HashSet<u64>) -> io:
 
 fn tasks(kernel: &dyn Kernel, pid: u32) -> io::Result<Vec<String>> {
     let directory = format!("/proc/{pid}/task");
-    Ok(kernel.names(&directory)?.into_iter().map(|tid| format!("{directory}/{tid}")).collect())
+    Ok(kernel
+        .names(&directory)?
+        .into_iter()
+        .map(|tid| format!("{directory}/{tid}"))
+        .collect())
 }

@@ -28,7 +28,11 @@ impl Stat {
         let parent = fields.next()?.parse().ok()?;
         // Fields 5 to 21 lie in between.
         let start_ticks = fields.nth(17)?.parse().ok()?;
-        Some(Self { state, parent, start_ticks })
+        Some(Self {
+            state,
+            parent,
+            start_ticks,
+        })
     }
 
     /// Whether its first thread is a zombie or being removed. The process may go on in
@@ -65,14 +69,20 @@ pub(super) fn words(cmdline: &[u8]) -> Vec<String> {
     if cmdline.is_empty() {
         return Vec::new();
     }
-    cmdline.split(|&byte| byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect()
+    cmdline
+        .split(|&byte| byte == 0)
+        .map(|word| String::from_utf8_lossy(word).into_owned())
+        .collect()
 }
 
 /// The sockets that listen at a path of the file system, from `/proc/PID/net/unix`
 /// (proc_pid_net(5)): path as it was bound, and inode number.
 pub(super) fn listening_sockets(table: &[u8]) -> impl Iterator<Item = (PathBuf, u64)> {
     // The first line is the heading.
-    table.split(|&byte| byte == b'\n').skip(1).filter_map(listening_socket)
+    table
+        .split(|&byte| byte == b'\n')
+        .skip(1)
+        .filter_map(listening_socket)
 }
 
 /// `__SO_ACCEPTCON` of `linux/net.h`: the socket listens.
@@ -102,7 +112,12 @@ fn listening_socket(line: &[u8]) -> Option<(PathBuf, u64)> {
 
 /// The number in a link of the form `socket:[4711]` or `pid:[4026531836]`.
 pub(super) fn bracketed(link: &Path, kind: &str) -> Option<u64> {
-    link.to_str()?.strip_prefix(kind)?.strip_prefix(":[")?.strip_suffix(']')?.parse().ok()
+    link.to_str()?
+        .strip_prefix(kind)?
+        .strip_prefix(":[")?
+        .strip_suffix(']')?
+        .parse()
+        .ok()
 }
 
 #[cfg(test)]
@@ -115,7 +130,11 @@ mod tests {
 
     #[test]
     fn a_name_cannot_forge_the_fields_behind_it() {
-        let expected = Stat { state: b'S', parent: 7, start_ticks: 151_020 };
+        let expected = Stat {
+            state: b'S',
+            parent: 7,
+            start_ticks: 151_020,
+        };
         for name in ["cat", "a b", ")", ") Z 1 (", "((", "\n", ") S 1 2 3"] {
             let text = format!("4711 ({name}){TAIL}\n");
             assert_eq!(Stat::parse(text.as_bytes()), Some(expected), "{text:?}");
@@ -124,7 +143,13 @@ mod tests {
 
     #[test]
     fn a_stat_that_stops_short_says_nothing() {
-        for text in ["", "4711", "4711 (cat)", "4711 (cat) S", "4711 (cat) S 1 2 3"] {
+        for text in [
+            "",
+            "4711",
+            "4711 (cat)",
+            "4711 (cat) S",
+            "4711 (cat) S 1 2 3",
+        ] {
             assert_eq!(Stat::parse(text.as_bytes()), None, "{text:?}");
         }
     }
@@ -162,7 +187,13 @@ mod tests {
     #[test]
     fn links_of_other_kinds_have_no_number() {
         assert_eq!(bracketed(Path::new("socket:[12]"), "socket"), Some(12));
-        for link in ["socket:12", "pipe:[12]", "/x/socket:[12]", "socket:[x]", "socket:[12"] {
+        for link in [
+            "socket:12",
+            "pipe:[12]",
+            "/x/socket:[12]",
+            "socket:[x]",
+            "socket:[12",
+        ] {
             assert_eq!(bracketed(Path::new(link), "socket"), None, "{link}");
         }
     }

@@ -38,7 +38,9 @@ pub(super) fn service(
         Ok(FileKind::Socket) => {}
         Ok(FileKind::Symlink | FileKind::Other) => return Service::NoSocket,
         Err(error) if means_absent(&error) => return Service::NoSocket,
-        Err(error) => return Service::Unclear(format!("its socket {sock} cannot be seen: {error}")),
+        Err(error) => {
+            return Service::Unclear(format!("its socket {sock} cannot be seen: {error}"));
+        }
     }
     let holding = listeners.holding(kernel, pid, path, false);
     if matches!(holding, Holding::Held) {
@@ -54,9 +56,9 @@ pub(super) fn service(
             Holding::Held => Service::Held,
             _ => Service::Elsewhere,
         },
-        (Answer::Unclear(error), _) => {
-            Service::Unclear(format!("whether its socket {sock} answers cannot be told: {error}"))
-        }
+        (Answer::Unclear(error), _) => Service::Unclear(format!(
+            "whether its socket {sock} answers cannot be told: {error}"
+        )),
     }
 }
 

@@ -39,14 +39,20 @@ pub(super) enum OpenError {
     )]
     Unsupported { pid: u32 },
     #[error("pid {pid} cannot be held: {call}: {source}")]
-    Refused { pid: u32, call: &'static str, source: io::Error },
+    Refused {
+        pid: u32,
+        call: &'static str,
+        source: io::Error,
+    },
 }
 
 /// Whether a held process goes on.
 pub(super) enum State {
     Running,
     /// It terminated; its parent has not reaped it yet.
-    Zombie { parent: u32 },
+    Zombie {
+        parent: u32,
+    },
     /// It is no more.
     Ended,
 }
@@ -54,7 +60,11 @@ pub(super) enum State {
 impl Subject {
     /// Holds the process that has this pid now. `proc_usable` says whether `/proc` may
     /// be asked about threads.
-    pub(super) fn open(kernel: &dyn Kernel, pid: u32, proc_usable: bool) -> Result<Self, OpenError> {
+    pub(super) fn open(
+        kernel: &dyn Kernel,
+        pid: u32,
+        proc_usable: bool,
+    ) -> Result<Self, OpenError> {
         let raw = possible(pid).ok_or(OpenError::NoSuchProcess { pid })?;
         let mut opened = kernel.open_pidfd(raw);
         if let Err(error) = &opened {
@@ -71,18 +81,27 @@ impl Subject {
         let pidfd = opened.map_err(|source| match errno(&source) {
             Some(Errno::ESRCH) => OpenError::NoSuchProcess { pid },
             Some(Errno::ENOSYS) => OpenError::Unsupported { pid },
-            _ => OpenError::Refused { pid, call: "pidfd_open(2)", source },
+            _ => OpenError::Refused {
+                pid,
+                call: "pidfd_open(2)",
+                source,
+            },
         })?;
         let inode = kernel
             .pidfs_inode(pidfd.as_fd())
-            .map_err(|source| OpenError::Refused { pid, call: "fstat(2) of its pidfd", source })?;
+            .map_err(|source| OpenError::Refused {
+                pid,
+                call: "fstat(2) of its pidfd",
+                source,
+            })?;
         Ok(Self { pid, pidfd, inode })
     }
 
     /// What `/proc/PID/stat` says, about this process or, if it ended, about any.
     pub(super) fn stat(&self, kernel: &dyn Kernel) -> io::Result<Stat> {
         let text = kernel.read(&format!("/proc/{}/stat", self.pid))?;
-        Stat::parse(&text).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "not understood"))
+        Stat::parse(&text)
+            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "not understood"))
     }
 
     /// Whether it still goes on.
@@ -92,7 +111,9 @@ impl Subject {
         }
         // If the pid was given away already, the new owner is no zombie, or dead too.
         Ok(match self.stat(kernel) {
-            Ok(stat) if stat.is_zombie() => State::Zombie { parent: stat.parent },
+            Ok(stat) if stat.is_zombie() => State::Zombie {
+                parent: stat.parent,
+            },
             _ => State::Ended,
         })
     }

@@ -28,12 +28,21 @@ pub(super) fn wait(
     timeout: Duration,
     cancel: &Cancel,
 ) -> Result<Vec<bool>, WaitError> {
+    if processes.is_empty() {
+        return Ok(Vec::new());
+    }
     // A timeout that the clock cannot count to is none.
     let deadline = Instant::now().checked_add(timeout);
     let mut ended = vec![false; processes.len()];
     let mut left = timeout;
     loop {
-        look(kernel, processes, &mut ended, cancel, deadline.map(|_| left))?;
+        look(
+            kernel,
+            processes,
+            &mut ended,
+            cancel,
+            deadline.map(|_| left),
+        )?;
         if ended.iter().all(|&ended| ended) {
             return Ok(ended);
         }
@@ -41,7 +50,7 @@ pub(super) fn wait(
             return Err(WaitError::Cancelled);
         }
         if let Some(deadline) = deadline {
-            // Not when `poll` returned for want of events: an interrupted one does too.
+            // Only now: the last look waited for what was left.
             if left.is_zero() {
                 return Ok(ended);
             }
@@ -58,7 +67,9 @@ fn look(
     cancel: &Cancel,
     timeout: Option<Duration>,
 ) -> io::Result<()> {
-    let waiting: Vec<usize> = (0..processes.len()).filter(|&index| !ended[index]).collect();
+    let waiting: Vec<usize> = (0..processes.len())
+        .filter(|&index| !ended[index])
+        .collect();
     let mut fds: Vec<PollFd<'_>> = waiting
         .iter()
         .map(|&index| PollFd::from_borrowed_fd(processes[index].as_fd(), PollFlags::IN))

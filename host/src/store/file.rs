@@ -294,11 +294,16 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_grows_while_it_is_read_is_noticed() {
+    fn a_file_is_too_large_by_its_size_or_by_what_is_read() {
         let pool = TestPool::new();
         fs::write(pool.file("registry.json"), "12345").expect("write");
         let opened = open_file(&pool.dir, "registry.json", OFlag::O_RDONLY).expect("open");
         let (file, mut facts) = opened.expect("file");
+        // Nobody reads a file that is too large to begin with, or makes room for it.
+        facts.size = 1 << 60;
+        let read = read_all(&file, &facts, 4, Path::new("x"));
+        assert!(matches!(read, Err(StoreError::TooLarge { size, .. }) if size == 1 << 60));
+
         facts.size = 3;
         let read = read_all(&file, &facts, 4, Path::new("x"));
         assert!(

@@ -18,7 +18,8 @@ pub(crate) struct Mcp {
 impl Mcp {
     /// Starts a server and says nothing to it.
     pub(crate) fn start(mut command: Command) -> Self {
-        let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        // Tests provoke warnings; they need not be read.
+        command.env("POOLWARDEN_LOG", "error").stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().expect("the server starts");
         let input = child.stdin.take();
         let output = Lines::of(child.stdout.take().expect("its standard output"));

@@ -110,13 +110,18 @@ impl TestPool {
 
     /// A command of the program on this pool, with an empty environment but for a home.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        self.command_on(&self.directory, arguments)
+    }
+
+    /// The same on another directory.
+    pub(crate) fn command_on(&self, directory: &Path, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_poolwarden"));
         command
             .env_clear()
             .env("HOME", self.root())
             .current_dir(self.root())
             .arg("--state-dir")
-            .arg(&self.directory)
+            .arg(directory)
             .args(arguments);
         command
     }

@@ -165,11 +165,14 @@ fn worker_program() {
 
 /// Serves until a signal ends it.
 fn work(manners: &OsString, path: Option<PathBuf>) {
+    // Ends the line on which the test runner named the test.
+    say("");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
     runtime.expect("an event loop").block_on(async {
         if manners == OBEDIENT {
             // Nobody need accept: the kernel completes connections to a listener.
-            let _listener = path.map(|path| UnixListener::bind(path).expect("the socket is free"));
+            let socket = path.as_ref();
+            let _listener = socket.map(|path| UnixListener::bind(path).expect("it is free"));
             say("ready");
             std::future::pending::<()>().await;
         }
@@ -179,7 +182,7 @@ fn work(manners: &OsString, path: Option<PathBuf>) {
             term.recv().await;
             say("TERM");
             if manners == ORDERLY {
-                let lock = OpenOptions::new().write(true).open(path.expect("the lock's path"));
+                let lock = OpenOptions::new().write(true).open(path.as_ref().expect("the lock's path"));
                 lock.and_then(|lock| Ok(lock.lock()?)).expect("the lock");
                 break;
             }

@@ -1,1 +1,13 @@
+//! The proofs over a fake kernel, way by way, and over the real one.
 
+mod cache;
+mod ledger;
+mod pids;
+mod processes;
+mod properties;
+mod real;
+mod refusals;
+mod socket;
+mod support;
+mod time;
+mod waiting;

@@ -1,0 +1,228 @@
+//! What is remembered between requests.
+
+use std::sync::Arc;
+
+use nix::errno::Errno;
+
+use super::support::*;
+use crate::process::fake::{Call, FakeKernel};
+use crate::process::kernel::{FileKind, Kernel};
+use crate::process::{
+    Claim, LinuxProcesses, Process, Processes, Proof, Question, Record, Standing, Strength,
+};
+
+/// As many workers as asked for, with claims.
+fn pool(size: u32) -> (Arc<FakeKernel>, Vec<Claim>) {
+    let fake = FakeKernel::new();
+    let claims = (0..size).map(|index| {
+        fake.run(1000 + index, START, 1);
+        Claim {
+            sid: format!("w{index}"),
+            pid: 1000 + index,
+            ..claim()
+        }
+    });
+    let claims = claims.collect();
+    (Arc::new(fake), claims)
+}
+
+fn questions(claims: &[Claim]) -> Vec<Question<'_>> {
+    claims
+        .iter()
+        .map(|claim| Question {
+            claim,
+            record: None,
+        })
+        .collect()
+}
+
+#[test]
+fn a_pool_that_is_remembered_costs_one_poll() {
+    let (fake, claims) = pool(50);
+    let processes = processes(&fake);
+    let first = processes.inspect(&questions(&claims), Strength::Any);
+    let (opens, polls) = (fake.calls(Call::OpenPidfd), fake.calls(Call::Poll));
+    fake.deny("/proc/self", Errno::EACCES);
+    let second = processes.inspect(&questions(&claims), Strength::Any);
+    assert_eq!(fake.calls(Call::OpenPidfd), opens);
+    assert_eq!(fake.calls(Call::Poll), polls + 1);
+    for (first, second) in first.iter().zip(&second) {
+        assert_eq!(second.finding, first.finding);
+        assert_eq!(second.finding.standing, Standing::Alive);
+        // The caller may have failed to write it.
+        assert_eq!(second.learned, first.learned);
+        assert!(second.process.is_some());
+    }
+}
+
+#[test]
+fn the_ended_are_judged_anew_and_the_others_are_not() {
+    let (fake, claims) = pool(5);
+    let processes = processes(&fake);
+    processes.inspect(&questions(&claims), Strength::Any);
+    fake.reap(1001);
+    fake.end(1003);
+    let opens = fake.calls(Call::OpenPidfd);
+    let standings: Vec<_> = processes
+        .inspect(&questions(&claims), Strength::Any)
+        .iter()
+        .map(|inspection| inspection.finding.standing)
+        .collect();
+    use Standing::{Alive, Exited, Gone};
+    assert_eq!(standings, [Alive, Gone, Alive, Exited, Alive]);
+    assert_eq!(fake.calls(Call::OpenPidfd), opens + 2);
+}
+
+#[test]
+fn a_pid_given_away_is_not_taken_for_the_remembered_process() {
+    let fake = machine();
+    let processes = processes(&fake);
+    let row = ask(&processes, &claim(), None, Strength::Any)
+        .learned
+        .expect("a row");
+    fake.reap(PID);
+    fake.run_with_inode(PID, START, 1, 9);
+    let finding = ask(&processes, &claim(), Some(&row), Strength::Any).finding;
+    assert_finding(&finding, Standing::Reused, "pidfs inode 9");
+}
+
+#[test]
+fn a_row_that_names_another_process_is_heard() {
+    let fake = machine();
+    let processes = processes(&fake);
+    ask(&processes, &claim(), Some(&record()), Strength::Any);
+    let mut other = record();
+    other.identity.inode = Some(9);
+    let finding = ask(&processes, &claim(), Some(&other), Strength::Any).finding;
+    assert_finding(&finding, Standing::Reused, "had inode 9");
+
+    let mut elsewhere = record();
+    elsewhere.identity.place.pid_namespace = 7;
+    let finding = ask(&processes, &claim(), Some(&elsewhere), Strength::Any).finding;
+    assert_finding(&finding, Standing::Foreign, "pid namespace 7");
+}
+
+#[test]
+fn a_row_without_a_machine_id_still_agrees() {
+    let fake = machine();
+    let processes = processes(&fake);
+    let mut unnamed = record();
+    unnamed.identity.place.machine.clear();
+    ask(&processes, &claim(), Some(&unnamed), Strength::Any);
+    let opens = fake.calls(Call::OpenPidfd);
+    let inspection = ask(&processes, &claim(), Some(&unnamed), Strength::Any);
+    assert_finding(&inspection.finding, Standing::Alive, "ledger");
+    assert_eq!(fake.calls(Call::OpenPidfd), opens);
+}
+
+#[test]
+fn claims_are_remembered_whole() {
+    let fake = machine();
+    fake.socket(SOCK, FileKind::Socket, Ok(()));
+    let processes = processes(&fake);
+    ask(&processes, &claim(), None, Strength::Any);
+    let opens = fake.calls(Call::OpenPidfd);
+    for other in [
+        Claim {
+            sid: "x".into(),
+            ..claim()
+        },
+        claim_from("2026-11-23T11:00:01Z"),
+        claim_with_sock(),
+    ] {
+        ask(&processes, &other, None, Strength::Any);
+    }
+    assert_eq!(fake.calls(Call::OpenPidfd), opens + 3);
+    let finding = ask(
+        &processes,
+        &claim_from("2026-11-23T10:00:00Z"),
+        None,
+        Strength::Any,
+    )
+    .finding;
+    assert_finding(&finding, Standing::Reused, "time");
+}
+
+#[test]
+fn strong_does_not_take_what_was_remembered_by_time() {
+    let fake = machine();
+    let processes = processes(&fake);
+    ask(&processes, &claim(), None, Strength::Any);
+    let finding = ask(&processes, &claim(), None, Strength::Strong).finding;
+    assert_finding(&finding, Standing::Unproven, "proof = strong");
+    let by_time = Record {
+        proof: Proof::Time,
+        ..record()
+    };
+    let finding = ask(&processes, &claim(), Some(&by_time), Strength::Strong).finding;
+    assert_finding(&finding, Standing::Unproven, "proof = strong");
+    // Meanwhile the operator adopted it.
+    let adopted = Record {
+        proof: Proof::Adopted,
+        ..record()
+    };
+    let finding = ask(&processes, &claim(), Some(&adopted), Strength::Strong).finding;
+    assert_eq!(finding.standing, Standing::Alive);
+}
+
+#[test]
+fn a_poll_that_fails_forgets_instead_of_trusting() {
+    let fake = machine();
+    let processes = processes(&fake);
+    ask(&processes, &claim(), None, Strength::Any);
+    fake.refuse(Call::Poll, Errno::ENOMEM);
+    let finding = ask(&processes, &claim(), None, Strength::Any).finding;
+    assert_finding(&finding, Standing::Unknown, "poll(2)");
+}
+
+#[test]
+fn a_pool_larger_than_the_cache_is_alive_but_not_all_held() {
+    let (fake, claims) = pool(10);
+    let processes = LinuxProcesses::with_kernel(fake.clone() as Arc<dyn Kernel>, 4);
+    let mut held: Vec<Arc<Process>> = Vec::new();
+    for opens in [10, 16, 22] {
+        let inspections = processes.inspect(&questions(&claims), Strength::Any);
+        assert!(
+            inspections
+                .iter()
+                .all(|one| one.finding.standing == Standing::Alive)
+        );
+        let handed: Vec<_> = inspections
+            .into_iter()
+            .filter_map(|one| one.process)
+            .collect();
+        assert_eq!(handed.len(), 4);
+        // Four are remembered, and stay: they do not wash each other out.
+        assert_eq!(fake.calls(Call::OpenPidfd), opens);
+        assert!(
+            held.iter()
+                .zip(&handed)
+                .all(|(old, new)| Arc::ptr_eq(old, new))
+        );
+        held = handed;
+    }
+    // Asked alone, each gets its process.
+    for claim in &claims {
+        ask(&processes, claim, None, Strength::Any);
+    }
+}
+
+#[test]
+fn what_was_not_asked_for_longest_makes_room() {
+    let (fake, claims) = pool(4);
+    let processes = LinuxProcesses::with_kernel(fake.clone() as Arc<dyn Kernel>, 3);
+    for index in [0, 1, 2, 0, 3] {
+        ask(&processes, &claims[index], None, Strength::Any);
+    }
+    let opens = fake.calls(Call::OpenPidfd);
+    for index in [0, 2, 3] {
+        ask(&processes, &claims[index], None, Strength::Any);
+    }
+    assert_eq!(
+        fake.calls(Call::OpenPidfd),
+        opens,
+        "these three are remembered"
+    );
+    ask(&processes, &claims[1], None, Strength::Any);
+    assert_eq!(fake.calls(Call::OpenPidfd), opens + 1, "this one made room");
+}

@@ -1,0 +1,194 @@
+"""Looks at the system calls of `poolwarden mcp` with strace.
+
+    check.py BINARY
+
+Three promises are kept or broken here, in system calls and nowhere else:
+
+- a `pool_status` that changes nothing writes nothing in the pool and syncs nothing,
+- a `pool_stop` signals through pidfds alone, never by a bare pid,
+- starting the server compiles nothing and starts no other program.
+
+Prints a line for each check that fails, and at the end `N passed, M failed`; exits with 1
+when one failed. Standard library only.
+"""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+# Calls that change a file or a directory, or wait for the disk.
+WRITES = {
+    "write", "pwrite64", "writev", "pwritev", "pwritev2", "sendfile", "copy_file_range",
+    "truncate", "ftruncate", "fallocate", "rename", "renameat", "renameat2", "link", "linkat",
+    "symlink", "symlinkat", "unlink", "unlinkat", "mkdir", "mkdirat", "rmdir", "mknod",
+    "mknodat", "chmod", "fchmod", "fchmodat", "fchmodat2", "chown", "fchown", "fchownat",
+    "utimensat",
+}
+SYNCS = {"fsync", "fdatasync", "sync", "syncfs", "sync_file_range", "msync"}
+OPENS = {"open", "openat", "openat2", "creat"}
+BARE_SIGNALS = {"kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo"}
+
+# A worker that takes no notice of SIGTERM, and says when it is so.
+DEAF = 'trap "" TERM; echo deaf; while :; do sleep 1; done'
+
+passed = failed = 0
+
+
+def check(what, holds, seen):
+    global passed, failed
+    if holds:
+        passed += 1
+    else:
+        failed += 1
+        print(f"failed: {what}:")
+        for line in seen or ["(no such call)"]:
+            print(f"    {line}")
+
+
+class TracedServer:
+    """A server under strace, and a client of it. Each request's id stands in the trace."""
+
+    def __init__(self, binary, pool, trace):
+        self.pool, self.trace = pool, trace
+        self.child = subprocess.Popen(
+            # -y: the path of each descriptor; -s: long enough for the ids of requests.
+            ["strace", "-f", "-y", "-s", "4096", "-o", trace, binary, "mcp", "--state-dir", pool],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={"HOME": pool}, text=True,
+        )
+        self.request("open", "initialize", {
+            "protocolVersion": "2025-06-18", "capabilities": {},
+            "clientInfo": {"name": "strace", "version": "1"},
+        })
+        self.send({"method": "notifications/initialized"})
+
+    def send(self, message):
+        self.child.stdin.write(json.dumps({"jsonrpc": "2.0", **message}) + "\n")
+        self.child.stdin.flush()
+
+    def request(self, name, method, params):
+        self.send({"id": name, "method": method, "params": params})
+        for line in self.child.stdout:
+            answer = json.loads(line)
+            if answer.get("id") == name:
+                return answer["result"]
+        raise EOFError("the server ended")
+
+    def call(self, name, tool, arguments):
+        result = self.request(name, "tools/call", {"name": tool, "arguments": arguments})
+        assert not result.get("isError"), result
+        return result["structuredContent"]
+
+    def close(self):
+        """Ends the server; its system calls, one a line."""
+        self.child.stdin.close()
+        assert self.child.wait(20) == 0
+        self.child.stdout.close()
+        with open(self.trace) as trace:
+            return trace.read().splitlines()
+
+
+def during(calls, name):
+    """The calls between the arrival of a request and its answer."""
+    marked = [i for i, line in enumerate(calls) if f'\\"id\\":\\"{name}\\"' in line.replace(" ", "")]
+    assert len(marked) >= 2, f"the request {name} is not in the trace"
+    return calls[marked[0] : marked[-1] + 1]
+
+
+def named(calls, names):
+    """Those calls that have one of these names, begun or resumed."""
+    pattern = re.compile(r"^\d+ +(?:<\.\.\. )?(\w+)(?:\(| resumed>)")
+    return [line for line in calls if (match := pattern.match(line)) and match[1] in names]
+
+
+def seed(pool, workers):
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    sessions = [
+        {"sid": sid, "pid": worker.pid, "sock": "", "version": "1", "created_at": now}
+        for sid, worker in workers.items()
+    ]
+    with open(os.path.join(pool, "registry.json"), "w") as registry:
+        json.dump({"sessions": sessions}, registry)
+
+
+def check_status(binary, pool, trace, workers):
+    server = TracedServer(binary, pool, trace)
+    for name in ("first", "second", "third"):
+        answer = server.call(name, "pool_status", {})
+        assert len(answer["sessions"]) == len(workers), answer
+    calls = server.close()
+    for name in ("second", "third"):
+        seen = during(calls, name)
+        # An answer may speak of the pool, but goes to the client.
+        in_pool = [line for line in seen if pool in line and "<pipe:" not in line]
+        writes = named(in_pool, WRITES)
+        opens = [
+            line for line in named(in_pool, OPENS) if re.search(r"O_(WRONLY|CREAT|TRUNC)", line)
+        ]
+        check(f"the {name} status writes nothing in the pool", not writes, writes)
+        check(f"the {name} status makes no file in the pool", not opens, opens)
+        # The lock file may be opened for writing, as locks over NFS need it; nothing else.
+        opens = [
+            line for line in named(in_pool, OPENS)
+            if "O_RDWR" in line and '"registry.lock"' not in line
+        ]
+        check(f"the {name} status opens nothing in the pool for writing", not opens, opens)
+        syncs = named(seen, SYNCS)
+        check(f"the {name} status waits for no disk", not syncs, syncs)
+        locks = named(seen, {"flock"})
+        check(f"the {name} status was seen at all: it locks", locks, locks)
+    programs = named(calls, {"execve", "execveat"})[1:]
+    check("the server starts no other program", not programs, programs)
+
+
+def check_stop(binary, pool, trace, workers):
+    server = TracedServer(binary, pool, trace)
+    answer = server.call("stop", "pool_stop", {"grace_ms": 300, "force": True})
+    outcomes = {one["sid"]: one["outcome"] for one in answer["outcomes"]}
+    calls = server.close()
+    check("the obedient exit", outcomes["a"] == outcomes["b"] == "exited", [outcomes])
+    check("the deaf is killed", outcomes["deaf"] == "killed", [outcomes])
+    # strace also shows the signals that the server gets; those are no calls.
+    bare = named(calls, BARE_SIGNALS)
+    check("no signal goes to a bare pid", not bare, bare)
+    sent = named(during(calls, "stop"), {"pidfd_send_signal"})
+    for name, times in (("SIGTERM", 3), ("SIGKILL", 1)):
+        these = [line for line in sent if name in line]
+        check(f"{name} goes through {times} pidfds", len(these) == times, sent)
+
+
+def main(binary):
+    workers = {}
+    try:
+        workers["a"] = subprocess.Popen(["sleep", "600"])
+        workers["b"] = subprocess.Popen(["sleep", "600"])
+        # A group of its own, so that its own child ends with it.
+        workers["deaf"] = subprocess.Popen(
+            ["sh", "-c", DEAF], stdout=subprocess.PIPE, text=True, start_new_session=True
+        )
+        assert workers["deaf"].stdout.readline() == "deaf\n"
+        with tempfile.TemporaryDirectory(prefix="poolwarden-strace-") as root:
+            pool = os.path.join(root, "pool")
+            os.mkdir(pool, 0o700)
+            seed(pool, workers)
+            check_status(binary, pool, os.path.join(root, "status.trace"), workers)
+            check_stop(binary, pool, os.path.join(root, "stop.trace"), workers)
+    finally:
+        for sid, worker in workers.items():
+            if sid == "deaf":
+                try:
+                    os.killpg(worker.pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+            worker.kill()
+            worker.wait()
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed or not passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
