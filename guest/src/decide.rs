@@ -60,8 +60,8 @@ pub fn name(standing: Standing) -> &'static str {
 
 /// The evidence, or in its absence what the standing means.
 pub fn reason(finding: &Finding) -> &str {
-    if !finding.evidence.is_empty() {
-        return &finding.evidence;
+    if let Some(evidence) = &finding.evidence {
+        return evidence;
     }
     match finding.standing {
         Standing::Alive => "it is running",

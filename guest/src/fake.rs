@@ -218,7 +218,7 @@ impl Host for FakeHost {
                 };
                 Finding {
                     standing,
-                    evidence: process.evidence.clone(),
+                    evidence: Some(process.evidence.clone()).filter(|words| !words.is_empty()),
                     started: None,
                     last_signal: process.last_signal.map(|signal| SentSignal { signal, at }),
                 }

@@ -97,7 +97,7 @@ pub fn drop_entries<H: Host>(
 fn not_found_out() -> Finding {
     Finding {
         standing: Standing::Unknown,
-        evidence: "the host gave no finding for it".to_owned(),
+        evidence: Some("the host gave no finding for it".to_owned()),
         started: None,
         last_signal: None,
     }

@@ -1,48 +1,68 @@
 //! What a policy answered.
 
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
-/// One JSON object: the policy's text, and the same parsed.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Answer {
-    text: String,
-    value: Value,
-}
+/// One JSON object, as the policy wrote it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer(String);
 
 /// Why a text is no answer.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AnswerError {
     #[error("{0}")]
     Syntax(#[from] serde_json::Error),
-    #[error("it is {0}")]
-    Shape(&'static str),
+    #[error("it begins with {0:?} and not with {{")]
+    Shape(char),
 }
 
 impl Answer {
-    pub(crate) fn parse(text: String) -> Result<Self, AnswerError> {
-        let value: Value = serde_json::from_str(&text)?;
-        match value {
-            Value::Object(_) => Ok(Self { text, value }),
-            Value::Null => Err(AnswerError::Shape("null")),
-            Value::Bool(_) => Err(AnswerError::Shape("a boolean")),
-            Value::Number(_) => Err(AnswerError::Shape("a number")),
-            Value::String(_) => Err(AnswerError::Shape("a string")),
-            Value::Array(_) => Err(AnswerError::Shape("an array")),
+    /// Checks that a text is one JSON object, and puts it on one line.
+    pub(crate) fn check(mut text: String) -> Result<Self, AnswerError> {
+        // In valid JSON a line break stands only between tokens, where a space says the
+        // same; and MCP's messages are lines.
+        if text.contains(['\n', '\r']) {
+            text = text.replace(['\n', '\r'], " ");
+        }
+        serde_json::from_str::<IgnoredAny>(&text)?;
+        match text.trim_start().chars().next() {
+            Some('{') | None => Ok(Self(text)),
+            Some(other) => Err(AnswerError::Shape(other)),
         }
     }
 
-    /// The answer as the policy wrote it.
+    /// The answer in one line.
     pub fn text(&self) -> &str {
-        &self.text
+        &self.0
+    }
+
+    /// The answer in one line, without a copy.
+    pub fn into_text(self) -> String {
+        self.0
     }
 
     /// The answer, parsed.
-    pub fn value(&self) -> &Value {
-        &self.value
+    pub fn value(&self) -> Value {
+        // `check` has parsed it before.
+        serde_json::from_str(&self.0).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_one_object_on_one_line() {
+        let answer = Answer::check("\n{\"a\":\r\n \"b\\n\"}\n".into()).unwrap();
+        assert!(!answer.text().contains(['\n', '\r']));
+        assert_eq!(answer.value(), serde_json::json!({"a": "b\n"}));
     }
 
-    /// The text and the parsed answer, without a copy.
-    pub fn into_parts(self) -> (String, Value) {
-        (self.text, self.value)
+    #[test]
+    fn what_is_no_object_is_no_answer() {
+        for text in ["", "{", "{} {}", "[]", "1", "null", "\"{}\"", "{\"a\":\"\n\""] {
+            assert!(Answer::check(text.into()).is_err(), "{text:?}");
+        }
     }
 }

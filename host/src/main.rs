@@ -3,6 +3,7 @@
 mod cli;
 mod hint;
 mod mcp;
+mod memory;
 
 use std::process::ExitCode;
 
@@ -10,6 +11,7 @@ use clap::Parser;
 use tracing_subscriber::filter::LevelFilter;
 
 fn main() -> ExitCode {
+    memory::keep_between_requests();
     log_to_stderr();
     cli::run(cli::Arguments::parse()).into()
 }

@@ -33,7 +33,11 @@ fn wrong_usage_exits_with_2_and_does_nothing() {
         &["--lock-wait", "soon", "status"],
     ] {
         let ran = pool.run(wrong);
-        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{wrong:?}: {ran:?}");
+        assert_eq!(
+            (ran.code, ran.stdout.as_str()),
+            (2, ""),
+            "{wrong:?}: {ran:?}"
+        );
         assert!(!ran.stderr.is_empty(), "{wrong:?}");
     }
     assert!(worker.is_running());
@@ -86,8 +90,14 @@ fn the_environment_can_name_the_pool() {
     let pool = TestPool::with(&[Entry::new("init", 1)]);
     let ask = |variable: &str, value: &std::path::Path| {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_poolwarden"));
-        command.env_clear().env("HOME", "/nonexistent").env(variable, value).arg("status");
-        Ran::of(command).answer(0)["sessions"].as_array().map(Vec::len)
+        command
+            .env_clear()
+            .env("HOME", "/nonexistent")
+            .env(variable, value)
+            .arg("status");
+        Ran::of(command).answer(0)["sessions"]
+            .as_array()
+            .map(Vec::len)
     };
     assert_eq!(ask("POOLWARDEN_STATE_DIR", pool.directory()), Some(1));
 
@@ -97,8 +107,11 @@ fn the_environment_can_name_the_pool() {
 
     let home = TestPool::absent();
     std::fs::create_dir_all(home.root().join(".local/state")).expect("directories");
-    std::fs::rename(state.root().join("poolwarden"), home.root().join(".local/state/poolwarden"))
-        .expect("it is moved");
+    std::fs::rename(
+        state.root().join("poolwarden"),
+        home.root().join(".local/state/poolwarden"),
+    )
+    .expect("it is moved");
     assert_eq!(ask("HOME", home.root()), Some(1));
 }
 
@@ -141,12 +154,21 @@ fn the_log_stays_off_standard_output() {
 fn help_and_version_are_answers() {
     let pool = TestPool::absent();
     let help = pool.run(&["--help"]);
-    for verb in ["mcp", "ensure", "status", "stop", "register", "forget", "demo"] {
-        assert!(help.stdout.contains(&format!("\n  {verb} ")), "{verb}: {}", help.stdout);
+    for verb in [
+        "mcp", "ensure", "status", "stop", "register", "forget", "demo",
+    ] {
+        assert!(
+            help.stdout.contains(&format!("\n  {verb} ")),
+            "{verb}: {}",
+            help.stdout
+        );
     }
     assert_eq!(help.code, 0);
     let version = pool.run(&["--version"]);
-    assert_eq!(version.stdout, concat!("poolwarden ", env!("CARGO_PKG_VERSION"), "\n"));
+    assert_eq!(
+        version.stdout,
+        concat!("poolwarden ", env!("CARGO_PKG_VERSION"), "\n")
+    );
     assert!(!pool.directory().exists());
 }
 
@@ -158,7 +180,14 @@ fn an_error_is_one_line_whatever_the_registry_says() {
     let pool = TestPool::with(&[worker.entry(sid)]);
     let ran = pool.run(&["forget", sid]);
     let error = ran.error(1);
-    assert_eq!(error.lines().filter(|line| line.starts_with("error: ")).count(), 1, "{error:?}");
+    assert_eq!(
+        error
+            .lines()
+            .filter(|line| line.starts_with("error: "))
+            .count(),
+        1,
+        "{error:?}"
+    );
     assert!(!error.contains('\u{1b}'), "{error:?}");
     // JSON escapes by itself and keeps the text.
     assert_eq!(pool.ask(&["status"])["sessions"][0]["sid"], sid);
@@ -168,13 +197,19 @@ fn an_error_is_one_line_whatever_the_registry_says() {
 fn the_demonstration_runs_and_cleans_up() {
     let place = TestPool::absent();
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_poolwarden"));
-    command.env_clear().env("HOME", place.root()).env("TMPDIR", place.root()).arg("demo");
+    command
+        .env_clear()
+        .env("HOME", place.root())
+        .env("TMPDIR", place.root())
+        .arg("demo");
     let ran = Ran::of(command);
     assert_eq!(ran.code, 0, "{ran:?}");
     for tool in ["pool_ensure", "pool_status", "pool_stop"] {
         assert!(ran.stdout.contains(tool), "{tool}: {}", ran.stdout);
     }
-    let left: Vec<_> = std::fs::read_dir(place.root()).expect("the directory").collect();
+    let left: Vec<_> = std::fs::read_dir(place.root())
+        .expect("the directory")
+        .collect();
     assert!(left.is_empty(), "{left:?}");
 }
 

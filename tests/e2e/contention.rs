@@ -20,8 +20,11 @@ done
 #[test]
 fn eight_processes_lose_nothing() {
     let workers: Vec<_> = (0..8).map(|_| Worker::obedient()).collect();
-    let entries: Vec<Entry> =
-        workers.iter().enumerate().map(|(i, worker)| worker.entry(&format!("stays-{i}"))).collect();
+    let entries: Vec<Entry> = workers
+        .iter()
+        .enumerate()
+        .map(|(i, worker)| worker.entry(&format!("stays-{i}")))
+        .collect();
     let pool = TestPool::with(&entries);
     let before = pool.bytes();
     let running: Vec<_> = workers
@@ -45,7 +48,10 @@ fn eight_processes_lose_nothing() {
         assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "process {i}");
     }
     assert_eq!(String::from_utf8(pool.bytes()), String::from_utf8(before));
-    assert_eq!(pool.ask(&["ensure"])["sessions"].as_array().map(Vec::len), Some(8));
+    assert_eq!(
+        pool.ask(&["ensure"])["sessions"].as_array().map(Vec::len),
+        Some(8)
+    );
 }
 
 #[test]
@@ -59,7 +65,10 @@ fn a_lock_that_somebody_holds_is_waited_for_and_its_holder_named() {
         command.env("POOLWARDEN_LOCK_WAIT", "300ms");
         let ran = Running::start(command).finish();
         let error = ran.error(5);
-        assert!(started.elapsed().as_millis() >= 300, "{verb:?} did not wait");
+        assert!(
+            started.elapsed().as_millis() >= 300,
+            "{verb:?} did not wait"
+        );
         assert!(error.contains(&us), "{verb:?}: wanted {us}: {error}");
         assert!(error.contains("registry.lock"), "{error}");
         assert!(error.contains("\nhint: "), "{error}");
@@ -79,13 +88,17 @@ fn a_lock_that_becomes_free_is_taken_at_once() {
     // Waiters stand in this list with an arrow before the kind of lock (proc_locks(5)).
     let inode = held.metadata().expect("the lock file").ino();
     await_that("the program waits for the lock", || {
-        fs::read_to_string("/proc/locks").expect("the locks").lines().any(|line| {
-            line.contains("-> FLOCK") && line.contains(&format!(":{inode} "))
-        })
+        fs::read_to_string("/proc/locks")
+            .expect("the locks")
+            .lines()
+            .any(|line| line.contains("-> FLOCK") && line.contains(&format!(":{inode} ")))
     });
     drop(held);
     waiting.finish().answer(0);
-    assert!(started.elapsed() < PATIENCE / 2, "it went on waiting for a free lock");
+    assert!(
+        started.elapsed() < PATIENCE / 2,
+        "it went on waiting for a free lock"
+    );
 }
 
 #[test]

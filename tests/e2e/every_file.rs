@@ -17,11 +17,15 @@ fn check(directory: &Path, root: &str) {
     let mut seen = 0;
     for file in fs::read_dir(directory).expect("the suite's directory") {
         let path = file.expect("an entry of the directory").path();
-        let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
+        let name = path
+            .file_stem()
+            .expect("a name")
+            .to_string_lossy()
+            .into_owned();
         if path.is_file() && path.file_name() != Some(root.as_ref()) {
-            let declared = declarations.lines().any(|line| {
-                line.trim_start_matches("pub(crate) ") == format!("mod {name};")
-            });
+            let declared = declarations
+                .lines()
+                .any(|line| line.trim_start_matches("pub(crate) ") == format!("mod {name};"));
             assert!(declared, "{} is not declared in {root}", path.display());
             seen += 1;
         }

@@ -17,7 +17,10 @@ const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 /// When this machine booted, with that much added.
 fn after_boot(distance: SignedDuration) -> String {
     let stat = std::fs::read_to_string("/proc/stat").expect("kernel statistics");
-    let boot = stat.lines().find_map(|line| line.strip_prefix("btime ")).expect("boot time");
+    let boot = stat
+        .lines()
+        .find_map(|line| line.strip_prefix("btime "))
+        .expect("boot time");
     let boot = Timestamp::from_second(boot.parse().expect("seconds")).expect("a time");
     (boot + distance).to_string()
 }
@@ -58,7 +61,11 @@ fn running_and_refused(entry: Entry, reason: &str) {
     let pool = TestPool::with(&[entry]);
     let sid = pool.sids().remove(0);
     assert_eq!(pool.status(&sid).expect("it is listed").0, "running");
-    for force in [&["stop", &sid][..], &["stop", &sid, "--force"], &["stop", "--all", "--force"]] {
+    for force in [
+        &["stop", &sid][..],
+        &["stop", &sid, "--force"],
+        &["stop", "--all", "--force"],
+    ] {
         let answer = pool.run(force).answer(1);
         assert_eq!(answer["outcomes"][0]["outcome"], "refused", "{answer}");
         let error = answer["errors"][0].as_str().expect("an error");
@@ -143,7 +150,9 @@ fn a_process_born_after_its_entry_is_another_one() {
 #[test]
 fn a_process_may_be_a_little_younger_than_its_entry() {
     let worker = Worker::obedient();
-    let entry = worker.entry("a").created_at(ago(SignedDuration::from_secs(1)));
+    let entry = worker
+        .entry("a")
+        .created_at(ago(SignedDuration::from_secs(1)));
     let pool = TestPool::with(&[entry]);
     assert_eq!(pool.status("a").expect("it is listed").0, "running");
 }
@@ -153,7 +162,11 @@ fn an_entry_from_before_the_boot_is_gone() {
     let worker = Worker::obedient();
     let entry = worker.entry("a").created_at(after_boot(-MINUTE));
     collected(entry, "gone", "boot");
-    collected(worker.entry("a").created_at("2001-01-01T00:00:00Z"), "gone", "boot");
+    collected(
+        worker.entry("a").created_at("2001-01-01T00:00:00Z"),
+        "gone",
+        "boot",
+    );
     assert!(worker.is_running());
 }
 
@@ -178,7 +191,12 @@ fn holding_the_socket_proves_more_than_any_time() {
     let pool = TestPool::new();
     let socket = pool.root().join("worker.sock");
     let worker = Worker::serving(&socket);
-    for time in [ago(-MINUTE), ago(MINUTE), "2001-01-01T00:00:00Z".into(), String::new()] {
+    for time in [
+        ago(-MINUTE),
+        ago(MINUTE),
+        "2001-01-01T00:00:00Z".into(),
+        String::new(),
+    ] {
         let pool = TestPool::with(&[worker.entry("a").sock(&socket).created_at(&*time)]);
         let (status, evidence) = pool.status("a").expect("it is listed");
         assert_eq!(status, "running", "created {time:?}: {evidence}");
@@ -219,7 +237,11 @@ fn a_socket_that_nobody_serves_proves_nothing() {
     drop(UnixListener::bind(&socket).expect("a socket"));
     let worker = Worker::obedient();
     kept_and_refused(worker.entry("a").sock(&socket), "unproven", "");
-    collected(worker.entry("a").sock(&socket).created_at(ago(MINUTE)), "reused", "");
+    collected(
+        worker.entry("a").sock(&socket).created_at(ago(MINUTE)),
+        "reused",
+        "",
+    );
     collected(Entry::new("a", NO_PROCESS).sock(&socket), "gone", "");
     assert!(worker.is_running());
 }

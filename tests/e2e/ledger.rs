@@ -30,13 +30,26 @@ fn what_was_proven_gets_a_row_and_keeps_it_while_there_is_an_entry() {
     assert_eq!(proofs, ["\"one\": \"time\"", "\"two\": \"registered\""]);
     pool.ask(&["stop", "one"]);
     pool.ask(&["forget", "two", "--even-if-alive"]);
-    pool.ask(&["register", "--sid", "three", "--pid", &two.pid().to_string()]);
+    pool.ask(&[
+        "register",
+        "--sid",
+        "three",
+        "--pid",
+        &two.pid().to_string(),
+    ]);
     assert_eq!(rows(&pool).len(), 1);
 }
 
 #[test]
 fn a_damaged_one_never_blocks_a_request() {
-    for text in [&b""[..], b"{", b"\xff", b"[]", b"{\"version\":1,\"rows\":[{}]}", b"\0\0\0\0"] {
+    for text in [
+        &b""[..],
+        b"{",
+        b"\xff",
+        b"[]",
+        b"{\"version\":1,\"rows\":[{}]}",
+        b"\0\0\0\0",
+    ] {
         let worker = Worker::obedient();
         let pool = TestPool::with(&[worker.entry("a")]);
         let stamp = pool.stamp();
@@ -71,7 +84,10 @@ fn one_of_a_newer_program_is_left_alone() {
     let ran = pool.run(&["status", "a"]);
     assert_eq!(ran.answer(0)["sessions"][0]["status"], "running");
     pool.run(&["stop", "a"]).answer(0);
-    assert_eq!(fs::read_to_string(ledger(&pool)).expect("the ledger"), newer);
+    assert_eq!(
+        fs::read_to_string(ledger(&pool)).expect("the ledger"),
+        newer
+    );
 }
 
 #[test]
@@ -85,7 +101,10 @@ fn warnings_are_logged_on_standard_error_at_the_level_asked_for() {
         ran.answer(0);
         ran.stderr
     };
-    assert!(status(None).contains("WARN"), "warnings are shown by default");
+    assert!(
+        status(None).contains("WARN"),
+        "warnings are shown by default"
+    );
     assert_eq!(status(Some("off")), "");
     assert_eq!(status(Some("error")), "");
 }

@@ -40,7 +40,11 @@ fn garbage_before_the_session_is_survived() {
     ] {
         let mut mcp = Mcp::start(pool.command(&["mcp"]));
         mcp.send_line(first);
-        assert_eq!(mcp.initialize()["serverInfo"]["name"], "poolwarden", "{first:.40}");
+        assert_eq!(
+            mcp.initialize()["serverInfo"]["name"],
+            "poolwarden",
+            "{first:.40}"
+        );
         let answer = mcp.answer("pool_status", json!({}));
         assert_eq!(answer["sessions"][0]["sid"], "a");
         assert!(mcp.close().success(), "{first:.40}");
@@ -50,10 +54,18 @@ fn garbage_before_the_session_is_survived() {
 #[test]
 fn a_notification_before_the_session_is_survived() {
     let pool = TestPool::new();
-    for first in ["notifications/initialized", "notifications/cancelled", "notifications/unknown"] {
+    for first in [
+        "notifications/initialized",
+        "notifications/cancelled",
+        "notifications/unknown",
+    ] {
         let mut mcp = Mcp::start(pool.command(&["mcp"]));
         mcp.notify(first, json!({"requestId": 1}));
-        assert_eq!(mcp.initialize()["serverInfo"]["name"], "poolwarden", "{first}");
+        assert_eq!(
+            mcp.initialize()["serverInfo"]["name"],
+            "poolwarden",
+            "{first}"
+        );
         assert!(mcp.close().success(), "{first}");
     }
 }
@@ -62,9 +74,19 @@ fn a_notification_before_the_session_is_survived() {
 fn garbage_within_the_session_is_survived() {
     let pool = TestPool::with(&[]);
     let mut mcp = Mcp::open(pool.command(&["mcp"]));
-    for garbage in ["", "}", "null", "{\"jsonrpc\":\"2.0\",\"method\":1}", "\u{0}"] {
+    for garbage in [
+        "",
+        "}",
+        "null",
+        "{\"jsonrpc\":\"2.0\",\"method\":1}",
+        "\u{0}",
+    ] {
         mcp.send_line(garbage);
-        assert_eq!(mcp.answer("pool_status", json!({}))["sessions"], json!([]), "{garbage}");
+        assert_eq!(
+            mcp.answer("pool_status", json!({}))["sessions"],
+            json!([]),
+            "{garbage}"
+        );
     }
     let unknown = mcp.request("no/such/method", json!({}));
     assert_eq!(unknown["error"]["code"], -32601, "{unknown}");
@@ -80,7 +102,11 @@ fn the_end_of_input_ends_the_server() {
     mcp.answer("pool_status", json!({}));
     let started = Instant::now();
     assert!(mcp.close().success());
-    assert!(started.elapsed() < CLIENTS_PATIENCE, "{:?}", started.elapsed());
+    assert!(
+        started.elapsed() < CLIENTS_PATIENCE,
+        "{:?}",
+        started.elapsed()
+    );
 }
 
 #[test]
@@ -88,11 +114,18 @@ fn the_end_of_input_ends_the_server_while_a_stop_waits() {
     let worker = Worker::deaf();
     let pool = TestPool::with(&[worker.entry("a")]);
     let mut mcp = Mcp::open(pool.command(&["mcp"]));
-    mcp.begin("tools/call", json!({"name": "pool_stop", "arguments": {"grace_ms": FOREVER}}));
+    mcp.begin(
+        "tools/call",
+        json!({"name": "pool_stop", "arguments": {"grace_ms": FOREVER}}),
+    );
     worker.await_line("TERM");
     let started = Instant::now();
     assert!(mcp.close().success());
-    assert!(started.elapsed() < CLIENTS_PATIENCE, "{:?}", started.elapsed());
+    assert!(
+        started.elapsed() < CLIENTS_PATIENCE,
+        "{:?}",
+        started.elapsed()
+    );
     assert!(pool.lock_is_free());
     assert_eq!(pool.status("a").expect("it is listed").0, "stopping");
 }
@@ -102,10 +135,17 @@ fn the_end_of_input_ends_the_server_while_it_waits_for_the_lock() {
     let pool = TestPool::with(&[]);
     let mut mcp = Mcp::open(pool.command(&["mcp", "--lock-wait", "3000s"]));
     let _held = pool.hold_lock();
-    mcp.begin("tools/call", json!({"name": "pool_status", "arguments": {}}));
+    mcp.begin(
+        "tools/call",
+        json!({"name": "pool_status", "arguments": {}}),
+    );
     let started = Instant::now();
     assert!(mcp.close().success());
-    assert!(started.elapsed() < CLIENTS_PATIENCE, "{:?}", started.elapsed());
+    assert!(
+        started.elapsed() < CLIENTS_PATIENCE,
+        "{:?}",
+        started.elapsed()
+    );
 }
 
 #[test]
@@ -118,7 +158,10 @@ fn a_withdrawn_stop_leaves_the_lock_and_the_server_free() {
     let id = mcp.begin("tools/call", stop);
     worker.await_line("TERM");
     let started = Instant::now();
-    mcp.notify("notifications/cancelled", json!({"requestId": id, "reason": "enough"}));
+    mcp.notify(
+        "notifications/cancelled",
+        json!({"requestId": id, "reason": "enough"}),
+    );
     let answer = mcp.answer("pool_status", json!({}));
     assert!(started.elapsed() < PATIENCE / 2, "{:?}", started.elapsed());
     assert_eq!(answer["sessions"][0]["status"], "stopping");
@@ -127,7 +170,10 @@ fn a_withdrawn_stop_leaves_the_lock_and_the_server_free() {
     assert_eq!(pool.bytes(), bytes);
     // The request has ended for good: nobody waits for the worker any more.
     worker.become_zombie();
-    assert_eq!(mcp.answer("pool_ensure", json!({}))["removed"][0]["sid"], "a");
+    assert_eq!(
+        mcp.answer("pool_ensure", json!({}))["removed"][0]["sid"],
+        "a"
+    );
     assert!(mcp.close().success());
 }
 
@@ -142,7 +188,10 @@ fn a_request_is_withdrawn_while_it_waits_for_the_lock() {
     mcp.request("ping", json!({}));
     drop(held);
     // Had it only been late, this answer would come after it.
-    assert_eq!(mcp.answer("pool_status", json!({}))["sessions"][0]["status"], "running");
+    assert_eq!(
+        mcp.answer("pool_status", json!({}))["sessions"][0]["status"],
+        "running"
+    );
     assert!(mcp.close().success());
     assert!(worker.is_running());
 }
@@ -155,11 +204,17 @@ fn requests_are_served_side_by_side() {
     let stop = json!({"name": "pool_stop", "arguments": {"grace_ms": FOREVER}});
     let id = mcp.begin("tools/call", stop);
     worker.await_line("TERM");
-    assert_eq!(mcp.answer("pool_status", json!({}))["sessions"][0]["status"], "stopping");
+    assert_eq!(
+        mcp.answer("pool_status", json!({}))["sessions"][0]["status"],
+        "stopping"
+    );
     worker.become_zombie();
     let answer = mcp.next();
     assert_eq!(answer["id"], id);
-    assert_eq!(answer["result"]["structuredContent"]["outcomes"][0]["outcome"], "exited");
+    assert_eq!(
+        answer["result"]["structuredContent"]["outcomes"][0]["outcome"],
+        "exited"
+    );
 }
 
 /// The server is its client's child, and so the client is among its ancestors.
@@ -167,8 +222,20 @@ fn requests_are_served_side_by_side() {
 fn neither_the_server_nor_its_client_can_be_stopped() {
     let pool = TestPool::new();
     let mut mcp = Mcp::open(pool.command(&["mcp"]));
-    pool.ask(&["register", "--sid", "server", "--pid", &mcp.pid().to_string()]);
-    pool.ask(&["register", "--sid", "client", "--pid", &std::process::id().to_string()]);
+    pool.ask(&[
+        "register",
+        "--sid",
+        "server",
+        "--pid",
+        &mcp.pid().to_string(),
+    ]);
+    pool.ask(&[
+        "register",
+        "--sid",
+        "client",
+        "--pid",
+        &std::process::id().to_string(),
+    ]);
     let answer = mcp.answer("pool_stop", json!({"force": true, "grace_ms": 0}));
     assert_eq!(answer["outcomes"][0]["outcome"], "refused");
     assert_eq!(answer["outcomes"][1]["outcome"], "refused");

@@ -12,7 +12,9 @@ type Client = RunningService<RoleClient, ()>;
 
 /// A client of a server on this pool.
 async fn connect(pool: &TestPool, options: &[&str]) -> Client {
-    ().serve(transport(pool, options)).await.expect("the session opens")
+    ().serve(transport(pool, options))
+        .await
+        .expect("the session opens")
 }
 
 fn transport(pool: &TestPool, options: &[&str]) -> TokioChildProcess {
@@ -24,9 +26,14 @@ fn transport(pool: &TestPool, options: &[&str]) -> TokioChildProcess {
 }
 
 async fn call(client: &Client, tool: &str, arguments: Value) -> CallToolResult {
-    let Value::Object(arguments) = arguments else { panic!("arguments are an object") };
+    let Value::Object(arguments) = arguments else {
+        panic!("arguments are an object")
+    };
     let call = CallToolRequestParams::new(tool.to_owned()).with_arguments(arguments);
-    client.call_tool(call).await.expect("a result, which may be a tool's error")
+    client
+        .call_tool(call)
+        .await
+        .expect("a result, which may be a tool's error")
 }
 
 /// The text of a result.
@@ -40,7 +47,10 @@ fn text(result: &CallToolResult) -> &str {
 #[track_caller]
 fn answer(result: &CallToolResult) -> Value {
     assert_ne!(result.is_error, Some(true), "{result:?}");
-    let structured = result.structured_content.clone().expect("structured content");
+    let structured = result
+        .structured_content
+        .clone()
+        .expect("structured content");
     let text: Value = serde_json::from_str(text(result)).expect("the text is JSON");
     assert_eq!(text, structured);
     structured
@@ -80,16 +90,39 @@ async fn the_tools_are_listed_with_hints_and_described_schemas() {
     let tools = client.list_all_tools().await.expect("the tools");
     assert_eq!(names(&tools), ["pool_ensure", "pool_status", "pool_stop"]);
     for tool in &tools {
-        assert!(tool.description.as_ref().is_some_and(|text| !text.is_empty()), "{}", tool.name);
+        assert!(
+            tool.description
+                .as_ref()
+                .is_some_and(|text| !text.is_empty()),
+            "{}",
+            tool.name
+        );
         let hints = tool.annotations.as_ref().expect("annotations");
-        assert_eq!(hints.read_only_hint, Some(false), "{}: it collects the dead", tool.name);
-        assert_eq!(hints.destructive_hint, Some(tool.name == "pool_stop"), "{}", tool.name);
+        assert_eq!(
+            hints.read_only_hint,
+            Some(false),
+            "{}: it collects the dead",
+            tool.name
+        );
+        assert_eq!(
+            hints.destructive_hint,
+            Some(tool.name == "pool_stop"),
+            "{}",
+            tool.name
+        );
         assert!(hints.idempotent_hint.is_some() && hints.open_world_hint.is_some());
-        described(&tool.name, &Value::Object(tool.input_schema.as_ref().clone()));
+        described(
+            &tool.name,
+            &Value::Object(tool.input_schema.as_ref().clone()),
+        );
         let output = tool.output_schema.as_ref().expect("an output schema");
         described(&tool.name, &Value::Object(output.as_ref().clone()));
     }
-    let stop = tools[2].description.as_ref().expect("a description").to_lowercase();
+    let stop = tools[2]
+        .description
+        .as_ref()
+        .expect("a description")
+        .to_lowercase();
     assert!(stop.contains("without") && stop.contains("all"), "{stop}");
     client.cancel().await.expect("the session ends");
 }
@@ -97,7 +130,10 @@ async fn the_tools_are_listed_with_hints_and_described_schemas() {
 /// Checks that a schema's root is an object, and that every property says what it is.
 fn described(tool: &str, schema: &Value) {
     assert_eq!(schema["type"], "object", "{tool}");
-    let definitions = schema["$defs"].as_object().into_iter().flat_map(|all| all.values());
+    let definitions = schema["$defs"]
+        .as_object()
+        .into_iter()
+        .flat_map(|all| all.values());
     for object in definitions.chain([schema]) {
         for (name, property) in object["properties"].as_object().into_iter().flatten() {
             let text = property["description"].as_str().unwrap_or_default();
@@ -112,11 +148,19 @@ async fn a_prefix_is_put_before_every_name() {
     let pool = TestPool::with(&[worker.entry("a")]);
     let client = connect(&pool, &["--tool-prefix", "alc_"]).await;
     let tools = client.list_all_tools().await.expect("the tools");
-    assert_eq!(names(&tools), ["alc_pool_ensure", "alc_pool_status", "alc_pool_stop"]);
+    assert_eq!(
+        names(&tools),
+        ["alc_pool_ensure", "alc_pool_status", "alc_pool_stop"]
+    );
     let result = call(&client, "alc_pool_status", json!({})).await;
     assert_eq!(answer(&result)["sessions"][0]["sid"], "a");
-    let unknown = client.call_tool(CallToolRequestParams::new("pool_status")).await;
-    assert!(matches!(unknown, Err(ServiceError::McpError(_))), "{unknown:?}");
+    let unknown = client
+        .call_tool(CallToolRequestParams::new("pool_status"))
+        .await;
+    assert!(
+        matches!(unknown, Err(ServiceError::McpError(_))),
+        "{unknown:?}"
+    );
     client.cancel().await.expect("the session ends");
 }
 
@@ -192,7 +236,10 @@ async fn wrong_arguments_are_errors_of_the_tool_and_do_nothing() {
         ("pool_stop", json!({"force": 1})),
     ] {
         let result = call(&client, tool, arguments.clone()).await;
-        assert!(error(&result).contains(tool), "{tool} {arguments}: {result:?}");
+        assert!(
+            error(&result).contains(tool),
+            "{tool} {arguments}: {result:?}"
+        );
     }
     assert!(worker.is_running());
     assert_eq!(pool.stamp(), stamp);
@@ -207,12 +254,18 @@ async fn errors_of_the_pool_are_errors_of_the_tool_and_the_server_goes_on() {
     let client = connect(&pool, &["--lock-wait", "50ms"]).await;
     let result = call(&client, "pool_status", json!({})).await;
     assert!(error(&result).contains("line 2, column 2"), "{result:?}");
-    assert!(error(&result).contains(pool.registry().to_str().expect("a path")), "{result:?}");
+    assert!(
+        error(&result).contains(pool.registry().to_str().expect("a path")),
+        "{result:?}"
+    );
 
     pool.seed(&[worker.entry("a"), Entry::new("init", 1)]);
     let held = pool.hold_lock();
     let result = call(&client, "pool_status", json!({})).await;
-    assert!(error(&result).contains(&format!("process {}", std::process::id())), "{result:?}");
+    assert!(
+        error(&result).contains(&format!("process {}", std::process::id())),
+        "{result:?}"
+    );
     drop(held);
 
     let result = call(&client, "pool_status", json!({})).await;
@@ -229,9 +282,14 @@ async fn an_unknown_tool_is_an_error_of_the_protocol() {
     let client = connect(&pool, &[]).await;
     for unknown in ["pool_start", "alc_pool_status", ""] {
         let result = client.call_tool(CallToolRequestParams::new(unknown)).await;
-        let Err(ServiceError::McpError(error)) = result else { panic!("{unknown}: {result:?}") };
+        let Err(ServiceError::McpError(error)) = result else {
+            panic!("{unknown}: {result:?}")
+        };
         assert_eq!(error.code.0, -32602, "{error:?}");
-        assert!(error.message.contains("pool_status"), "it names the tools: {error:?}");
+        assert!(
+            error.message.contains("pool_status"),
+            "it names the tools: {error:?}"
+        );
     }
     client.cancel().await.expect("the session ends");
 }
@@ -247,7 +305,11 @@ async fn both_eras_of_the_protocol_are_served() {
         let client = ().serve_with_lifecycle(transport(&pool, &[]), lifecycle.clone()).await;
         let client = client.expect("the session opens");
         let tools = client.list_all_tools().await.expect("the tools");
-        assert_eq!(names(&tools), ["pool_ensure", "pool_status", "pool_stop"], "{lifecycle:?}");
+        assert_eq!(
+            names(&tools),
+            ["pool_ensure", "pool_status", "pool_stop"],
+            "{lifecycle:?}"
+        );
         let result = call(&client, "pool_status", json!({})).await;
         assert_eq!(answer(&result)["sessions"][0]["sid"], "a", "{lifecycle:?}");
         client.cancel().await.expect("the session ends");
@@ -260,7 +322,10 @@ fn the_list_of_tools_is_the_same_bytes_every_time() {
     let list = || {
         let mut mcp = Mcp::open(pool.command(&["mcp"]));
         let first = mcp.request("tools/list", json!({}))["result"].to_string();
-        assert_eq!(mcp.request("tools/list", json!({}))["result"].to_string(), first);
+        assert_eq!(
+            mcp.request("tools/list", json!({}))["result"].to_string(),
+            first
+        );
         first
     };
     assert_eq!(list(), list());

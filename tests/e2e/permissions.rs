@@ -5,7 +5,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::Path;
 use std::process::Command;
 
-use nix::unistd::geteuid;
+use nix::sys::stat::Mode;
+use nix::unistd::{geteuid, mkfifo};
 
 use crate::harness::{Entry, NO_PROCESS, Ran, TestPool, Worker};
 
@@ -28,7 +29,11 @@ fn with_open_umask(command: &Command) -> Command {
         .arg(command.get_program())
         .args(command.get_args())
         .env_clear()
-        .envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        .envs(
+            command
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        );
     shell
 }
 
@@ -50,7 +55,10 @@ fn refused(pool: &TestPool, reason: &str) {
         let ran = pool.run(verb);
         let error = ran.error(1);
         assert!(error.contains(reason), "{verb:?}: wanted {reason}: {error}");
-        assert!(error.contains(pool.directory().to_str().expect("a path")), "{error}");
+        assert!(
+            error.contains(pool.directory().to_str().expect("a path")),
+            "{error}"
+        );
     }
     assert_eq!(names(pool.directory()), before);
 }
@@ -114,7 +122,11 @@ fn a_directory_that_others_can_write_is_refused() {
     for open in [0o770, 0o720, 0o702, 0o777, 0o1777] {
         set_mode(pool.directory(), open);
         refused(&pool, "others can write it");
-        assert_eq!(mode(pool.directory()), open, "the mode is left to its owner");
+        assert_eq!(
+            mode(pool.directory()),
+            open,
+            "the mode is left to its owner"
+        );
     }
     set_mode(pool.directory(), 0o755);
     pool.ask(&["ensure"]);
@@ -128,7 +140,8 @@ fn the_directory_of_somebody_else_is_refused() {
         refused(&pool, "belongs to user 65534");
     } else {
         // It belongs to root everywhere.
-        let command = TestPool::absent().command_on(Path::new("/usr"), &["ensure"]);
+        let pool = TestPool::absent();
+        let command = pool.command_on(Path::new("/usr"), &["ensure"]);
         assert!(Ran::of(command).error(1).contains("belongs to user 0"));
     }
 }
@@ -140,6 +153,17 @@ fn a_registry_that_is_a_symlink_is_refused() {
     symlink(real.registry(), pool.registry()).expect("a link");
     refused(&pool, "symbolic link");
     assert_eq!(real.sids(), ["dead"]);
+}
+
+/// Opening a FIFO waits for its other end, unless one takes care.
+#[test]
+fn a_registry_that_is_no_file_is_refused() {
+    let pool = TestPool::new();
+    mkfifo(&pool.registry(), Mode::S_IRUSR | Mode::S_IWUSR).expect("a FIFO");
+    refused(&pool, "FIFO");
+    let pool = TestPool::new();
+    fs::create_dir(pool.registry()).expect("a directory");
+    refused(&pool, "directory");
 }
 
 #[test]
@@ -160,5 +184,9 @@ fn a_leftover_of_a_writer_that_was_killed_is_no_trap() {
     pool.ask(&["ensure"]);
     assert_eq!(fs::read(&victim).expect("it is still there"), b"precious");
     assert_eq!(pool.sids(), Vec::<String>::new());
-    assert!(fs::symlink_metadata(pool.registry()).expect("the registry").is_file());
+    assert!(
+        fs::symlink_metadata(pool.registry())
+            .expect("the registry")
+            .is_file()
+    );
 }

@@ -26,8 +26,12 @@ fn registry(entries: &[String]) -> String {
 #[test]
 fn ensure_removes_the_dead_and_no_other_byte() {
     let (one, two) = (Worker::obedient(), Worker::obedient());
-    let entries =
-        [odd("one", one.pid()), odd("dead", NO_PROCESS), odd("zwei", two.pid()), odd("d2", 0)];
+    let entries = [
+        odd("one", one.pid()),
+        odd("dead", NO_PROCESS),
+        odd("zwei", two.pid()),
+        odd("d2", 0),
+    ];
     let pool = TestPool::new();
     pool.write(registry(&entries));
     let answer = pool.ask(&["ensure"]);
@@ -39,7 +43,11 @@ fn ensure_removes_the_dead_and_no_other_byte() {
 #[test]
 fn the_first_and_the_last_entry_go_as_cleanly() {
     let worker = Worker::obedient();
-    let entries = [odd("dead", NO_PROCESS), odd("one", worker.pid()), odd("dead too", NO_PROCESS)];
+    let entries = [
+        odd("dead", NO_PROCESS),
+        odd("one", worker.pid()),
+        odd("dead too", NO_PROCESS),
+    ];
     let pool = TestPool::new();
     pool.write(registry(&entries));
     pool.ask(&["ensure"]);
@@ -53,7 +61,13 @@ fn register_adds_an_entry_and_changes_no_other_byte() {
     let entry = odd("one", one.pid());
     let pool = TestPool::new();
     pool.write(registry(std::slice::from_ref(&entry)));
-    pool.ask(&["register", "--sid", "neu ✓", "--pid", &new.pid().to_string()]);
+    pool.ask(&[
+        "register",
+        "--sid",
+        "neu ✓",
+        "--pid",
+        &new.pid().to_string(),
+    ]);
     let text = String::from_utf8(pool.bytes()).expect("UTF-8");
     let added = text
         .strip_prefix(&format!("{BEFORE}{entry},"))
@@ -110,7 +124,15 @@ fn register_keeps_what_it_is_told() {
     let sock = pool.root().join("nowhere.sock");
     let sock = sock.to_str().expect("a path");
     let answer = pool.ask(&[
-        "register", "--sid", "a", "--pid", &pid, "--sock", sock, "--version", "2.0",
+        "register",
+        "--sid",
+        "a",
+        "--pid",
+        &pid,
+        "--sock",
+        sock,
+        "--version",
+        "2.0",
     ]);
     assert_eq!(answer["registered"]["sock"], sock);
     assert_eq!(answer["registered"]["version"], "2.0");

@@ -32,9 +32,15 @@ fn corrupted(bytes: &[u8], line: u64, column: u64, detail: &str) {
         let ran = pool.run(verb);
         let error = ran.error(6);
         let path = pool.registry();
-        assert!(error.contains(path.to_str().expect("a path")), "{verb:?}: {error}");
+        assert!(
+            error.contains(path.to_str().expect("a path")),
+            "{verb:?}: {error}"
+        );
         let position = format!("at line {line}, column {column}: ");
-        assert!(error.contains(&position), "{verb:?}: wanted {position}: {error}");
+        assert!(
+            error.contains(&position),
+            "{verb:?}: wanted {position}: {error}"
+        );
         assert!(error.contains(detail), "{verb:?}: wanted {detail}: {error}");
         assert_eq!(pool.bytes(), bytes, "{verb:?}");
         assert_eq!(pool.stamp(), stamp, "{verb:?}");
@@ -48,7 +54,10 @@ fn an_absent_one_is_an_empty_pool() {
         assert_eq!(answer["sessions"], json!([]));
         assert_eq!(pool.ask(&["ensure"])["sessions"], json!([]));
         assert_eq!(pool.ask(&["stop", "--all"])["stopped"], json!([]));
-        assert!(!pool.registry().exists(), "nothing changed, so nothing is written");
+        assert!(
+            !pool.registry().exists(),
+            "nothing changed, so nothing is written"
+        );
     }
 }
 
@@ -74,7 +83,12 @@ fn an_empty_file_is_not_an_empty_pool() {
 fn a_truncated_one_is_an_error_where_it_ends() {
     let whole = format!("{{\n \"sessions\": [{}", Entry::new("a", 2).text());
     let column = whole.len() - 2;
-    corrupted(whole.as_bytes(), 2, column as u64, "EOF while parsing a list");
+    corrupted(
+        whole.as_bytes(),
+        2,
+        column as u64,
+        "EOF while parsing a list",
+    );
 }
 
 #[test]
@@ -109,19 +123,36 @@ fn an_entry_without_one_of_the_five_fields_is_an_error() {
 #[test]
 fn a_negative_pid_is_an_error() {
     let entry = Entry::new("a", 7).text().replace(":7,", ":-7,");
-    corrupted(format!("{{\"sessions\":[{entry}]}}").as_bytes(), 1, 32, "integer `-7`");
+    corrupted(
+        format!("{{\"sessions\":[{entry}]}}").as_bytes(),
+        1,
+        32,
+        "integer `-7`",
+    );
 }
 
 #[test]
 fn a_pid_beyond_32_bits_is_an_error() {
     let entry = Entry::new("a", 7).text().replace(":7,", ":4294967296,");
-    corrupted(format!("{{\"sessions\":[{entry}]}}").as_bytes(), 1, 40, "integer `4294967296`");
+    corrupted(
+        format!("{{\"sessions\":[{entry}]}}").as_bytes(),
+        1,
+        40,
+        "integer `4294967296`",
+    );
 }
 
 #[test]
 fn a_field_that_stands_twice_is_an_error() {
-    let entry = Entry::new("a", 7).text().replace("\"pid\":7", "\"pid\":7,\"pid\":8");
-    corrupted(format!("{{\"sessions\":[{entry}]}}").as_bytes(), 1, 37, "duplicate field `pid`");
+    let entry = Entry::new("a", 7)
+        .text()
+        .replace("\"pid\":7", "\"pid\":7,\"pid\":8");
+    corrupted(
+        format!("{{\"sessions\":[{entry}]}}").as_bytes(),
+        1,
+        37,
+        "duplicate field `pid`",
+    );
 }
 
 #[test]
@@ -144,14 +175,23 @@ fn a_sid_that_stands_twice_is_listed_twice_and_stops_nobody() {
 fn one_byte_beyond_the_limit_is_refused_and_left_alone() {
     let pool = TestPool::new();
     pool.write("{\"sessions\":[]}");
-    let file = OpenOptions::new().write(true).open(pool.registry()).expect("the registry");
+    let file = OpenOptions::new()
+        .write(true)
+        .open(pool.registry())
+        .expect("the registry");
     file.set_len(LIMIT + 1).expect("a sparse file");
     let stamp = pool.stamp();
     for verb in VERBS {
         let ran = pool.run(verb);
         let error = ran.error(1);
-        assert!(error.contains(pool.registry().to_str().expect("a path")), "{error}");
-        assert!(error.contains("67108865") && error.contains("67108864"), "{error}");
+        assert!(
+            error.contains(pool.registry().to_str().expect("a path")),
+            "{error}"
+        );
+        assert!(
+            error.contains("67108865") && error.contains("67108864"),
+            "{error}"
+        );
         assert_eq!(pool.stamp(), stamp, "{verb:?}");
     }
 }

@@ -8,8 +8,11 @@ use crate::harness::{Entry, NO_PROCESS, TestPool, Worker, redact};
 fn ensure_drops_the_dead_and_keeps_the_others() {
     let (first, last) = (Worker::obedient(), Worker::obedient());
     let dead = Worker::obedient().vanish();
-    let pool =
-        TestPool::with(&[first.entry("first"), Entry::new("dead", dead), last.entry("last")]);
+    let pool = TestPool::with(&[
+        first.entry("first"),
+        Entry::new("dead", dead),
+        last.entry("last"),
+    ]);
 
     let answer = pool.run(&["ensure"]);
     assert_eq!(answer.answer(0)["removed"][0]["standing"], "gone");
@@ -47,7 +50,10 @@ fn status_filters_by_sid_and_an_unknown_one_gives_an_empty_list() {
     let answer = pool.ask(&["status", "two"]);
     assert_eq!(answer["sessions"].as_array().map(Vec::len), Some(1));
     assert_eq!(answer["sessions"][0]["pid"], two.pid());
-    assert_eq!(pool.run(&["status", "three"]).answer(3)["sessions"], json!([]));
+    assert_eq!(
+        pool.run(&["status", "three"]).answer(3)["sessions"],
+        json!([])
+    );
     assert_eq!(pool.sids(), ["one", "two"]);
 }
 
@@ -67,7 +73,11 @@ fn stop_ends_the_named_worker_alone() {
     assert_eq!(answer.code, 0);
     insta::assert_snapshot!(redact(&answer.stdout, &[(one.pid(), "one")]), @r#"{"stopped":["one"],"errors":[],"outcomes":[{"sid":"one","pid":[pid of one],"outcome":"exited"}]}"#);
     assert!(!one.is_running() && two.is_running());
-    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&one.reap()), Some(15), "SIGTERM");
+    assert_eq!(
+        std::os::unix::process::ExitStatusExt::signal(&one.reap()),
+        Some(15),
+        "SIGTERM"
+    );
     assert_eq!(pool.sids(), ["two"]);
 }
 

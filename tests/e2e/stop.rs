@@ -21,7 +21,10 @@ fn a_worker_that_stays_keeps_its_entry_and_is_stopping() {
     assert_eq!(pool.bytes(), bytes);
     assert_eq!(pool.status("a").expect("it is listed").0, "stopping");
     // It still runs, which is what was asked.
-    assert_eq!(pool.ask(&["status", "a"])["sessions"][0]["status"], "stopping");
+    assert_eq!(
+        pool.ask(&["status", "a"])["sessions"][0]["status"],
+        "stopping"
+    );
 
     worker.become_zombie();
     assert_eq!(pool.ask(&["ensure"])["removed"][0]["sid"], "a");
@@ -76,7 +79,11 @@ fn a_suspended_worker_can_act_on_the_signal() {
     let answer = pool.ask(&["stop", "--all", "--grace", "50s"]);
     assert_eq!(answer["stopped"], json!(["obedient", "orderly"]));
     assert_eq!(obedient.reap().signal(), Some(Signal::SIGTERM as i32));
-    assert_eq!(orderly.reap().code(), Some(0), "it ended by its own handler");
+    assert_eq!(
+        orderly.reap().code(),
+        Some(0),
+        "it ended by its own handler"
+    );
 }
 
 /// Workers of algocline take the lock to remove themselves before they exit.
@@ -89,7 +96,10 @@ fn a_worker_can_have_the_lock_while_it_is_waited_for() {
     pool.seed(&[worker.entry("a")]);
     let started = Instant::now();
     let answer = pool.ask(&["stop", "a", "--grace", "50s"]);
-    assert!(started.elapsed() < PATIENCE / 2, "it waited for a worker that waited for the lock");
+    assert!(
+        started.elapsed() < PATIENCE / 2,
+        "it waited for a worker that waited for the lock"
+    );
     assert_eq!(answer["outcomes"][0]["outcome"], "exited");
     assert_eq!(worker.reap().code(), Some(0));
 }

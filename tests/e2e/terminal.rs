@@ -9,9 +9,18 @@ fn an_answer_is_a_table() {
     let shown = Terminal::open().show(pool.command(&["status"]));
     let lines: Vec<_> = shown.lines().collect();
     assert_eq!(lines.len(), 3, "{shown}");
-    assert!(lines[0].starts_with("SID") && lines[0].contains("STATUS"), "{shown}");
-    assert!(lines[1].contains("running") && lines[2].contains("unproven"), "{shown}");
-    assert!(redact(lines[1], &[(worker.pid(), "a")]).starts_with("a     [pid of a]"), "{shown}");
+    assert!(
+        lines[0].starts_with("SID") && lines[0].contains("STATUS"),
+        "{shown}"
+    );
+    assert!(
+        lines[1].contains("running") && lines[2].contains("unproven"),
+        "{shown}"
+    );
+    assert!(
+        redact(lines[1], &[(worker.pid(), "a")]).starts_with("a     [pid of a]"),
+        "{shown}"
+    );
 }
 
 #[test]
@@ -32,14 +41,21 @@ fn a_session_cannot_act_on_the_terminal() {
         worker.entry("line\r\nfake  1  running"),
         worker.entry("reverse\u{202e}\u{2066}zero\u{200b}"),
     ]);
-    for arguments in [&["status"][..], &["ensure"], &["stop", "--all", "--dry-run"]] {
+    for arguments in [
+        &["status"][..],
+        &["ensure"],
+        &["stop", "--all", "--dry-run"],
+    ] {
         let shown = Terminal::open().show(pool.command(arguments));
         let harmful = |c: char| {
             (c.is_control() && c != '\r' && c != '\n')
                 || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
         };
         assert!(!shown.contains(harmful), "{arguments:?}: {shown:?}");
-        assert!(shown.contains("clear\\u{1b}[2J"), "{arguments:?}: {shown:?}");
+        assert!(
+            shown.contains("clear\\u{1b}[2J"),
+            "{arguments:?}: {shown:?}"
+        );
         assert_eq!(shown.lines().count(), 5, "{arguments:?}: {shown:?}");
     }
 }

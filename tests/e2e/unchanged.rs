@@ -12,7 +12,13 @@ fn by_ensure_and_status() {
     let worker = Worker::obedient();
     let pool = pool_that_stays(&worker);
     let (stamp, bytes) = (pool.stamp(), pool.bytes());
-    for verb in [&["ensure"][..], &["status"], &["status", "a"], &["status"], &["ensure"]] {
+    for verb in [
+        &["ensure"][..],
+        &["status"],
+        &["status", "a"],
+        &["status"],
+        &["ensure"],
+    ] {
         pool.ask(verb);
         assert_eq!(pool.stamp(), stamp, "{verb:?}");
     }
@@ -43,7 +49,11 @@ fn by_requests_that_are_turned_down() {
 fn by_dry_runs() {
     let worker = Worker::obedient();
     let dead = Worker::obedient().vanish();
-    let pool = TestPool::with(&[worker.entry("a"), Entry::new("dead", dead), Entry::new("z", 0)]);
+    let pool = TestPool::with(&[
+        worker.entry("a"),
+        Entry::new("dead", dead),
+        Entry::new("z", 0),
+    ]);
     let stamp = pool.stamp();
     let answer = pool.ask(&["ensure", "--dry-run"]);
     assert_eq!(answer["dry_run"], true);

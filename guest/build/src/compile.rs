@@ -64,24 +64,34 @@ fn remappings(root: &Path, toolchain: &Toolchain, target: &Path) -> OsString {
     let home = env::var_os("CARGO_HOME")
         .map(PathBuf::from)
         .or_else(|| env::home_dir().map(|home| home.join(".cargo")));
-    let folders = [
-        (Some(root), "/poolwarden"),
-        (home.as_deref(), "/cargo"),
-        (Some(toolchain.folder()), "/toolchain"),
-        (Some(target), "/target"),
+    let mut folders = vec![
+        (root.to_owned(), "/poolwarden"),
+        (toolchain.folder().to_owned(), "/toolchain"),
+        (target.to_owned(), "/target"),
     ];
-    let mut folders: Vec<_> = folders
-        .into_iter()
-        .filter_map(|(folder, name)| Some((folder?, name)))
-        // Both the path as given and the one without symbolic links can turn up.
-        .flat_map(|(folder, name)| {
-            [Some(folder.to_owned()), folder.canonicalize().ok()].map(|path| Some((path?, name)))
-        })
-        .flatten()
+    if let Some(home) = home {
+        // Packages lie in a folder named after the registry, which on a machine with a
+        // mirror is another one. It is there by now: this tool was built from it.
+        let registries = fs::read_dir(home.join("registry/src"))
+            .into_iter()
+            .flatten();
+        folders.extend(
+            registries
+                .flatten()
+                .map(|entry| (entry.path(), "/packages")),
+        );
+        folders.push((home, "/cargo"));
+    }
+    // Both the path as given and the one without symbolic links can turn up.
+    let real: Vec<_> = folders
+        .iter()
+        .filter_map(|(folder, name)| Some((folder.canonicalize().ok()?, *name)))
         .collect();
+    folders.extend(real);
     // The last one that fits is applied (rustc's documentation of the flag): of nested
     // folders, the inner one.
     folders.sort_by_key(|(folder, _)| folder.as_os_str().len());
+    folders.dedup();
     let flags: Vec<_> = folders
         .into_iter()
         .map(|(folder, name)| {

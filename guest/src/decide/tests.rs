@@ -14,7 +14,7 @@ const STANDINGS: [Standing; 7] = [
 fn finding(standing: Standing) -> Finding {
     Finding {
         standing,
-        evidence: String::new(),
+        evidence: None,
         started: None,
         last_signal: None,
     }
@@ -104,7 +104,7 @@ fn every_standing_has_a_reason_without_evidence() {
     for standing in STANDINGS {
         assert!(!reason(&finding(standing)).is_empty());
         let found = Finding {
-            evidence: "seen".to_owned(),
+            evidence: Some("seen".to_owned()),
             ..finding(standing)
         };
         assert_eq!(reason(&found), "seen");

@@ -14,7 +14,7 @@ use super::{View, signals};
 impl processes::Host for View<'_> {
     fn inspect(&mut self, claims: Vec<types::Claim>) -> wasmtime::Result<Vec<types::Finding>> {
         let claims: Vec<Claim> = claims.into_iter().map(Claim::from).collect();
-        Ok(self.0.inspect(&claims))
+        Ok(self.uncharged(|state| state.inspect(&claims)))
     }
 }
 
@@ -30,14 +30,15 @@ impl RequestState {
             .enumerate()
             .map(|(hint, claim)| open.reading.position(claim, hint))
             .collect();
-        let questions: Vec<_> = claims
-            .iter()
-            .zip(&positions)
-            .filter(|(_, position)| position.is_some())
-            .map(|(claim, _)| Question { claim, record: open.ledger.get(claim).map(|row| &row.record) })
-            .collect();
-        let mut inspections =
-            self.context.processes.inspect(&questions, self.context.strength).into_iter();
+        let registered = claims.iter().zip(&positions).filter(|(_, position)| position.is_some());
+        let (questions, last_signals): (Vec<_>, Vec<_>) = registered
+            .map(|(claim, _)| {
+                let row = open.ledger.get(claim);
+                (Question { claim, record: row.map(|row| &row.record) }, row.and_then(|row| row.last_signal))
+            })
+            .unzip();
+        let inspections = self.context.processes.inspect(&questions, self.context.strength);
+        let mut inspected = inspections.into_iter().zip(last_signals);
 
         let mut findings = Vec::with_capacity(claims.len());
         for (claim, position) in claims.iter().zip(positions) {
@@ -46,16 +47,19 @@ impl RequestState {
                 continue;
             };
             // One inspection for each question, in order.
-            let (Some(open), Some(inspection)) = (self.transaction.as_mut(), inspections.next())
+            let (Some(open), Some((inspection, last_signal))) =
+                (self.transaction.as_mut(), inspected.next())
             else {
                 findings.push(unknown("the host has no finding"));
                 continue;
             };
             open.note(index, inspection.finding.standing, inspection.process);
             if let Some(record) = inspection.learned {
-                open.ledger.insert(claim.clone(), record);
+                open.ledger.insert(claim.clone(), *record);
             }
-            let last_signal = open.ledger.get(claim).and_then(|row| row.last_signal).map(|sent| types::SentSignal {
+            // A signal counts for the process that it was sent to, which is this one where
+            // it is alive.
+            let last_signal = last_signal.map(|sent| types::SentSignal {
                 signal: signals::to_wit(sent.signal),
                 at: instant(sent.at),
             });
@@ -119,7 +123,7 @@ impl From<types::Claim> for Claim {
 fn unknown(evidence: &str) -> types::Finding {
     types::Finding {
         standing: types::Standing::Unknown,
-        evidence: evidence.into(),
+        evidence: Some(evidence.into()),
         started: None,
         last_signal: None,
     }
@@ -136,7 +140,7 @@ fn to_wit(finding: Finding, last_signal: Option<types::SentSignal>) -> types::Fi
             Standing::Foreign => types::Standing::Foreign,
             Standing::Unknown => types::Standing::Unknown,
         },
-        evidence: finding.evidence.into_owned(),
+        evidence: (finding.standing != Standing::Alive).then(|| finding.evidence.into_owned()),
         started: finding.started.map(instant),
         last_signal,
     }

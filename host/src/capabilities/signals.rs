@@ -1,7 +1,7 @@
 //! `signals`: to registered workers, through verified pidfds, and to nobody else.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use wasmtime::component::Resource;
 
@@ -10,7 +10,7 @@ use crate::process::{Claim, Process, SendError, Signal, WaitError};
 
 use super::bindings::poolwarden::pool::{signals, types};
 use super::registry::Transaction;
-use super::{HostError, View};
+use super::{HostError, RequestState, View};
 
 /// One verified process, and the claim that it was verified for.
 #[expect(unreachable_pub, reason = "the generated bindings re-export it")]
@@ -26,20 +26,8 @@ impl signals::Host for View<'_> {
         sid: String,
         pid: u32,
     ) -> Result<Resource<Target>, HostError> {
-        let reading = self.open()?.reading.clone();
-        let index = find_target(&reading, &sid, pid)?;
-        let claim = reading
-            .claims()
-            .map(|claims| claims[index].clone())
-            .map_err(|error| Refusal(error.to_string()))?;
-        let process = match self.open()?.process(index) {
-            Some(process) => process,
-            None => self.prove(&claim, index)?,
-        };
-        if let Some(reason) = process.forbidden() {
-            return Err(Refusal(reason.to_string()).into());
-        }
-        Ok(self.0.table.push(Target { process, claim })?)
+        let target = self.uncharged(|state| open(state, &sid, pid))?;
+        Ok(self.0.table.push(target)?)
     }
 
     fn wait(
@@ -47,26 +35,61 @@ impl signals::Host for View<'_> {
         targets: Vec<Resource<Target>>,
         timeout: u64,
     ) -> Result<Vec<bool>, HostError> {
-        if self.0.transaction.is_some() {
-            return Err(HostError::misuse(
-                "waiting inside a transaction: a worker may need the lock to exit",
-            ));
-        }
         let processes = targets
             .iter()
             .map(|target| Ok(self.0.table.get(target)?.process.clone()))
             .collect::<Result<Vec<_>, HostError>>()?;
-        let timeout = Duration::from_millis(timeout).min(self.0.wait_left);
-        let started = std::time::Instant::now();
-        let ended = self.0.context.processes.wait(&processes, timeout, &self.0.cancel);
-        self.0.wait_left = self.0.wait_left.saturating_sub(started.elapsed());
-        ended.map_err(|error| {
-            HostError::Guest(match &error {
-                WaitError::Cancelled => types::Error::Cancelled(error.to_string()),
-                WaitError::Io(_) => types::Error::System(crate::error::chain(&error)),
-            })
-        })
+        self.uncharged(|state| wait(state, &processes, Duration::from_millis(timeout)))
     }
+}
+
+fn open(state: &mut RequestState, sid: &str, pid: u32) -> Result<Target, HostError> {
+    let reading = state.open_transaction()?.reading.clone();
+    let index = find_target(&reading, sid, pid)?;
+    let claim = reading
+        .claims()
+        .map(|claims| claims[index].clone())
+        .map_err(|error| Refusal(error.to_string()))?;
+    let process = match state.open_transaction()?.process(index) {
+        Some(process) => process,
+        None => prove(state, &claim, index)?,
+    };
+    match process.forbidden() {
+        Some(reason) => Err(Refusal(reason.to_string()).into()),
+        None => Ok(Target { process, claim }),
+    }
+}
+
+/// Proves an entry that the policy did not ask about, or whose process was not kept.
+fn prove(state: &mut RequestState, claim: &Claim, index: usize) -> Result<Arc<Process>, HostError> {
+    let findings = state.inspect(std::slice::from_ref(claim));
+    state.open_transaction()?.process(index).ok_or_else(|| {
+        let evidence = findings.first().and_then(|finding| finding.evidence.as_deref());
+        let evidence = evidence.unwrap_or("there is no evidence");
+        Refusal(format!("its process is not proven alive: {evidence}")).into()
+    })
+}
+
+fn wait(
+    state: &mut RequestState,
+    processes: &[Arc<Process>],
+    timeout: Duration,
+) -> Result<Vec<bool>, HostError> {
+    if state.transaction.is_some() {
+        return Err(HostError::misuse(
+            "waiting inside a transaction: a worker may need the lock to exit",
+        ));
+    }
+    let begun = Instant::now();
+    let ended =
+        state.context.processes.wait(processes, timeout.min(state.wait_left), &state.cancel);
+    state.wait_left = state.wait_left.saturating_sub(begun.elapsed());
+    ended.map_err(|error| {
+        HostError::Guest(match &error {
+            WaitError::Cancelled => types::Error::Cancelled(error.to_string()),
+            WaitError::Io(_) => types::Error::System(crate::error::chain(&error)),
+        })
+    })
 }
 
 impl signals::HostTarget for View<'_> {
@@ -98,17 +121,6 @@ impl signals::HostTarget for View<'_> {
     fn drop(&mut self, target: Resource<Target>) -> wasmtime::Result<()> {
         self.0.table.delete(target)?;
         Ok(())
-    }
-}
-
-impl View<'_> {
-    /// Proves an entry that the policy did not ask about.
-    fn prove(&mut self, claim: &Claim, index: usize) -> Result<Arc<Process>, HostError> {
-        let findings = self.0.inspect(std::slice::from_ref(claim));
-        self.open()?.process(index).ok_or_else(|| {
-            let evidence = findings.first().map_or("", |finding| finding.evidence.as_str());
-            Refusal(format!("its process is not proven alive: {evidence}")).into()
-        })
     }
 }
 

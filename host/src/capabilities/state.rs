@@ -12,6 +12,7 @@ use crate::process::Claim;
 use crate::request::Request;
 use crate::runtime::{CpuMeter, MemoryLimiter};
 
+use super::HostError;
 use super::transaction::OpenTransaction;
 
 /// Everything that belongs to one request. It lives in the store of that request's fresh
@@ -40,7 +41,7 @@ impl RequestState {
         let mut table = ResourceTable::new();
         table.set_max_capacity(Self::RESOURCES);
         Self {
-            meter: CpuMeter::new(context.limits.guest_cpu),
+            meter: CpuMeter::start(context.limits.guest_cpu),
             memory: MemoryLimiter::new(&context.limits),
             log_lines_left: context.limits.log_lines,
             wait_left: request.wait_allowance(),
@@ -51,6 +52,11 @@ impl RequestState {
             request,
             cancel,
         }
+    }
+
+    /// The transaction that a handle of the guest stands for.
+    pub(super) fn open_transaction(&mut self) -> Result<&mut OpenTransaction, HostError> {
+        self.transaction.as_mut().ok_or_else(|| HostError::misuse("the transaction is over"))
     }
 
     pub(super) fn now(&self) -> SystemTime {

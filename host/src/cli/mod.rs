@@ -48,7 +48,7 @@ fn ask(pool: &Pool, request: Request, json: bool) -> anyhow::Result<Exit> {
     Ok(match pool.call(request.clone(), &cancel) {
         Ok(answer) => {
             output::print(&request, &answer, json)?;
-            exit::of_answer(&request, answer.value())
+            exit::of_answer(&request, &answer.value())
         }
         Err(error) => {
             output::complain(&error);

@@ -12,7 +12,7 @@ use crate::hint::hint;
 /// # Errors
 /// When standard output cannot be written; a reader that went away is none.
 pub(super) fn print(request: &Request, answer: &Answer, json: bool) -> io::Result<()> {
-    let text = if json { format!("{}\n", answer.text()) } else { table::render(request, answer.value()) };
+    let text = if json { format!("{}\n", answer.text()) } else { table::render(request, &answer.value()) };
     match io::stdout().lock().write_all(text.as_bytes()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         written => written,

@@ -1,5 +1,6 @@
 //! The pool as an MCP server over standard input and output.
 
+mod outgoing;
 mod schema;
 mod server;
 mod tools;
@@ -8,10 +9,12 @@ mod transport;
 use std::sync::Arc;
 
 use anyhow::Context;
+use nix::fcntl::{FcntlArg, fcntl};
 use poolwarden::Pool;
 use rmcp::ServiceExt;
 use rmcp::service::ServerInitializeError;
 
+use outgoing::Outgoing;
 use server::Server;
 use transport::FirstRequest;
 
@@ -26,9 +29,10 @@ pub(crate) fn serve(pool: Pool, tool_prefix: &str) -> anyhow::Result<()> {
         .build()
         .context("cannot start the event loop")?;
     let served = runtime.block_on(async {
+        widen_output();
         let server = Server::new(Arc::new(pool), tool_prefix);
         let (input, output) = rmcp::transport::stdio_pipes();
-        let transport = FirstRequest::new(input, output, server.closing());
+        let transport = FirstRequest::new(input, Outgoing::new(output), server.closing());
         match server.serve(transport).await {
             Ok(running) => running.waiting().await.map(drop).context("the server broke off"),
             // A client that leaves before it has said anything.
@@ -39,4 +43,13 @@ pub(crate) fn serve(pool: Pool, tool_prefix: &str) -> anyhow::Result<()> {
     // Withdrawn requests are on their way out; none of them may delay the exit.
     runtime.shutdown_background();
     served
+}
+
+/// An answer about a thousand workers is larger than a pipe usually holds (64 KiB), and
+/// passing it in pieces costs a change of process for each. 1 MiB is what pipe(7) lets
+/// everybody ask for.
+fn widen_output() {
+    if let Err(error) = fcntl(std::io::stdout(), FcntlArg::F_SETPIPE_SZ(1 << 20)) {
+        tracing::debug!("standard output is no pipe, or stays as it is: {error}");
+    }
 }

@@ -108,12 +108,8 @@ impl ServerHandler for Server {
         };
         let result = match tool.request(call.arguments) {
             Ok(request) => match self.run(request, &context).await {
-                Ok(answer) => {
-                    let (text, value) = answer.into_parts();
-                    let mut result = CallToolResult::success(vec![ContentBlock::text(text)]);
-                    result.structured_content = Some(value);
-                    result
-                }
+                // `Outgoing` adds the structured content: it is the same text.
+                Ok(answer) => CallToolResult::success(vec![ContentBlock::text(answer.into_text())]),
                 Err(error) => failure(&error),
             },
             Err(text) => CallToolResult::error(vec![ContentBlock::text(text)]),

@@ -7,9 +7,11 @@ use rmcp::RoleServer;
 use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
 use rmcp::transport::Transport;
 use rmcp::transport::async_rw::AsyncRwTransport;
-use rmcp::transport::{StdioReader, StdioWriter};
-use tokio::io::{AsyncRead, ReadBuf};
+use rmcp::transport::StdioReader;
+use tokio::io::{AsyncRead, DuplexStream, ReadBuf};
 use tokio::sync::watch;
+
+use super::outgoing::Outgoing;
 
 /// Standard input and output, tolerant of what comes before the first request.
 ///
@@ -17,7 +19,8 @@ use tokio::sync::watch;
 /// notification first, or repeat one of an earlier session; it says nothing to a server
 /// that nobody has asked anything, so it is passed over.
 pub(super) struct FirstRequest {
-    inner: AsyncRwTransport<RoleServer, Watched, StdioWriter>,
+    inner: AsyncRwTransport<RoleServer, Watched, DuplexStream>,
+    outgoing: Outgoing,
     begun: bool,
 }
 
@@ -25,11 +28,12 @@ impl FirstRequest {
     /// `closing` becomes true when the input ends.
     pub(super) fn new(
         input: StdioReader,
-        output: StdioWriter,
+        outgoing: Outgoing,
         closing: watch::Sender<bool>,
     ) -> Self {
         let input = Watched { input, closing };
-        Self { inner: AsyncRwTransport::new_server(input, output), begun: false }
+        let inner = AsyncRwTransport::new_server(input, outgoing.stream());
+        Self { inner, outgoing, begun: false }
     }
 }
 
@@ -40,7 +44,7 @@ impl Transport<RoleServer> for FirstRequest {
         &mut self,
         message: TxJsonRpcMessage<RoleServer>,
     ) -> impl Future<Output = Result<(), Self::Error>> + Send + 'static {
-        self.inner.send(message)
+        self.outgoing.clone().send(message)
     }
 
     async fn receive(&mut self) -> Option<RxJsonRpcMessage<RoleServer>> {

@@ -114,5 +114,5 @@ pub struct Inspection {
     /// the one that is wanted.
     pub process: Option<Arc<Process>>,
     /// The row that the ledger lacks, when the claim was proven by something weaker.
-    pub learned: Option<Record>,
+    pub learned: Option<Box<Record>>,
 }

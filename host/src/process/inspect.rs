@@ -115,7 +115,7 @@ impl From<Result<Proven, Finding>> for Inspection {
             Ok(proven) => Self {
                 finding: Finding::new(Standing::Alive, proven.rung.evidence())
                     .started(proven.started),
-                learned: proven.learned(),
+                learned: proven.learned().map(Box::new),
                 process: Some(proven.process),
             },
             Err(finding) => Self {

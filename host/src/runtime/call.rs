@@ -39,7 +39,7 @@ pub(crate) fn call(policy: &Policy, state: RequestState) -> Result<Answer, Error
     if text.len() > limit {
         return Err(Fault::AnswerTooLarge { size: text.len(), limit }.into());
     }
-    Ok(Answer::parse(text).map_err(|error| Fault::NotJson(error.to_string()))?)
+    Ok(Answer::check(text).map_err(|error| Fault::NotJson(error.to_string()))?)
 }
 
 /// Asks the policy what it is.

@@ -10,8 +10,8 @@ use wasmtime::ResourceLimiter;
 pub struct Limits {
     /// How long a request waits for the pool's lock.
     pub lock_wait: Duration,
-    /// Processor time that the guest's own code may use. Time in host calls and time
-    /// spent waiting do not count.
+    /// Processor time that the guest may use. Neither waiting counts nor the host's work
+    /// on the registry and on processes.
     pub guest_cpu: Duration,
     /// Bytes of linear memory of all of the guest's memories together.
     pub guest_memory: usize,

@@ -3,39 +3,44 @@
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
-use wasmtime::CallHook;
 
-/// Adds up the processor time of the guest's own code, without the host calls it makes.
+/// Counts the processor time of a guest, without the work that the host does for it.
 ///
 /// It counts the time of the calling thread (`CLOCK_THREAD_CPUTIME_ID`, clock_gettime(2)),
-/// so neither waiting nor other work on a busy machine is charged to the guest.
+/// so neither waiting nor other work on a busy machine is charged to the guest. Host
+/// calls whose work grows with the pool are paused for; small ones are charged, so that a
+/// guest cannot call them without end.
 pub(crate) struct CpuMeter {
-    used: Duration,
-    /// The thread's time when the guest was last entered; absent while the host runs.
-    entered: Option<Duration>,
+    begun: Duration,
+    not_charged: Duration,
     limit: Duration,
 }
 
 impl CpuMeter {
-    pub(crate) fn new(limit: Duration) -> Self {
-        Self { used: Duration::ZERO, entered: None, limit }
+    /// Starts to count, on the thread that will run the guest.
+    pub(crate) fn start(limit: Duration) -> Self {
+        Self { begun: thread_time(), not_charged: Duration::ZERO, limit }
     }
 
-    /// To be called whenever control passes between guest and host.
-    pub(crate) fn passes(&mut self, hook: CallHook) {
-        if hook.exiting_host() {
-            self.entered = Some(thread_time());
-        } else if let Some(entered) = self.entered.take() {
-            self.used += thread_time().saturating_sub(entered);
-        }
+    /// Does not charge what the thread does until [`resume`](Self::resume).
+    pub(crate) fn pause(&self) -> Paused {
+        Paused(thread_time())
+    }
+
+    /// Charges the guest again.
+    pub(crate) fn resume(&mut self, paused: Paused) {
+        self.not_charged += thread_time().saturating_sub(paused.0);
     }
 
     /// Whether the guest has used more than its limit.
     pub(crate) fn is_exceeded(&self) -> bool {
-        let running = self.entered.map_or(Duration::ZERO, |at| thread_time().saturating_sub(at));
-        self.used + running > self.limit
+        thread_time().saturating_sub(self.begun + self.not_charged) > self.limit
     }
 }
+
+/// When charging was paused.
+#[must_use = "the guest is not charged until it is resumed"]
+pub(crate) struct Paused(Duration);
 
 fn thread_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);

@@ -97,10 +97,6 @@ impl Policy {
     pub(super) fn store(&self, state: RequestState) -> Store<RequestState> {
         let mut store = Store::new(&self.engine, state);
         store.limiter(|state| &mut state.memory);
-        store.call_hook(|mut context, hook| {
-            context.data_mut().meter.passes(hook);
-            Ok(())
-        });
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|context| {
             let state = context.data();

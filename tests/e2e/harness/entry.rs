@@ -57,5 +57,7 @@ pub(crate) fn now() -> String {
 /// The time that long ago; with a negative distance, a time to come.
 pub(crate) fn ago(distance: SignedDuration) -> String {
     let second = (Timestamp::now() - distance).as_second();
-    Timestamp::from_second(second).expect("a time within the calendar").to_string()
+    Timestamp::from_second(second)
+        .expect("a time within the calendar")
+        .to_string()
 }

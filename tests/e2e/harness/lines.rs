@@ -35,6 +35,10 @@ impl Lines {
     /// Skips lines up to this one.
     #[track_caller]
     pub(crate) fn await_line(&self, wanted: &str) {
-        while self.next().expect("the stream ended before the awaited line") != wanted {}
+        while self
+            .next()
+            .expect("the stream ended before the awaited line")
+            != wanted
+        {}
     }
 }

@@ -19,11 +19,19 @@ impl Mcp {
     /// Starts a server and says nothing to it.
     pub(crate) fn start(mut command: Command) -> Self {
         // Tests provoke warnings; they need not be read.
-        command.env("POOLWARDEN_LOG", "error").stdin(Stdio::piped()).stdout(Stdio::piped());
+        command
+            .env("POOLWARDEN_LOG", "error")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
         let mut child = command.spawn().expect("the server starts");
         let input = child.stdin.take();
         let output = Lines::of(child.stdout.take().expect("its standard output"));
-        Self { child, input, output, serial: 0 }
+        Self {
+            child,
+            input,
+            output,
+            serial: 0,
+        }
     }
 
     /// Starts a server and opens the session.
@@ -50,7 +58,9 @@ impl Mcp {
     /// Sends a line as it is.
     pub(crate) fn send_line(&mut self, line: &str) {
         let input = self.input.as_mut().expect("the input is open");
-        writeln!(input, "{line}").and_then(|()| input.flush()).expect("the server reads");
+        writeln!(input, "{line}")
+            .and_then(|()| input.flush())
+            .expect("the server reads");
     }
 
     /// Sends a notification.
@@ -70,7 +80,10 @@ impl Mcp {
     /// Waits for the next message.
     #[track_caller]
     pub(crate) fn next(&self) -> Value {
-        let line = self.output.next().expect("the server ended before it answered");
+        let line = self
+            .output
+            .next()
+            .expect("the server ended before it answered");
         serde_json::from_str(&line)
             .unwrap_or_else(|error| panic!("standard output carries MCP only: {error}: {line}"))
     }
@@ -91,7 +104,10 @@ impl Mcp {
     #[track_caller]
     pub(crate) fn call(&mut self, tool: &str, arguments: Value) -> Value {
         let answer = self.request("tools/call", json!({"name": tool, "arguments": arguments}));
-        assert!(answer["result"].is_object(), "{tool} has no result: {answer}");
+        assert!(
+            answer["result"].is_object(),
+            "{tool} has no result: {answer}"
+        );
         answer["result"].clone()
     }
 
@@ -122,10 +138,17 @@ impl Mcp {
     }
 }
 
-impl Drop for Mcp {
-    fn drop(&mut self) {
-        // Fails when it was reaped before, and then there is nothing to do.
+impl Mcp {
+    /// Kills the server where it has not ended.
+    pub(crate) fn end(&mut self) {
+        // Both fail when it was reaped before, and then there is nothing to do.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+impl Drop for Mcp {
+    fn drop(&mut self) {
+        self.end();
     }
 }

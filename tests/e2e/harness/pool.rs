@@ -20,15 +20,23 @@ impl TestPool {
     /// A pool with an empty directory: no registry, no lock file.
     pub(crate) fn new() -> Self {
         let pool = Self::absent();
-        DirBuilder::new().mode(0o700).create(&pool.directory).expect("the pool's directory");
+        DirBuilder::new()
+            .mode(0o700)
+            .create(&pool.directory)
+            .expect("the pool's directory");
         pool
     }
 
     /// A pool whose directory does not exist.
     pub(crate) fn absent() -> Self {
+        Self::absent_at("pool")
+    }
+
+    /// A pool whose directory does not exist, at this place in the temporary directory.
+    pub(crate) fn absent_at(place: &str) -> Self {
         let root = tempfile::Builder::new().prefix("poolwarden-").tempdir();
         let root = root.expect("a temporary directory");
-        let directory = root.path().join("pool");
+        let directory = root.path().join(place);
         Self { root, directory }
     }
 
@@ -77,8 +85,13 @@ impl TestPool {
     #[track_caller]
     pub(crate) fn sids(&self) -> Vec<String> {
         let registry: Value = serde_json::from_slice(&self.bytes()).expect("the registry is JSON");
-        let sessions = registry["sessions"].as_array().expect("the registry has sessions");
-        sessions.iter().map(|entry| entry["sid"].as_str().expect("a sid").to_owned()).collect()
+        let sessions = registry["sessions"]
+            .as_array()
+            .expect("the registry has sessions");
+        sessions
+            .iter()
+            .map(|entry| entry["sid"].as_str().expect("a sid").to_owned())
+            .collect()
     }
 
     /// What changes when the registry is written, even with the same bytes: its inode, and
@@ -87,7 +100,13 @@ impl TestPool {
     pub(crate) fn stamp(&self) -> [i64; 5] {
         let facts = fs::metadata(self.registry()).expect("the registry");
         let inode = i64::try_from(facts.ino()).expect("an inode number");
-        [inode, facts.mtime(), facts.mtime_nsec(), facts.ctime(), facts.ctime_nsec()]
+        [
+            inode,
+            facts.mtime(),
+            facts.mtime_nsec(),
+            facts.ctime(),
+            facts.ctime_nsec(),
+        ]
     }
 
     /// Takes the pool's lock as another program would, until the file is dropped.
@@ -104,8 +123,15 @@ impl TestPool {
 
     fn open_lock(&self) -> File {
         let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false).mode(0o600);
-        options.open(self.directory.join("registry.lock")).expect("the lock file")
+        options
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600);
+        options
+            .open(self.directory.join("registry.lock"))
+            .expect("the lock file")
     }
 
     /// A command of the program on this pool, with an empty environment but for a home.

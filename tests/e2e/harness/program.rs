@@ -19,7 +19,11 @@ impl Ran {
     /// Runs a command to its end.
     #[track_caller]
     pub(crate) fn of(mut command: Command) -> Self {
-        command.stdin(Stdio::null()).output().expect("the program starts").into()
+        command
+            .stdin(Stdio::null())
+            .output()
+            .expect("the program starts")
+            .into()
     }
 
     /// The answer, once the exit code is this one.
@@ -60,13 +64,18 @@ impl Running {
     /// Starts a command.
     #[track_caller]
     pub(crate) fn start(mut command: Command) -> Self {
-        let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let command = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         Self(Some(command.spawn().expect("the program starts")))
     }
 
     /// Whether it has not ended yet.
     pub(crate) fn is_running(&mut self) -> bool {
-        self.0.as_mut().is_some_and(|child| child.try_wait().expect("our child").is_none())
+        self.0
+            .as_mut()
+            .is_some_and(|child| child.try_wait().expect("our child").is_none())
     }
 
     /// Waits for its end.

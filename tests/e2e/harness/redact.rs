@@ -12,7 +12,10 @@ pub(crate) fn redact(text: &str, pids: &[(u32, &str)]) -> String {
         } else if digits > 0 {
             let number = &rest[..digits];
             let name = pids.iter().find(|(pid, _)| pid.to_string() == number);
-            (digits, name.map_or(number.to_owned(), |(_, name)| format!("[pid of {name}]")))
+            (
+                digits,
+                name.map_or(number.to_owned(), |(_, name)| format!("[pid of {name}]")),
+            )
         } else {
             (first.len_utf8(), first.to_string())
         };
@@ -28,7 +31,11 @@ const TIME: &str = "0000-00-00T00:00:00Z";
 fn is_time(text: &str) -> bool {
     text.len() >= TIME.len()
         && TIME.bytes().zip(text.bytes()).all(|(pattern, byte)| {
-            if pattern == b'0' { byte.is_ascii_digit() } else { byte == pattern }
+            if pattern == b'0' {
+                byte.is_ascii_digit()
+            } else {
+                byte == pattern
+            }
         })
 }
 

@@ -23,14 +23,19 @@ impl Terminal {
     pub(crate) fn open() -> Self {
         let mut options = OpenOptions::new();
         // Not to become the controlling terminal of this process.
-        options.read(true).write(true).custom_flags(nix::libc::O_NOCTTY);
+        options
+            .read(true)
+            .write(true)
+            .custom_flags(nix::libc::O_NOCTTY);
         let near = options.open("/dev/ptmx").expect("a pseudoterminal");
         // SAFETY: TIOCSPTLCK reads one int; 0 unlocks the far end.
         unsafe { ioctl(&near, Setter::<SET_LOCK, c_int>::new(0)) }.expect("it is unlocked");
         // SAFETY: TIOCGPTN writes one int, the number of the far end.
         let number = unsafe { ioctl(&near, Getter::<GET_NUMBER, c_int>::new()) };
         let number = number.expect("its number");
-        let far = options.open(format!("/dev/pts/{number}")).expect("its far end");
+        let far = options
+            .open(format!("/dev/pts/{number}"))
+            .expect("its far end");
         Self { near, far }
     }
 

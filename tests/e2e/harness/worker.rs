@@ -120,8 +120,11 @@ impl Worker {
     /// Kills it and leaves it unreaped, a zombie.
     pub(crate) fn become_zombie(&self) {
         self.signal(Signal::SIGKILL);
-        waitid(Id::Pid(self.raw()), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT)
-            .expect("our child");
+        waitid(
+            Id::Pid(self.raw()),
+            WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT,
+        )
+        .expect("our child");
     }
 
     /// Kills and reaps it: no process has its pid any more.
@@ -152,14 +155,21 @@ impl Drop for Worker {
 /// What a worker runs. In a run of the tests it does nothing.
 #[test]
 fn worker_program() {
-    let Some(manners) = env::var_os(MANNERS) else { return };
+    let Some(manners) = env::var_os(MANNERS) else {
+        return;
+    };
     set_pdeathsig(Signal::SIGKILL).expect("a worker ends with its test");
     let parent = env::var(PARENT).expect("the test's pid");
     if getppid().to_string() != parent {
         // The test ended before the kernel knew that we go with it.
         exit(1);
     }
-    work(&manners, env::var_os(PATH).filter(|path| !path.is_empty()).map(PathBuf::from));
+    work(
+        &manners,
+        env::var_os(PATH)
+            .filter(|path| !path.is_empty())
+            .map(PathBuf::from),
+    );
     exit(0);
 }
 
@@ -167,7 +177,9 @@ fn worker_program() {
 fn work(manners: &OsString, path: Option<PathBuf>) {
     // Ends the line on which the test runner named the test.
     say("");
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build();
     runtime.expect("an event loop").block_on(async {
         if manners == OBEDIENT {
             // Nobody need accept: the kernel completes connections to a listener.
@@ -182,8 +194,10 @@ fn work(manners: &OsString, path: Option<PathBuf>) {
             term.recv().await;
             say("TERM");
             if manners == ORDERLY {
-                let lock = OpenOptions::new().write(true).open(path.as_ref().expect("the lock's path"));
-                lock.and_then(|lock| Ok(lock.lock()?)).expect("the lock");
+                let lock = OpenOptions::new()
+                    .write(true)
+                    .open(path.as_ref().expect("the lock's path"));
+                lock.and_then(|lock| lock.lock()).expect("the lock");
                 break;
             }
         }
@@ -192,5 +206,7 @@ fn work(manners: &OsString, path: Option<PathBuf>) {
 
 fn say(line: &str) {
     let mut stdout = std::io::stdout();
-    writeln!(stdout, "{line}").and_then(|()| stdout.flush()).expect("somebody listens");
+    writeln!(stdout, "{line}")
+        .and_then(|()| stdout.flush())
+        .expect("somebody listens");
 }

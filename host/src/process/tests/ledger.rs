@@ -174,7 +174,7 @@ fn a_row_by_time_is_not_enough_for_strong() {
     let inspection = inspect(&fake, &claim_with_sock(), Some(&by_time), Strength::Strong);
     assert_finding(&inspection.finding, Standing::Alive, "socket");
     assert_eq!(
-        inspection.learned.as_ref(),
+        inspection.learned.as_deref(),
         Some(&Record {
             proof: Proof::Socket,
             ..record()

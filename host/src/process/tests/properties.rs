@@ -134,7 +134,7 @@ proptest! {
             let process = inspection.process.as_ref().expect("asked alone");
             prop_assert_eq!(process.identity().start_ticks, START);
             // Strong never rests on time alone.
-            let by_time = inspection.learned.as_ref().or(record.as_ref());
+            let by_time = inspection.learned.as_deref().or(record.as_ref());
             if strength == Strength::Strong {
                 prop_assert_ne!(by_time.map(|row| row.proof), Some(Proof::Time));
             }

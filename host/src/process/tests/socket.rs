@@ -31,7 +31,7 @@ fn who_holds_the_socket_is_alive_whenever_it_started() {
             let inspection = inspect(&fake, &sock_from(created_at), None, strength);
             assert_finding(&inspection.finding, Standing::Alive, "socket");
             assert_eq!(
-                inspection.learned.as_ref(),
+                inspection.learned.as_deref(),
                 Some(&Record {
                     proof: Proof::Socket,
                     ..record()

@@ -16,7 +16,7 @@ fn a_process_that_had_started_is_alive_and_learned() {
         let inspection = inspect(&fake, &claim_from(created_at), None, Strength::Any);
         assert_finding(&inspection.finding, Standing::Alive, "time");
         assert_eq!(
-            inspection.learned.as_ref(),
+            inspection.learned.as_deref(),
             Some(&Record {
                 proof: Proof::Time,
                 ..record()

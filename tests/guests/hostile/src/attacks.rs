@@ -130,7 +130,7 @@ fn open(transaction: &Transaction) -> Result<Target, Error> {
 
 fn standing() -> String {
     let findings = processes::inspect(&[claim()]);
-    format!("{:?}: {}", findings[0].standing, findings[0].evidence)
+    format!("{:?}: {}", findings[0].standing, findings[0].evidence.as_deref().unwrap_or(""))
 }
 
 fn claim() -> Claim {

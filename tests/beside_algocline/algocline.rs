@@ -1,0 +1,111 @@
+//! algocline, running as an MCP server, and the workers that it starts.
+
+use std::fs;
+use std::process::{Command, Stdio};
+
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use serde_json::{Value, json};
+
+use crate::harness::{Mcp, TestPool};
+
+/// A server of algocline with a home of its own.
+///
+/// Its workers outlive it by design; they are killed when this is dropped.
+pub(crate) struct Algocline {
+    /// Its pool.
+    pub(crate) pool: TestPool,
+    /// Its server.
+    pub(crate) mcp: Mcp,
+}
+
+impl Algocline {
+    /// Starts one.
+    pub(crate) fn start() -> Self {
+        let binary = std::env::var_os("ALC").expect("ALC names the binary of algocline 0.44.4");
+        let pool = TestPool::absent_at("state/pool");
+        let version = Command::new(&binary)
+            .arg("--version")
+            .output()
+            .expect("it runs");
+        // The server itself names the version of its SDK.
+        assert_eq!(String::from_utf8_lossy(&version.stdout), "alc 0.44.4\n");
+        let mut command = Command::new(binary);
+        command
+            .env_clear()
+            .env("HOME", pool.root())
+            .env("ALC_HOME", pool.root())
+            // In seconds. Should this test be killed, its workers do not stay for ever.
+            .env("ALC_POOL_IDLE_TIMEOUT", "300")
+            .current_dir(pool.root())
+            .stderr(Stdio::null());
+        let mut mcp = Mcp::start(command);
+        mcp.initialize();
+        Self { pool, mcp }
+    }
+
+    /// Runs a program that asks something, which leaves a worker waiting in the pool; its
+    /// session id.
+    #[track_caller]
+    pub(crate) fn start_worker(&mut self) -> String {
+        let code = "return alc.llm('hi')";
+        let answer = self
+            .mcp
+            .answer("alc_run", json!({"code": code, "host_mode": true}));
+        assert_eq!(answer["status"], "needs_response", "{answer}");
+        assert!(answer.get("pool_save_error").is_none(), "{answer}");
+        answer["session_id"]
+            .as_str()
+            .expect("a session id")
+            .to_owned()
+    }
+
+    /// The pool's sessions as algocline lists them.
+    #[track_caller]
+    pub(crate) fn sessions(&mut self) -> Vec<Value> {
+        let answer = self.mcp.answer("alc_pool_status", json!({}));
+        answer["sessions"].as_array().expect("sessions").clone()
+    }
+
+    /// Their sids, in order.
+    #[track_caller]
+    pub(crate) fn sids(&mut self) -> Vec<String> {
+        let sessions = self.sessions();
+        sessions
+            .iter()
+            .map(|one| one["sid"].as_str().expect("a sid").to_owned())
+            .collect()
+    }
+}
+
+impl Drop for Algocline {
+    fn drop(&mut self) {
+        // First the server, so that it starts no more workers.
+        self.mcp.end();
+        for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+            let pid = entry
+                .file_name()
+                .to_str()
+                .and_then(|name| name.parse().ok());
+            if let Some(pid) = pid.and_then(Pid::from_raw) {
+                self.kill_worker(pid);
+            }
+        }
+    }
+}
+
+impl Algocline {
+    /// Kills a process if it is a worker of this home, which its command line names.
+    fn kill_worker(&self, pid: Pid) {
+        // Held before it is looked at: what is killed is what was seen.
+        let Ok(held) = pidfd_open(pid, PidfdFlags::empty()) else {
+            return;
+        };
+        let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let command = String::from_utf8_lossy(&command);
+        let root = self.pool.root().to_str().expect("a path that is text");
+        if command.contains("pool-worker") && command.contains(root) {
+            // Fails when it has just ended by itself.
+            let _ = pidfd_send_signal(held, Signal::KILL);
+        }
+    }
+}
