@@ -15,8 +15,8 @@ fn assert_refused(said: &str) {
 
 #[test]
 fn a_process_without_an_entry_is_not_signalled() {
-    let mut pool = Attacked::with_workers(2);
-    let mut stranger = Worker::start();
+    let pool = Attacked::with_workers(2);
+    let stranger = Worker::start();
     for (sid, pid) in [("stranger", stranger.pid()), ("w0", stranger.pid()), ("w0", pool.pid(1))] {
         assert_refused(&signal(&pool, sid, pid, "KILL"));
     }
@@ -26,7 +26,7 @@ fn a_process_without_an_entry_is_not_signalled() {
 
 #[test]
 fn an_entry_that_stands_twice_is_not_signalled() {
-    let mut pool = Attacked::with_workers(2);
+    let pool = Attacked::with_workers(2);
     let mut twin = pool.entry(1);
     twin["sid"] = json!("w0");
     pool.write(&json!({"sessions": [pool.entry(0), twin]}));
@@ -38,7 +38,7 @@ fn an_entry_that_stands_twice_is_not_signalled() {
 
 #[test]
 fn the_host_its_ancestors_and_init_are_not_signalled() {
-    let mut pool = Attacked::with_workers(1);
+    let pool = Attacked::with_workers(1);
     let parent = u32::try_from(nix::unistd::getppid().as_raw()).expect("a pid");
     for pid in [1, std::process::id(), parent] {
         let mut entry = pool.entry(0);
@@ -51,7 +51,7 @@ fn the_host_its_ancestors_and_init_are_not_signalled() {
 
 #[test]
 fn a_process_that_is_younger_than_its_entry_is_not_signalled() {
-    let mut pool = Attacked::with_workers(1);
+    let pool = Attacked::with_workers(1);
     let mut entry = pool.entry(0);
     let hour_ago = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(1);
     entry["created_at"] = json!(hour_ago.to_string());
@@ -74,7 +74,7 @@ fn signals_take_grants() {
 
 #[test]
 fn a_signal_that_does_not_end_frees_no_entry() {
-    let mut pool = Attacked::with_workers(2);
+    let pool = Attacked::with_workers(2);
     let (pid, rest) = (pool.pid(0).to_string(), json!({"sessions": [pool.entry(1)]}).to_string());
     let settings = [("sid", "w0"), ("pid", &*pid), ("with", &*rest), ("signal", "CONT")];
     assert_refused(&pool.said("signal-then-replace", &settings));
@@ -83,7 +83,7 @@ fn a_signal_that_does_not_end_frees_no_entry() {
 
 #[test]
 fn what_a_policy_wrote_is_no_target() {
-    let mut pool = Attacked::with_workers(2);
+    let pool = Attacked::with_workers(2);
     // The request lets it drop w0's entry; naming a new process under that sid is refused.
     let forget = Request::Forget { sid: "w0".into(), even_if_alive: true };
     let pid = pool.pid(1).to_string();
@@ -96,7 +96,7 @@ fn what_a_policy_wrote_is_no_target() {
 
 #[test]
 fn a_dry_run_signals_nobody() {
-    let mut pool = Attacked::with_workers(1);
+    let pool = Attacked::with_workers(1);
     let pid = pool.pid(0).to_string();
     let request = Request::Stop(Stop { dry_run: true, ..Stop::default() });
     assert_refused(&pool.said_to("signal", &[("sid", "w0"), ("pid", &pid)], request));

@@ -1,5 +1,6 @@
 //! A pool under attack: a real directory, real workers, the hostile policy.
 
+use std::cell::RefCell;
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::PathBuf;
@@ -77,11 +78,11 @@ impl Attacked {
     }
 
     pub(crate) fn pid(&self, index: usize) -> u32 {
-        self.workers[index].child.id()
+        self.workers[index].pid()
     }
 
-    pub(crate) fn worker(&mut self, index: usize) -> &mut Worker {
-        &mut self.workers[index]
+    pub(crate) fn worker(&self, index: usize) -> &Worker {
+        &self.workers[index]
     }
 
     pub(crate) fn created_at(&self, index: usize) -> &str {
@@ -122,11 +123,12 @@ impl Attacked {
 
     /// The next request, by the shipped policy and with no time to wait for a lock, lists
     /// these workers as running.
-    pub(crate) fn assert_sound(&mut self, running: &[usize]) {
+    pub(crate) fn assert_sound(&self, running: &[usize]) {
         let limits = Limits { lock_wait: Duration::from_millis(1), ..Limits::default() };
         let pool = PoolBuilder::new(self.directory()).limits(limits).build(SHIPPED.clone());
         let answer = call(&pool, Request::Status { sid: None }).expect("the pool is sound");
-        let sessions = answer.value()["sessions"].as_array().expect("sessions");
+        let sessions = answer.value()["sessions"].take();
+        let sessions = sessions.as_array().expect("sessions");
         let listed: Vec<_> =
             sessions.iter().map(|s| (s["sid"].clone(), s["status"].clone())).collect();
         let expected: Vec<_> = running
@@ -147,7 +149,7 @@ pub(crate) fn call(pool: &Pool, request: Request) -> Result<Answer, Error> {
 
 /// A real process. It is ended when this goes.
 pub(crate) struct Worker {
-    child: Child,
+    child: RefCell<Child>,
     created_at: String,
 }
 
@@ -159,26 +161,27 @@ impl Worker {
             .spawn()
             .expect("a worker process");
         let created_at = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-        Self { child, created_at }
+        Self { child: RefCell::new(child), created_at }
     }
 
     pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
+        self.child.borrow().id()
     }
 
-    pub(crate) fn is_running(&mut self) -> bool {
-        self.child.try_wait().expect("the worker's status").is_none()
+    pub(crate) fn is_running(&self) -> bool {
+        self.child.borrow_mut().try_wait().expect("the worker's status").is_none()
     }
 
-    pub(crate) fn end(&mut self) {
+    pub(crate) fn end(&self) {
         // It fails only for a process that was reaped already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let mut child = self.child.borrow_mut();
+        let _ = child.kill();
+        let _ = child.wait();
     }
 
     /// Waits for the worker to end by itself.
-    pub(crate) fn ended(&mut self) {
-        self.child.wait().expect("the worker's end");
+    pub(crate) fn ended(&self) {
+        self.child.borrow_mut().wait().expect("the worker's end");
     }
 }
 

@@ -26,7 +26,7 @@ fn an_endless_loop_ends_at_its_time_limit() {
 
 #[test]
 fn an_endless_recursion_ends_at_the_stack() {
-    let mut pool = Attacked::with_workers(1);
+    let pool = Attacked::with_workers(1);
     let fault = fault(&pool, "recursion");
     // The guest's own stack, in its memory, or the machine's may be the first to end.
     assert!(matches!(fault, Fault::Stack | Fault::Trap(_)), "{fault:?}");
@@ -52,7 +52,7 @@ fn an_answer_that_is_too_large_is_none() {
 
 #[test]
 fn an_answer_that_is_no_json_object_is_none() {
-    let mut pool = Attacked::with_workers(1);
+    let pool = Attacked::with_workers(1);
     for attack in ["answer-text", "answer-array", "answer-empty"] {
         let fault = fault(&pool, attack);
         assert!(matches!(fault, Fault::NotJson(_)), "{attack}: {fault:?}");
@@ -62,7 +62,7 @@ fn an_answer_that_is_no_json_object_is_none() {
 
 #[test]
 fn a_trap_is_a_fault() {
-    let mut pool = Attacked::with_workers(1);
+    let pool = Attacked::with_workers(1);
     let fault = fault(&pool, "trap");
     assert!(matches!(fault, Fault::Trap(_)), "{fault:?}");
     pool.assert_sound(&[0]);
@@ -78,7 +78,7 @@ fn a_million_calls_end_and_cost_only_time() {
 
 #[test]
 fn handles_are_not_endless() {
-    let mut pool = Attacked::with_workers(1);
+    let pool = Attacked::with_workers(1);
     let pid = pool.pid(0).to_string();
     let outcome = pool.attack("many-targets", &[("sid", "w0"), ("pid", &pid)], ENSURE);
     assert!(matches!(outcome, Err(Error::Policy(Fault::Trap(_)))), "{outcome:?}");
@@ -95,7 +95,7 @@ fn a_flood_of_log_lines_is_cut() {
 
 #[test]
 fn a_withdrawn_request_ends_a_guest_that_computes() {
-    let mut pool = Attacked::with_workers(1);
+    let pool = Attacked::with_workers(1);
     let component = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/guests/hostile.wasm");
     let policy = Policy::from_component(&std::fs::read(component).expect("the guest"))
         .expect("the guest fits");

@@ -8,28 +8,28 @@ use crate::harness::Attacked;
 
 #[test]
 fn a_second_transaction_is_misuse() {
-    let mut pool = Attacked::with_workers(1);
+    let pool = Attacked::with_workers(1);
     assert!(pool.said("begin-twice", &[]).starts_with("misuse: "));
     pool.assert_sound(&[0]);
 }
 
 #[test]
 fn a_transaction_that_is_never_dropped_ends_with_its_request() {
-    let mut pool = Attacked::with_workers(1);
+    let pool = Attacked::with_workers(1);
     assert_eq!(pool.said("leak-transaction", &[]), "leaked");
     pool.assert_sound(&[0]);
 }
 
 #[test]
 fn a_registry_is_replaced_once_in_a_transaction() {
-    let mut pool = Attacked::with_workers(1);
+    let pool = Attacked::with_workers(1);
     assert!(pool.said("replace-twice", &[]).starts_with("misuse: "));
     pool.assert_sound(&[0]);
 }
 
 #[test]
 fn waiting_inside_a_transaction_is_misuse() {
-    let mut pool = Attacked::with_workers(1);
+    let pool = Attacked::with_workers(1);
     let pid = pool.pid(0).to_string();
     let said = pool.said("wait-inside", &[("sid", "w0"), ("pid", &pid)]);
     assert!(said.starts_with("misuse: "), "{said}");
@@ -38,7 +38,7 @@ fn waiting_inside_a_transaction_is_misuse() {
 
 #[test]
 fn all_waits_together_are_bounded_by_the_grace_period() {
-    let mut pool = Attacked::with_workers(1);
+    let pool = Attacked::with_workers(1);
     let pid = pool.pid(0).to_string();
     let grace = Duration::from_millis(100);
     let request = Request::Stop(Stop { grace, ..Stop::default() });
@@ -52,7 +52,7 @@ fn all_waits_together_are_bounded_by_the_grace_period() {
 
 #[test]
 fn a_target_outlives_its_transaction_and_stays_the_same_process() {
-    let mut pool = Attacked::with_workers(2);
+    let pool = Attacked::with_workers(2);
     let pid = pool.pid(0).to_string();
     assert_eq!(pool.said("signal-later", &[("sid", "w0"), ("pid", &pid)]), "done");
     pool.worker(0).ended();
@@ -61,7 +61,7 @@ fn a_target_outlives_its_transaction_and_stays_the_same_process() {
 
 #[test]
 fn a_trap_after_a_signal_leaves_the_registry_as_it_was() {
-    let mut pool = Attacked::with_workers(2);
+    let pool = Attacked::with_workers(2);
     let pid = pool.pid(0).to_string();
     let before = pool.registry_file();
     let request = Request::Ensure { dry_run: false };

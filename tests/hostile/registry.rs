@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 use crate::harness::Attacked;
 
 /// Tries to write this registry; it must be refused and leave the file alone.
-fn refused(pool: &mut Attacked, registry: &Value, request: &Request) -> String {
+fn refused(pool: &Attacked, registry: &Value, request: &Request) -> String {
     refused_text(pool, &registry.to_string(), request)
 }
 
-fn refused_text(pool: &mut Attacked, with: &str, request: &Request) -> String {
+fn refused_text(pool: &Attacked, with: &str, request: &Request) -> String {
     let before = pool.registry_file();
     let said = pool.said_to("replace", &[("with", with)], request.clone());
     assert!(said.starts_with("refused: "), "{said}");
@@ -23,15 +23,15 @@ const ENSURE: Request = Request::Ensure { dry_run: false };
 
 #[test]
 fn a_live_worker_is_not_lost() {
-    let mut pool = Attacked::with_workers(2);
-    let said = refused(&mut pool, &json!({"sessions": [pool.entry(1)]}), &ENSURE);
+    let pool = Attacked::with_workers(2);
+    let said = refused(&pool, &json!({"sessions": [pool.entry(1)]}), &ENSURE);
     assert!(said.contains("\"w0\""), "{said}");
-    refused(&mut pool, &json!({"sessions": []}), &ENSURE);
+    refused(&pool, &json!({"sessions": []}), &ENSURE);
 }
 
 #[test]
 fn a_kept_entry_keeps_what_identifies_it() {
-    let mut pool = Attacked::with_workers(2);
+    let pool = Attacked::with_workers(2);
     for (field, value) in [
         ("sid", json!("other")),
         ("pid", json!(1)),
@@ -40,18 +40,18 @@ fn a_kept_entry_keeps_what_identifies_it() {
     ] {
         let mut changed = pool.entry(0);
         changed[field] = value;
-        refused(&mut pool, &json!({"sessions": [changed, pool.entry(1)]}), &ENSURE);
+        refused(&pool, &json!({"sessions": [changed, pool.entry(1)]}), &ENSURE);
     }
 }
 
 #[test]
 fn an_entry_is_not_forged() {
-    let mut pool = Attacked::with_workers(2);
+    let pool = Attacked::with_workers(2);
     let mut forged = pool.entry(0);
     forged["sid"] = json!("forged");
     forged["pid"] = json!(std::process::id());
     let registry = json!({"sessions": [pool.entry(0), pool.entry(1), forged]});
-    refused(&mut pool, &registry, &ENSURE);
+    refused(&pool, &registry, &ENSURE);
     // Not even by a request that registers something else.
     let register = Request::Register(Register {
         sid: "named".into(),
@@ -59,12 +59,12 @@ fn an_entry_is_not_forged() {
         sock: String::new(),
         version: String::new(),
     });
-    refused(&mut pool, &registry, &register);
+    refused(&pool, &registry, &register);
 }
 
 #[test]
 fn an_entry_is_registered_only_for_a_process_that_was_found() {
-    let mut pool = Attacked::with_workers(2);
+    let pool = Attacked::with_workers(2);
     let now = jiff::Timestamp::now().to_string();
     let named = json!({"sid": "named", "pid": pool.pid(0), "sock": "", "version": "", "created_at": now});
     let register = Request::Register(Register {
@@ -74,20 +74,20 @@ fn an_entry_is_registered_only_for_a_process_that_was_found() {
         version: String::new(),
     });
     // The guest never asked the host about the process.
-    refused(&mut pool, &json!({"sessions": [pool.entry(0), pool.entry(1), named]}), &register);
+    refused(&pool, &json!({"sessions": [pool.entry(0), pool.entry(1), named]}), &register);
 }
 
 #[test]
 fn a_replacement_is_a_registry() {
-    let mut pool = Attacked::with_workers(2);
+    let pool = Attacked::with_workers(2);
     for text in ["", "{", "{}", "[]", "null", "{\"sessions\":[{}]}"] {
-        refused_text(&mut pool, text, &ENSURE);
+        refused_text(&pool, text, &ENSURE);
     }
 }
 
 #[test]
 fn a_dead_entry_goes_only_after_it_was_found_dead() {
-    let mut pool = Attacked::with_workers(2);
+    let pool = Attacked::with_workers(2);
     pool.worker(0).end();
     let rest = json!({"sessions": [pool.entry(1)]}).to_string();
     let before = pool.registry_file();
@@ -103,7 +103,7 @@ fn a_dead_entry_goes_only_after_it_was_found_dead() {
 
 #[test]
 fn a_claim_that_the_registry_does_not_make_frees_no_entry() {
-    let mut pool = Attacked::with_workers(2);
+    let pool = Attacked::with_workers(2);
     // The same sid with a dead pid: true of a process, but not of this entry.
     let rest = json!({"sessions": [pool.entry(1)]}).to_string();
     let created_at = pool.created_at(0).to_owned();
@@ -136,7 +136,7 @@ fn writing_takes_a_grant() {
 
 #[test]
 fn a_dry_run_writes_nothing() {
-    let mut pool = Attacked::with_workers(2);
+    let pool = Attacked::with_workers(2);
     let same = pool.registry().to_string();
-    refused_text(&mut pool, &same, &Request::Ensure { dry_run: true });
+    refused_text(&pool, &same, &Request::Ensure { dry_run: true });
 }

@@ -79,7 +79,7 @@ fn a_child_is_alive_by_time_and_then_by_the_ledger() {
 
     let registered = Record {
         proof: Proof::Registered,
-        ..row
+        ..*row
     };
     let claim = claim_at(sleeper.pid(), "", SystemTime::now() - DAY);
     let second = ask(
