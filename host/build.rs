@@ -22,13 +22,21 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut config = engine::config();
     // Naming the target turns off what only this machine's processor has: the program
     // may run on another one.
-    config.target(&env::var("TARGET")?).map_err(|error| format!("{error:?}"))?;
+    config
+        .target(&env::var("TARGET")?)
+        .map_err(|error| format!("{error:?}"))?;
     let engine = wasmtime::Engine::new(&config).map_err(|error| format!("{error:?}"))?;
     let bytes = fs::read(&component)
         .map_err(|error| format!("cannot read the policy {}: {error}", component.display()))?;
     let code = engine.precompile_component(&bytes).map_err(|error| {
-        format!("cannot compile the policy {}: {error:?}", component.display())
+        format!(
+            "cannot compile the policy {}: {error:?}",
+            component.display()
+        )
     })?;
-    fs::write(PathBuf::from(env::var("OUT_DIR")?).join("policy.cwasm"), code)?;
+    fs::write(
+        PathBuf::from(env::var("OUT_DIR")?).join("policy.cwasm"),
+        code,
+    )?;
     Ok(())
 }

@@ -61,7 +61,16 @@ mod tests {
 
     #[test]
     fn what_is_no_object_is_no_answer() {
-        for text in ["", "{", "{} {}", "[]", "1", "null", "\"{}\"", "{\"a\":\"\n\""] {
+        for text in [
+            "",
+            "{",
+            "{} {}",
+            "[]",
+            "1",
+            "null",
+            "\"{}\"",
+            "{\"a\":\"\n\"",
+        ] {
             assert!(Answer::check(text.into()).is_err(), "{text:?}");
         }
     }

@@ -65,7 +65,10 @@ impl Cancel {
             hook();
         }
         drop(hooks);
-        HookGuard { shared: self.0.clone(), id }
+        HookGuard {
+            shared: self.0.clone(),
+            id,
+        }
     }
 }
 

@@ -76,7 +76,11 @@ pub enum Fault {
 }
 
 fn position(line: u64, column: u64) -> String {
-    if line == 0 { String::new() } else { format!(" at line {line}, column {column}") }
+    if line == 0 {
+        String::new()
+    } else {
+        format!(" at line {line}, column {column}")
+    }
 }
 
 /// An error and its sources in one line.

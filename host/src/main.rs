@@ -19,7 +19,9 @@ fn main() -> ExitCode {
 /// The log goes to standard error: standard output carries answers and MCP only.
 /// `POOLWARDEN_LOG` sets the level: off, error, warn (the default), info, debug, trace.
 fn log_to_stderr() {
-    let level = std::env::var("POOLWARDEN_LOG").ok().and_then(|level| level.parse().ok());
+    let level = std::env::var("POOLWARDEN_LOG")
+        .ok()
+        .and_then(|level| level.parse().ok());
     tracing_subscriber::fmt()
         .with_max_level(level.unwrap_or(LevelFilter::WARN))
         .with_writer(std::io::stderr)

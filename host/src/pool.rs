@@ -99,13 +99,18 @@ impl PoolBuilder {
             path: self.path,
             directory: Mutex::new(None),
             last_reading: Mutex::new(None),
-            processes: self.processes.unwrap_or_else(|| Arc::new(LinuxProcesses::new())),
+            processes: self
+                .processes
+                .unwrap_or_else(|| Arc::new(LinuxProcesses::new())),
             strength,
             grants: self.grants,
             limits: self.limits,
             settings: self.settings,
         };
-        Pool { context: Arc::new(context), policy: policy.into() }
+        Pool {
+            context: Arc::new(context),
+            policy: policy.into(),
+        }
     }
 }
 
@@ -142,22 +147,33 @@ impl Pool {
 impl Context {
     /// Takes the pool's lock, opening the directory where that has not happened yet.
     pub(crate) fn lock(&self, cancel: &Cancel) -> Result<LockedPool, StoreError> {
-        let mut known = self.directory.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self
+            .directory
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let directory = match known.as_ref() {
             Some(directory) => directory.clone(),
             None => known.insert(PoolDir::open(&self.path)?).clone(),
         };
         // The lock is waited for without holding up other requests of this process.
         drop(known);
-        directory.lock(self.limits.lock_wait, cancel).inspect_err(|_| {
-            // It may have been replaced: the next request looks again.
-            *self.directory.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        })
+        directory
+            .lock(self.limits.lock_wait, cancel)
+            .inspect_err(|_| {
+                // It may have been replaced: the next request looks again.
+                *self
+                    .directory
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner) = None;
+            })
     }
 
     /// The host's reading of these bytes; the last one where they are the same.
     pub(crate) fn reading(&self, bytes: Option<Vec<u8>>) -> Arc<Reading> {
-        let mut last = self.last_reading.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self
+            .last_reading
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         match last.as_ref() {
             Some(reading) if reading.bytes() == bytes.as_deref() => reading.clone(),
             _ => last.insert(Arc::new(Reading::new(bytes))).clone(),

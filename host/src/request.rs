@@ -52,7 +52,12 @@ impl Stop {
 
 impl Default for Stop {
     fn default() -> Self {
-        Self { sid: None, grace: Self::GRACE, force: false, dry_run: false }
+        Self {
+            sid: None,
+            grace: Self::GRACE,
+            force: false,
+            dry_run: false,
+        }
     }
 }
 
@@ -92,7 +97,9 @@ impl Request {
     /// How long the request may wait for processes in all.
     pub(crate) fn wait_allowance(&self) -> Duration {
         match self {
-            Self::Stop(Stop { grace, force: true, .. }) => *grace + Stop::CONFIRMATION,
+            Self::Stop(Stop {
+                grace, force: true, ..
+            }) => *grace + Stop::CONFIRMATION,
             Self::Stop(Stop { grace, .. }) => *grace,
             _ => Duration::ZERO,
         }

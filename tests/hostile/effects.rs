@@ -6,7 +6,10 @@ use serde_json::json;
 use crate::harness::{Attacked, Worker};
 
 fn signal(pool: &Attacked, sid: &str, pid: u32, signal: &str) -> String {
-    pool.said("signal", &[("sid", sid), ("pid", &pid.to_string()), ("signal", signal)])
+    pool.said(
+        "signal",
+        &[("sid", sid), ("pid", &pid.to_string()), ("signal", signal)],
+    )
 }
 
 fn assert_refused(said: &str) {
@@ -17,7 +20,11 @@ fn assert_refused(said: &str) {
 fn a_process_without_an_entry_is_not_signalled() {
     let pool = Attacked::with_workers(2);
     let stranger = Worker::start();
-    for (sid, pid) in [("stranger", stranger.pid()), ("w0", stranger.pid()), ("w0", pool.pid(1))] {
+    for (sid, pid) in [
+        ("stranger", stranger.pid()),
+        ("w0", stranger.pid()),
+        ("w0", pool.pid(1)),
+    ] {
         assert_refused(&signal(&pool, sid, pid, "KILL"));
     }
     assert!(stranger.is_running());
@@ -67,7 +74,10 @@ fn signals_take_grants() {
     pool.grants = Grants::none().with_registry_write();
     for name in ["TERM", "KILL", "STOP", "CONT", "USR1"] {
         let said = signal(&pool, "w0", pool.pid(0), name);
-        assert!(said.starts_with("denied: ") && said.contains(name), "{said}");
+        assert!(
+            said.starts_with("denied: ") && said.contains(name),
+            "{said}"
+        );
     }
     pool.assert_sound(&[0]);
 }
@@ -75,8 +85,16 @@ fn signals_take_grants() {
 #[test]
 fn a_signal_that_does_not_end_frees_no_entry() {
     let pool = Attacked::with_workers(2);
-    let (pid, rest) = (pool.pid(0).to_string(), json!({"sessions": [pool.entry(1)]}).to_string());
-    let settings = [("sid", "w0"), ("pid", &*pid), ("with", &*rest), ("signal", "CONT")];
+    let (pid, rest) = (
+        pool.pid(0).to_string(),
+        json!({"sessions": [pool.entry(1)]}).to_string(),
+    );
+    let settings = [
+        ("sid", "w0"),
+        ("pid", &*pid),
+        ("with", &*rest),
+        ("signal", "CONT"),
+    ];
     assert_refused(&pool.said("signal-then-replace", &settings));
     pool.assert_sound(&[0, 1]);
 }
@@ -85,7 +103,10 @@ fn a_signal_that_does_not_end_frees_no_entry() {
 fn what_a_policy_wrote_is_no_target() {
     let pool = Attacked::with_workers(2);
     // The request lets it drop w0's entry; naming a new process under that sid is refused.
-    let forget = Request::Forget { sid: "w0".into(), even_if_alive: true };
+    let forget = Request::Forget {
+        sid: "w0".into(),
+        even_if_alive: true,
+    };
     let pid = pool.pid(1).to_string();
     let rest = json!({"sessions": [pool.entry(1)]}).to_string();
     let settings = [("sid", "w0"), ("pid", &*pid), ("with", &*rest)];
@@ -98,7 +119,10 @@ fn what_a_policy_wrote_is_no_target() {
 fn a_dry_run_signals_nobody() {
     let pool = Attacked::with_workers(1);
     let pid = pool.pid(0).to_string();
-    let request = Request::Stop(Stop { dry_run: true, ..Stop::default() });
+    let request = Request::Stop(Stop {
+        dry_run: true,
+        ..Stop::default()
+    });
     assert_refused(&pool.said_to("signal", &[("sid", "w0"), ("pid", &pid)], request));
     pool.assert_sound(&[0]);
 }
@@ -108,7 +132,14 @@ fn a_policy_learns_nothing_about_other_processes() {
     let pool = Attacked::with_workers(1);
     let own = std::process::id().to_string();
     for attack in ["inspect", "inspect-outside"] {
-        let said = pool.said(attack, &[("sid", "w0"), ("pid", &own), ("created-at", "2026-01-01T00:00:00Z")]);
+        let said = pool.said(
+            attack,
+            &[
+                ("sid", "w0"),
+                ("pid", &own),
+                ("created-at", "2026-01-01T00:00:00Z"),
+            ],
+        );
         assert!(said.starts_with("Standing::Unknown: "), "{said}");
     }
 }

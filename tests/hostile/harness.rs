@@ -39,7 +39,10 @@ impl Attacked {
             grants: Grants::shipped(),
             limits: Limits::default(),
         };
-        fs::DirBuilder::new().mode(0o700).create(pool.directory()).expect("the pool directory");
+        fs::DirBuilder::new()
+            .mode(0o700)
+            .create(pool.directory())
+            .expect("the pool directory");
         let entries: Vec<_> = (0..count).map(|index| pool.entry(index)).collect();
         pool.write(&json!({ "sessions": entries }));
         pool
@@ -117,20 +120,32 @@ impl Attacked {
         settings: &[(&str, &str)],
         request: Request,
     ) -> String {
-        let answer = self.attack(name, settings, request).expect("the guest answers");
-        answer.value()["said"].as_str().expect("what the host said").to_owned()
+        let answer = self
+            .attack(name, settings, request)
+            .expect("the guest answers");
+        answer.value()["said"]
+            .as_str()
+            .expect("what the host said")
+            .to_owned()
     }
 
     /// The next request, by the shipped policy and with no time to wait for a lock, lists
     /// these workers as running.
     pub(crate) fn assert_sound(&self, running: &[usize]) {
-        let limits = Limits { lock_wait: Duration::from_millis(1), ..Limits::default() };
-        let pool = PoolBuilder::new(self.directory()).limits(limits).build(SHIPPED.clone());
+        let limits = Limits {
+            lock_wait: Duration::from_millis(1),
+            ..Limits::default()
+        };
+        let pool = PoolBuilder::new(self.directory())
+            .limits(limits)
+            .build(SHIPPED.clone());
         let answer = call(&pool, Request::Status { sid: None }).expect("the pool is sound");
         let sessions = answer.value()["sessions"].take();
         let sessions = sessions.as_array().expect("sessions");
-        let listed: Vec<_> =
-            sessions.iter().map(|s| (s["sid"].clone(), s["status"].clone())).collect();
+        let listed: Vec<_> = sessions
+            .iter()
+            .map(|s| (s["sid"].clone(), s["status"].clone()))
+            .collect();
         let expected: Vec<_> = running
             .iter()
             .map(|index| (json!(format!("w{index}")), json!("running")))
@@ -160,8 +175,13 @@ impl Worker {
             .stdin(Stdio::null())
             .spawn()
             .expect("a worker process");
-        let created_at = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-        Self { child: RefCell::new(child), created_at }
+        let created_at = jiff::Timestamp::now()
+            .strftime("%Y-%m-%dT%H:%M:%SZ")
+            .to_string();
+        Self {
+            child: RefCell::new(child),
+            created_at,
+        }
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -169,7 +189,11 @@ impl Worker {
     }
 
     pub(crate) fn is_running(&self) -> bool {
-        self.child.borrow_mut().try_wait().expect("the worker's status").is_none()
+        self.child
+            .borrow_mut()
+            .try_wait()
+            .expect("the worker's status")
+            .is_none()
     }
 
     pub(crate) fn end(&self) {

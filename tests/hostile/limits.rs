@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use poolwarden::{Cancel, Error, Fault, Limits, PoolBuilder, Policy, Request};
+use poolwarden::{Cancel, Error, Fault, Limits, Policy, PoolBuilder, Request};
 
 use crate::harness::Attacked;
 
@@ -46,7 +46,16 @@ fn an_answer_that_is_too_large_is_none() {
     let mut pool = Attacked::with_workers(1);
     pool.limits.answer = 1 << 20;
     let fault = fault(&pool, "answer-large");
-    assert!(matches!(fault, Fault::AnswerTooLarge { limit: 0x10_0000, .. }), "{fault:?}");
+    assert!(
+        matches!(
+            fault,
+            Fault::AnswerTooLarge {
+                limit: 0x10_0000,
+                ..
+            }
+        ),
+        "{fault:?}"
+    );
     pool.assert_sound(&[0]);
 }
 
@@ -81,7 +90,10 @@ fn handles_are_not_endless() {
     let pool = Attacked::with_workers(1);
     let pid = pool.pid(0).to_string();
     let outcome = pool.attack("many-targets", &[("sid", "w0"), ("pid", &pid)], ENSURE);
-    assert!(matches!(outcome, Err(Error::Policy(Fault::Trap(_)))), "{outcome:?}");
+    assert!(
+        matches!(outcome, Err(Error::Policy(Fault::Trap(_)))),
+        "{outcome:?}"
+    );
     pool.assert_sound(&[0]);
 }
 
@@ -100,7 +112,10 @@ fn a_withdrawn_request_ends_a_guest_that_computes() {
     let policy = Policy::from_component(&std::fs::read(component).expect("the guest"))
         .expect("the guest fits");
     let attacked = PoolBuilder::new(pool.directory())
-        .limits(Limits { guest_cpu: Duration::from_secs(600), ..Limits::default() })
+        .limits(Limits {
+            guest_cpu: Duration::from_secs(600),
+            ..Limits::default()
+        })
         .setting("attack", "loop")
         .build(policy);
     let cancel = Cancel::new().expect("an eventfd");

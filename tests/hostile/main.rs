@@ -15,8 +15,15 @@ fn every_file_here_is_a_module() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/hostile");
     let declared = include_str!("main.rs");
     for entry in std::fs::read_dir(folder).expect("the folder of this suite") {
-        let name = entry.expect("an entry").file_name().into_string().expect("a plain name");
+        let name = entry
+            .expect("an entry")
+            .file_name()
+            .into_string()
+            .expect("a plain name");
         let module = name.strip_suffix(".rs").expect("only Rust files");
-        assert!(module == "main" || declared.contains(&format!("mod {module};")), "{name}");
+        assert!(
+            module == "main" || declared.contains(&format!("mod {module};")),
+            "{name}"
+        );
     }
 }

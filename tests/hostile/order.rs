@@ -41,7 +41,10 @@ fn all_waits_together_are_bounded_by_the_grace_period() {
     let pool = Attacked::with_workers(1);
     let pid = pool.pid(0).to_string();
     let grace = Duration::from_millis(100);
-    let request = Request::Stop(Stop { grace, ..Stop::default() });
+    let request = Request::Stop(Stop {
+        grace,
+        ..Stop::default()
+    });
     let begun = Instant::now();
     let said = pool.said_to("wait-for-ever", &[("sid", "w0"), ("pid", &pid)], request);
     assert_eq!(said, "10 waits");
@@ -54,7 +57,10 @@ fn all_waits_together_are_bounded_by_the_grace_period() {
 fn a_target_outlives_its_transaction_and_stays_the_same_process() {
     let pool = Attacked::with_workers(2);
     let pid = pool.pid(0).to_string();
-    assert_eq!(pool.said("signal-later", &[("sid", "w0"), ("pid", &pid)]), "done");
+    assert_eq!(
+        pool.said("signal-later", &[("sid", "w0"), ("pid", &pid)]),
+        "done"
+    );
     pool.worker(0).ended();
     pool.assert_sound(&[1]);
 }
@@ -65,7 +71,14 @@ fn a_trap_after_a_signal_leaves_the_registry_as_it_was() {
     let pid = pool.pid(0).to_string();
     let before = pool.registry_file();
     let request = Request::Ensure { dry_run: false };
-    assert!(pool.attack("trap-after-signal", &[("sid", "w0"), ("pid", &pid)], request).is_err());
+    assert!(
+        pool.attack(
+            "trap-after-signal",
+            &[("sid", "w0"), ("pid", &pid)],
+            request
+        )
+        .is_err()
+    );
     assert_eq!(pool.registry_file(), before);
     pool.worker(0).ended();
     pool.assert_sound(&[1]);

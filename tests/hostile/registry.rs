@@ -40,7 +40,11 @@ fn a_kept_entry_keeps_what_identifies_it() {
     ] {
         let mut changed = pool.entry(0);
         changed[field] = value;
-        refused(&pool, &json!({"sessions": [changed, pool.entry(1)]}), &ENSURE);
+        refused(
+            &pool,
+            &json!({"sessions": [changed, pool.entry(1)]}),
+            &ENSURE,
+        );
     }
 }
 
@@ -66,7 +70,8 @@ fn an_entry_is_not_forged() {
 fn an_entry_is_registered_only_for_a_process_that_was_found() {
     let pool = Attacked::with_workers(2);
     let now = jiff::Timestamp::now().to_string();
-    let named = json!({"sid": "named", "pid": pool.pid(0), "sock": "", "version": "", "created_at": now});
+    let named =
+        json!({"sid": "named", "pid": pool.pid(0), "sock": "", "version": "", "created_at": now});
     let register = Request::Register(Register {
         sid: "named".into(),
         pid: pool.pid(0),
@@ -74,7 +79,11 @@ fn an_entry_is_registered_only_for_a_process_that_was_found() {
         version: String::new(),
     });
     // The guest never asked the host about the process.
-    refused(&pool, &json!({"sessions": [pool.entry(0), pool.entry(1), named]}), &register);
+    refused(
+        &pool,
+        &json!({"sessions": [pool.entry(0), pool.entry(1), named]}),
+        &register,
+    );
 }
 
 #[test]
@@ -96,7 +105,12 @@ fn a_dead_entry_goes_only_after_it_was_found_dead() {
     assert_eq!(pool.registry_file(), before);
 
     let (pid, created_at) = (pool.pid(0).to_string(), pool.created_at(0).to_owned());
-    let settings = [("with", &*rest), ("sid", "w0"), ("pid", &pid), ("created-at", &created_at)];
+    let settings = [
+        ("with", &*rest),
+        ("sid", "w0"),
+        ("pid", &pid),
+        ("created-at", &created_at),
+    ];
     assert_eq!(pool.said("replace", &settings), "done");
     pool.assert_sound(&[1]);
 }
@@ -107,7 +121,12 @@ fn a_claim_that_the_registry_does_not_make_frees_no_entry() {
     // The same sid with a dead pid: true of a process, but not of this entry.
     let rest = json!({"sessions": [pool.entry(1)]}).to_string();
     let created_at = pool.created_at(0).to_owned();
-    let settings = [("with", &*rest), ("sid", "w0"), ("pid", "2147483647"), ("created-at", &created_at)];
+    let settings = [
+        ("with", &*rest),
+        ("sid", "w0"),
+        ("pid", "2147483647"),
+        ("created-at", &created_at),
+    ];
     let said = pool.said("replace", &settings);
     assert!(said.starts_with("refused: "), "{said}");
     pool.assert_sound(&[0, 1]);
@@ -120,7 +139,10 @@ fn an_unreadable_registry_is_not_replaced() {
     std::fs::write(&path, "{\"sessions\": [").expect("a damaged registry");
     let said = pool.said("replace", &[("with", "{\"sessions\":[]}")]);
     assert!(said.starts_with("refused: "), "{said}");
-    assert_eq!(std::fs::read_to_string(path).expect("the registry"), "{\"sessions\": [");
+    assert_eq!(
+        std::fs::read_to_string(path).expect("the registry"),
+        "{\"sessions\": ["
+    );
 }
 
 #[test]
@@ -130,7 +152,10 @@ fn writing_takes_a_grant() {
     let same = pool.registry().to_string();
     let before = pool.registry_file();
     let said = pool.said("replace", &[("with", &same)]);
-    assert!(said.starts_with("denied: ") && said.contains("registry-write"), "{said}");
+    assert!(
+        said.starts_with("denied: ") && said.contains("registry-write"),
+        "{said}"
+    );
     assert_eq!(pool.registry_file(), before);
 }
 

@@ -8,6 +8,9 @@ use super::bindings::wasi::clocks::wall_clock::{Datetime, Host};
 impl Host for View<'_> {
     fn now(&mut self) -> wasmtime::Result<Datetime> {
         let now = self.0.now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Ok(Datetime { seconds: now.as_secs(), nanoseconds: now.subsec_nanos() })
+        Ok(Datetime {
+            seconds: now.as_secs(),
+            nanoseconds: now.subsec_nanos(),
+        })
     }
 }

@@ -23,21 +23,36 @@ impl RequestState {
     /// learned in the ledger.
     pub(super) fn inspect(&mut self, claims: &[Claim]) -> Vec<types::Finding> {
         let Some(open) = self.transaction.as_ref() else {
-            return claims.iter().map(|_| unknown("no transaction is open")).collect();
+            return claims
+                .iter()
+                .map(|_| unknown("no transaction is open"))
+                .collect();
         };
         let positions: Vec<_> = claims
             .iter()
             .enumerate()
             .map(|(hint, claim)| open.reading.position(claim, hint))
             .collect();
-        let registered = claims.iter().zip(&positions).filter(|(_, position)| position.is_some());
+        let registered = claims
+            .iter()
+            .zip(&positions)
+            .filter(|(_, position)| position.is_some());
         let (questions, last_signals): (Vec<_>, Vec<_>) = registered
             .map(|(claim, _)| {
                 let row = open.ledger.get(claim);
-                (Question { claim, record: row.map(|row| &row.record) }, row.and_then(|row| row.last_signal))
+                (
+                    Question {
+                        claim,
+                        record: row.map(|row| &row.record),
+                    },
+                    row.and_then(|row| row.last_signal),
+                )
             })
             .unzip();
-        let inspections = self.context.processes.inspect(&questions, self.context.strength);
+        let inspections = self
+            .context
+            .processes
+            .inspect(&questions, self.context.strength);
         let mut inspected = inspections.into_iter().zip(last_signals);
 
         let mut findings = Vec::with_capacity(claims.len());
@@ -89,8 +104,10 @@ impl RequestState {
 }
 
 fn named_by_operator(pid: u32, found: &Identified) -> Finding {
-    let since = jiff::Timestamp::try_from(found.started)
-        .map_or_else(|_| "an unknown time".into(), |at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
+    let since = jiff::Timestamp::try_from(found.started).map_or_else(
+        |_| "an unknown time".into(),
+        |at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+    );
     Finding {
         standing: Standing::Alive,
         evidence: format!("pid {pid} runs since {since}, named by the operator").into(),
@@ -106,7 +123,11 @@ fn not_identified(error: &IdentifyError) -> Finding {
         | IdentifyError::Thread { .. } => Standing::Gone,
         _ => Standing::Unknown,
     };
-    Finding { standing, evidence: crate::error::chain(error).into(), started: None }
+    Finding {
+        standing,
+        evidence: crate::error::chain(error).into(),
+        started: None,
+    }
 }
 
 impl From<types::Claim> for Claim {
@@ -148,5 +169,8 @@ fn to_wit(finding: Finding, last_signal: Option<types::SentSignal>) -> types::Fi
 
 fn instant(time: SystemTime) -> types::Instant {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    types::Instant { seconds: since.as_secs(), nanoseconds: since.subsec_nanos() }
+    types::Instant {
+        seconds: since.as_secs(),
+        nanoseconds: since.subsec_nanos(),
+    }
 }

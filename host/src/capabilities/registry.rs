@@ -21,7 +21,12 @@ impl Host for View<'_> {
 
 impl HostTransaction for View<'_> {
     fn read(&mut self, _: Resource<Transaction>) -> Result<Option<Vec<u8>>, HostError> {
-        Ok(self.0.open_transaction()?.reading.bytes().map(<[u8]>::to_vec))
+        Ok(self
+            .0
+            .open_transaction()?
+            .reading
+            .bytes()
+            .map(<[u8]>::to_vec))
     }
 
     fn replace(&mut self, _: Resource<Transaction>, bytes: Vec<u8>) -> Result<(), HostError> {
@@ -37,7 +42,9 @@ impl HostTransaction for View<'_> {
 
 fn begin(state: &mut RequestState) -> Result<(), HostError> {
     if state.transaction.is_some() {
-        return Err(HostError::misuse("this request already holds a transaction"));
+        return Err(HostError::misuse(
+            "this request already holds a transaction",
+        ));
     }
     let locked = state.context.lock(&state.cancel)?;
     let reading = state.context.reading(locked.read_registry()?);
@@ -57,13 +64,17 @@ fn replace(state: &mut RequestState, bytes: Vec<u8>) -> Result<(), HostError> {
         return Err(HostError::misuse("the transaction is over"));
     };
     if open.replaced {
-        return Err(HostError::misuse("the registry was already replaced in this transaction"));
+        return Err(HostError::misuse(
+            "the registry was already replaced in this transaction",
+        ));
     }
     let after = Reading::new(Some(bytes));
     let before = open.reading.clone();
     let change = check_replace(&before, &after, request, now, |index| {
         open.is_dead(index)
-            || before.claims().is_ok_and(|claims| signalled.contains(&claims[index]))
+            || before
+                .claims()
+                .is_ok_and(|claims| signalled.contains(&claims[index]))
     })?;
     if change.added.is_some() && open.registering.is_none() {
         return Err(refused("the process to register was not found running"));

@@ -64,7 +64,9 @@ fn open(state: &mut RequestState, sid: &str, pid: u32) -> Result<Target, HostErr
 fn prove(state: &mut RequestState, claim: &Claim, index: usize) -> Result<Arc<Process>, HostError> {
     let findings = state.inspect(std::slice::from_ref(claim));
     state.open_transaction()?.process(index).ok_or_else(|| {
-        let evidence = findings.first().and_then(|finding| finding.evidence.as_deref());
+        let evidence = findings
+            .first()
+            .and_then(|finding| finding.evidence.as_deref());
         let evidence = evidence.unwrap_or("there is no evidence");
         Refusal(format!("its process is not proven alive: {evidence}")).into()
     })
@@ -82,7 +84,10 @@ fn wait(
     }
     let begun = Instant::now();
     let ended =
-        state.context.processes.wait(processes, timeout.min(state.wait_left), &state.cancel);
+        state
+            .context
+            .processes
+            .wait(processes, timeout.min(state.wait_left), &state.cancel);
     state.wait_left = state.wait_left.saturating_sub(begun.elapsed());
     ended.map_err(|error| {
         HostError::Guest(match &error {
@@ -127,7 +132,10 @@ impl signals::HostTarget for View<'_> {
 /// Whether a process that gets this signal is on its way out, unless it chooses not to
 /// be. The others neither mark an entry as stopping nor let it go.
 fn asks_to_end(signal: Signal) -> bool {
-    matches!(signal, Signal::Hup | Signal::Int | Signal::Quit | Signal::Term | Signal::Kill)
+    matches!(
+        signal,
+        Signal::Hup | Signal::Int | Signal::Quit | Signal::Term | Signal::Kill
+    )
 }
 
 fn from_wit(signal: types::Signal) -> Signal {

@@ -56,7 +56,9 @@ impl RequestState {
 
     /// The transaction that a handle of the guest stands for.
     pub(super) fn open_transaction(&mut self) -> Result<&mut OpenTransaction, HostError> {
-        self.transaction.as_mut().ok_or_else(|| HostError::misuse("the transaction is over"))
+        self.transaction
+            .as_mut()
+            .ok_or_else(|| HostError::misuse("the transaction is over"))
     }
 
     pub(super) fn now(&self) -> SystemTime {

@@ -52,12 +52,16 @@ impl OpenTransaction {
 
     /// Whether the entry's process was found dead in this transaction.
     pub(super) fn is_dead(&self, index: usize) -> bool {
-        self.found[index].as_ref().is_some_and(|found| found.standing.is_dead())
+        self.found[index]
+            .as_ref()
+            .is_some_and(|found| found.standing.is_dead())
     }
 
     /// The entry's process, where it was proven alive in this transaction.
     pub(super) fn process(&self, index: usize) -> Option<Arc<Process>> {
-        self.found[index].as_ref().and_then(|found| found.process.clone())
+        self.found[index]
+            .as_ref()
+            .and_then(|found| found.process.clone())
     }
 
     /// Remembers in the ledger that a claim's process was signalled.
@@ -75,8 +79,10 @@ impl OpenTransaction {
         // Rows without an entry go.
         let dropped: HashSet<usize> = change.dropped.iter().copied().collect();
         let claims = self.reading.claims().unwrap_or_default().iter().enumerate();
-        let kept: HashSet<&Claim> =
-            claims.filter(|(index, _)| !dropped.contains(index)).map(|(_, claim)| claim).collect();
+        let kept: HashSet<&Claim> = claims
+            .filter(|(index, _)| !dropped.contains(index))
+            .map(|(_, claim)| claim)
+            .collect();
         self.ledger.retain(|claim| kept.contains(claim));
         if let (Some(claim), Some(record)) = (&change.added, self.registering.take()) {
             self.ledger.insert(claim.clone(), record);
@@ -92,7 +98,10 @@ impl OpenTransaction {
             return;
         }
         if let Err(error) = self.locked.write_ledger(&mut self.ledger).map(drop) {
-            tracing::warn!("the ledger was not written: {}", crate::error::chain(&error));
+            tracing::warn!(
+                "the ledger was not written: {}",
+                crate::error::chain(&error)
+            );
         }
     }
 }

@@ -124,8 +124,12 @@ impl Verb {
     /// The request that the verb means, where it is one.
     pub(crate) fn request(&self) -> Option<Request> {
         Some(match self {
-            Self::Ensure(arguments) => Request::Ensure { dry_run: arguments.dry_run },
-            Self::Status(arguments) => Request::Status { sid: arguments.sid.clone() },
+            Self::Ensure(arguments) => Request::Ensure {
+                dry_run: arguments.dry_run,
+            },
+            Self::Status(arguments) => Request::Status {
+                sid: arguments.sid.clone(),
+            },
             Self::Stop(arguments) => Request::Stop(Stop {
                 sid: arguments.sid.clone(),
                 grace: arguments.grace,
@@ -149,8 +153,9 @@ impl Verb {
 
 /// A time with its unit, such as `2s`, `300ms` or `1m 30s`.
 fn duration(text: &str) -> Result<Duration, String> {
-    let parsed: jiff::SignedDuration =
-        text.parse().map_err(|error| format!("{error}; write it like 2s or 300ms"))?;
+    let parsed: jiff::SignedDuration = text
+        .parse()
+        .map_err(|error| format!("{error}; write it like 2s or 300ms"))?;
     Duration::try_from(parsed).map_err(|_| "a time cannot be negative".into())
 }
 
@@ -188,7 +193,10 @@ mod tests {
 
     #[test]
     fn options_stand_before_or_after_the_verb() {
-        for arguments in [["--state-dir", "/p", "--json", "ensure"], ["ensure", "--json", "--state-dir", "/p"]] {
+        for arguments in [
+            ["--state-dir", "/p", "--json", "ensure"],
+            ["ensure", "--json", "--state-dir", "/p"],
+        ] {
             let parsed = parse(&arguments).unwrap();
             assert_eq!(parsed.options.state_dir, Some("/p".into()));
             assert!(parsed.options.json);
@@ -199,15 +207,24 @@ mod tests {
     fn stopping_everything_must_be_said() {
         assert!(parse(&["stop"]).is_err());
         assert!(parse(&["stop", "a", "--all"]).is_err());
-        let all = parse(&["stop", "--all", "--grace", "300ms"]).unwrap().verb.request();
-        let stop = Stop { grace: Duration::from_millis(300), ..Stop::default() };
+        let all = parse(&["stop", "--all", "--grace", "300ms"])
+            .unwrap()
+            .verb
+            .request();
+        let stop = Stop {
+            grace: Duration::from_millis(300),
+            ..Stop::default()
+        };
         assert_eq!(all, Some(Request::Stop(stop)));
     }
 
     #[test]
     fn times_have_a_unit_and_a_bound() {
         for wrong in ["2", "-1s", "x", "2h"] {
-            assert!(parse(&["stop", "a", &format!("--grace={wrong}")]).is_err(), "{wrong}");
+            assert!(
+                parse(&["stop", "a", &format!("--grace={wrong}")]).is_err(),
+                "{wrong}"
+            );
         }
     }
 }

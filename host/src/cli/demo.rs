@@ -45,7 +45,10 @@ pub(super) fn run() -> anyhow::Result<Exit> {
 async fn show(program: &Path, pool: &Path, workers: &mut [Worker]) -> anyhow::Result<()> {
     let mut command = tokio::process::Command::new(program);
     command.arg("mcp").arg("--state-dir").arg(pool);
-    println!("$ poolwarden mcp --state-dir {}    (an MCP client is connected to it)", pool.display());
+    println!(
+        "$ poolwarden mcp --state-dir {}    (an MCP client is connected to it)",
+        pool.display()
+    );
     let server = TokioChildProcess::new(command).context("cannot start the server")?;
     let client = ().serve(server).await.context("cannot connect to the server")?;
 
@@ -53,7 +56,10 @@ async fn show(program: &Path, pool: &Path, workers: &mut [Worker]) -> anyhow::Re
     expect(&status, "/sessions/1/status", "running")?;
 
     let victim = &mut workers[1];
-    println!("\nWorker \"index\", pid {}, is killed behind the pool's back.", victim.0.id());
+    println!(
+        "\nWorker \"index\", pid {}, is killed behind the pool's back.",
+        victim.0.id()
+    );
     victim.end()?;
 
     let ensured = call(&client, "pool_ensure", json!({})).await?;
@@ -65,7 +71,10 @@ async fn show(program: &Path, pool: &Path, workers: &mut [Worker]) -> anyhow::Re
     expect(&stopped, "/stopped/0", "watch")?;
 
     let left = call(&client, "pool_status", json!({})).await?;
-    ensure!(left["sessions"] == json!([]), "workers are left in the pool");
+    ensure!(
+        left["sessions"] == json!([]),
+        "workers are left in the pool"
+    );
     client.cancel().await.context("the server did not end")?;
 
     for worker in workers {
@@ -87,7 +96,10 @@ async fn call(
         .call_tool(CallToolRequestParams::new(tool).with_arguments(arguments))
         .await
         .with_context(|| format!("{tool} was not answered"))?;
-    let Some(answer) = result.structured_content.filter(|_| result.is_error != Some(true)) else {
+    let Some(answer) = result
+        .structured_content
+        .filter(|_| result.is_error != Some(true))
+    else {
         bail!("{tool} failed: {:?}", result.content);
     };
     println!("{answer:#}");
@@ -96,14 +108,20 @@ async fn call(
 
 fn expect(answer: &Value, pointer: &str, expected: &str) -> anyhow::Result<()> {
     let found = answer.pointer(pointer).and_then(Value::as_str);
-    ensure!(found == Some(expected), "expected {expected:?} at {pointer} of the answer, found {found:?}");
+    ensure!(
+        found == Some(expected),
+        "expected {expected:?} at {pointer} of the answer, found {found:?}"
+    );
     Ok(())
 }
 
 fn register(program: &Path, pool: &Path, sid: &str, worker: &Worker) -> anyhow::Result<()> {
     let pid = worker.0.id().to_string();
     let sock = pool.join(format!("{sid}.sock"));
-    println!("$ poolwarden register --sid {sid} --pid {pid} --sock {}", sock.display());
+    println!(
+        "$ poolwarden register --sid {sid} --pid {pid} --sock {}",
+        sock.display()
+    );
     let done = Command::new(program)
         .args(["register", "--sid", sid, "--pid", &pid, "--sock"])
         .arg(&sock)
@@ -112,7 +130,11 @@ fn register(program: &Path, pool: &Path, sid: &str, worker: &Worker) -> anyhow::
         .stdin(Stdio::null())
         .output()
         .context("cannot run this program")?;
-    ensure!(done.status.success(), "register failed: {}", String::from_utf8_lossy(&done.stderr));
+    ensure!(
+        done.status.success(),
+        "register failed: {}",
+        String::from_utf8_lossy(&done.stderr)
+    );
     println!("{}", String::from_utf8_lossy(&done.stdout));
     Ok(())
 }
@@ -133,7 +155,9 @@ impl Worker {
         let mut worker = Self(child);
         let stdout = worker.0.stdout.take().context("the worker has no output")?;
         let mut ready = String::new();
-        BufReader::new(stdout).read_line(&mut ready).context("the worker says nothing")?;
+        BufReader::new(stdout)
+            .read_line(&mut ready)
+            .context("the worker says nothing")?;
         ensure!(ready == "ready\n", "the worker did not start");
         Ok(worker)
     }

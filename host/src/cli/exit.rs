@@ -43,7 +43,9 @@ pub(super) fn of_answer(request: &Request, answer: &Value) -> Exit {
     match request {
         Request::Status { sid: Some(_) } => {
             let standings = answer["sessions"].as_array().into_iter().flatten();
-            let mut standings = standings.filter_map(|session| session["status"].as_str()).peekable();
+            let mut standings = standings
+                .filter_map(|session| session["status"].as_str())
+                .peekable();
             if standings.peek().is_none() {
                 Exit::NotRunning
             } else if standings.all(|status| matches!(status, "running" | "stopping")) {
@@ -52,7 +54,11 @@ pub(super) fn of_answer(request: &Request, answer: &Value) -> Exit {
                 Exit::Undecidable
             }
         }
-        Request::Stop(_) if answer["errors"].as_array().is_some_and(|errors| !errors.is_empty()) => {
+        Request::Stop(_)
+            if answer["errors"]
+                .as_array()
+                .is_some_and(|errors| !errors.is_empty()) =>
+        {
             Exit::Failed
         }
         _ => Exit::Ok,
@@ -67,17 +73,23 @@ mod tests {
 
     #[test]
     fn status_of_one_session_tells_its_standing() {
-        let status = Request::Status { sid: Some("a".into()) };
-        let answer = |statuses: &[&str]| {
-            json!({"sessions": statuses.iter().map(|s| json!({"status": s})).collect::<Vec<_>>()})
+        let status = Request::Status {
+            sid: Some("a".into()),
         };
+        let answer = |statuses: &[&str]| json!({"sessions": statuses.iter().map(|s| json!({"status": s})).collect::<Vec<_>>()});
         assert_eq!(of_answer(&status, &answer(&[])), Exit::NotRunning);
         assert_eq!(of_answer(&status, &answer(&["running"])), Exit::Ok);
         assert_eq!(of_answer(&status, &answer(&["stopping"])), Exit::Ok);
         for status_text in ["unproven", "foreign", "unknown"] {
-            assert_eq!(of_answer(&status, &answer(&[status_text])), Exit::Undecidable);
+            assert_eq!(
+                of_answer(&status, &answer(&[status_text])),
+                Exit::Undecidable
+            );
         }
-        assert_eq!(of_answer(&Request::Status { sid: None }, &answer(&[])), Exit::Ok);
+        assert_eq!(
+            of_answer(&Request::Status { sid: None }, &answer(&[])),
+            Exit::Ok
+        );
     }
 
     #[test]

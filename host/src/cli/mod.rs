@@ -30,10 +30,12 @@ pub(crate) fn run(arguments: Arguments) -> Exit {
         Verb::Demo => demo::run(),
         Verb::DemoWorker { sock } => worker::run(&sock),
         Verb::Ensure(_) | Verb::Status(_) | Verb::Stop(_) | Verb::Register(_) | Verb::Forget(_) => {
-            verb.request().context("the verb makes no request").and_then(|request| {
-                let json = options.json || !std::io::stdout().is_terminal();
-                ask(&open(&options)?, request, json)
-            })
+            verb.request()
+                .context("the verb makes no request")
+                .and_then(|request| {
+                    let json = options.json || !std::io::stdout().is_terminal();
+                    ask(&open(&options)?, request, json)
+                })
         }
     };
     done.unwrap_or_else(|error| {
@@ -68,18 +70,26 @@ fn open(options: &Options) -> anyhow::Result<Pool> {
     if let Some(wait) = options.lock_wait {
         limits.lock_wait = wait;
     }
-    Ok(PoolBuilder::new(directory).limits(limits).build(Policy::shipped()?))
+    Ok(PoolBuilder::new(directory)
+        .limits(limits)
+        .build(Policy::shipped()?))
 }
 
 /// `$XDG_STATE_HOME/poolwarden`, by default `~/.local/state/poolwarden` (XDG Base
 /// Directory Specification 0.8: a relative path there is to be ignored).
 fn default_directory() -> anyhow::Result<PathBuf> {
-    let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let absolute = |name| {
+        std::env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
     if let Some(state) = absolute("XDG_STATE_HOME") {
         return Ok(state.join("poolwarden"));
     }
     let Some(home) = absolute("HOME") else {
-        bail!("no pool directory: neither --state-dir nor POOLWARDEN_STATE_DIR is given, and HOME is not set");
+        bail!(
+            "no pool directory: neither --state-dir nor POOLWARDEN_STATE_DIR is given, and HOME is not set"
+        );
     };
     Ok(home.join(".local/state/poolwarden"))
 }
@@ -88,7 +98,10 @@ fn default_directory() -> anyhow::Result<PathBuf> {
 /// 1024 is there for select(2), which nothing here uses (getrlimit(2)).
 fn raise_descriptor_limit() {
     let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
     if let Err(error) = setrlimit(Resource::Nofile, raised) {
         tracing::debug!("the limit of open files stays as it is: {error}");
     }

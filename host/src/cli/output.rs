@@ -12,7 +12,11 @@ use crate::hint::hint;
 /// # Errors
 /// When standard output cannot be written; a reader that went away is none.
 pub(super) fn print(request: &Request, answer: &Answer, json: bool) -> io::Result<()> {
-    let text = if json { format!("{}\n", answer.text()) } else { table::render(request, &answer.value()) };
+    let text = if json {
+        format!("{}\n", answer.text())
+    } else {
+        table::render(request, &answer.value())
+    };
     match io::stdout().lock().write_all(text.as_bytes()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         written => written,
@@ -56,7 +60,10 @@ mod tests {
 
     #[test]
     fn a_terminal_is_not_attacked() {
-        assert_eq!(line("a\x1b[2J\n\u{202E}b\u{200B}"), "a\\u{1b}[2J\\u{a}\\u{202e}b\\u{200b}");
+        assert_eq!(
+            line("a\x1b[2J\n\u{202E}b\u{200B}"),
+            "a\\u{1b}[2J\\u{a}\\u{202e}b\\u{200b}"
+        );
         assert_eq!(line("grün 作業"), "grün 作業");
     }
 }

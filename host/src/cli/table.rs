@@ -17,10 +17,18 @@ const SESSIONS: Columns = &[
     ("SOCKET", "sock"),
     ("EVIDENCE", "evidence"),
 ];
-const STANDINGS: Columns =
-    &[("SID", "sid"), ("PID", "pid"), ("STANDING", "standing"), ("EVIDENCE", "evidence")];
-const OUTCOMES: Columns =
-    &[("SID", "sid"), ("PID", "pid"), ("OUTCOME", "outcome"), ("EVIDENCE", "evidence")];
+const STANDINGS: Columns = &[
+    ("SID", "sid"),
+    ("PID", "pid"),
+    ("STANDING", "standing"),
+    ("EVIDENCE", "evidence"),
+];
+const OUTCOMES: Columns = &[
+    ("SID", "sid"),
+    ("PID", "pid"),
+    ("OUTCOME", "outcome"),
+    ("EVIDENCE", "evidence"),
+];
 
 /// The answer in words and tables. An empty one says that it is empty.
 pub(super) fn render(request: &Request, answer: &Value) -> String {
@@ -31,7 +39,11 @@ pub(super) fn render(request: &Request, answer: &Value) -> String {
             if text.is_empty() {
                 text.push_str("no workers\n");
             }
-            let heading = if request.is_dry_run() { "would be removed:" } else { "removed:" };
+            let heading = if request.is_dry_run() {
+                "would be removed:"
+            } else {
+                "removed:"
+            };
             section(&mut text, Some(heading), STANDINGS, &answer["removed"]);
         }
         Request::Stop(_) => {
@@ -52,7 +64,12 @@ pub(super) fn render(request: &Request, answer: &Value) -> String {
             }
         }
         Request::Forget { .. } => {
-            section(&mut text, Some("forgotten:"), STANDINGS, &answer["forgotten"]);
+            section(
+                &mut text,
+                Some("forgotten:"),
+                STANDINGS,
+                &answer["forgotten"],
+            );
         }
     }
     text
@@ -76,7 +93,11 @@ fn section(text: &mut String, heading: Option<&str>, columns: Columns, rows: &Va
         }
         let cells = std::iter::once((*title).to_owned()).chain(cells);
         let cells: Vec<_> = cells.collect();
-        let width = cells.iter().map(|cell| cell.chars().count()).max().unwrap_or(0);
+        let width = cells
+            .iter()
+            .map(|cell| cell.chars().count())
+            .max()
+            .unwrap_or(0);
         for (line, cell) in lines.iter_mut().zip(cells) {
             line.push_str(&format!("{cell:width$}  "));
         }
@@ -117,6 +138,9 @@ mod tests {
     #[test]
     fn an_empty_pool_says_so() {
         let answer = json!({"sessions": [], "removed": []});
-        assert_eq!(render(&Request::Ensure { dry_run: false }, &answer), "no workers\n");
+        assert_eq!(
+            render(&Request::Ensure { dry_run: false }, &answer),
+            "no workers\n"
+        );
     }
 }

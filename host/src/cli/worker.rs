@@ -15,11 +15,14 @@ use super::Exit;
 /// # Errors
 /// When it cannot listen.
 pub(super) fn run(sock: &Path) -> anyhow::Result<Exit> {
-    nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).context("cannot tie the worker to its parent")?;
+    nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)
+        .context("cannot tie the worker to its parent")?;
     let listener =
         UnixListener::bind(sock).with_context(|| format!("cannot listen on {}", sock.display()))?;
     let mut stdout = std::io::stdout();
-    writeln!(stdout, "ready").and_then(|()| stdout.flush()).context("nobody waits for the worker")?;
+    writeln!(stdout, "ready")
+        .and_then(|()| stdout.flush())
+        .context("nobody waits for the worker")?;
     for connection in listener.incoming() {
         // It has nothing to say: that somebody answers is all that the pool looks for.
         drop(connection.context("cannot accept")?);

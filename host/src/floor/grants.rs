@@ -24,7 +24,10 @@ impl Grants {
 
     /// What the shipped policy needs: to write the registry, TERM and KILL.
     pub fn shipped() -> Self {
-        Self::none().with_registry_write().with_signal(Signal::Term).with_signal(Signal::Kill)
+        Self::none()
+            .with_registry_write()
+            .with_signal(Signal::Term)
+            .with_signal(Signal::Kill)
     }
 
     /// Adds the grant to replace the registry.
@@ -45,7 +48,11 @@ impl Grants {
     /// # Errors
     /// Without the grant `registry-write`.
     pub(crate) fn check_registry_write(&self) -> Result<(), Denied> {
-        if self.registry_write { Ok(()) } else { Err(Denied("registry-write".into())) }
+        if self.registry_write {
+            Ok(())
+        } else {
+            Err(Denied("registry-write".into()))
+        }
     }
 
     /// # Errors
@@ -75,9 +82,24 @@ mod tests {
 
     #[test]
     fn cont_rides_on_term_alone() {
-        assert!(Grants::none().with_signal(Signal::Term).check_signal(Signal::Cont).is_ok());
-        assert!(Grants::none().with_signal(Signal::Kill).check_signal(Signal::Cont).is_err());
-        assert!(Grants::none().with_signal(Signal::Cont).check_signal(Signal::Term).is_err());
+        assert!(
+            Grants::none()
+                .with_signal(Signal::Term)
+                .check_signal(Signal::Cont)
+                .is_ok()
+        );
+        assert!(
+            Grants::none()
+                .with_signal(Signal::Kill)
+                .check_signal(Signal::Cont)
+                .is_err()
+        );
+        assert!(
+            Grants::none()
+                .with_signal(Signal::Cont)
+                .check_signal(Signal::Term)
+                .is_err()
+        );
     }
 
     #[test]

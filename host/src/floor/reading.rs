@@ -42,7 +42,11 @@ impl Reading {
     /// Reads a registry; no file is an empty one.
     pub(crate) fn new(bytes: Option<Vec<u8>>) -> Self {
         let claims = bytes.as_deref().map_or_else(|| Ok(Vec::new()), parse);
-        Self { bytes, claims, by_sid: OnceLock::new() }
+        Self {
+            bytes,
+            claims,
+            by_sid: OnceLock::new(),
+        }
     }
 
     /// The bytes on disk, where there is a file.
@@ -80,7 +84,10 @@ impl Reading {
         if claims.get(hint) == Some(claim) {
             return Some(hint);
         }
-        self.with_sid(&claim.sid).iter().copied().find(|&index| claims[index] == *claim)
+        self.with_sid(&claim.sid)
+            .iter()
+            .copied()
+            .find(|&index| claims[index] == *claim)
     }
 }
 
@@ -107,7 +114,9 @@ mod tests {
     }
 
     fn reading(entries: &[String]) -> Reading {
-        Reading::new(Some(format!(r#"{{"sessions":[{}]}}"#, entries.join(",")).into_bytes()))
+        Reading::new(Some(
+            format!(r#"{{"sessions":[{}]}}"#, entries.join(",")).into_bytes(),
+        ))
     }
 
     #[test]
@@ -122,7 +131,10 @@ mod tests {
         for hint in [0, 1, 2, 9] {
             assert_eq!(reading.position(&claims[2], hint), Some(2));
         }
-        let other = Claim { pid: 5, ..claims[2].clone() };
+        let other = Claim {
+            pid: 5,
+            ..claims[2].clone()
+        };
         assert_eq!(reading.position(&other, 2), None);
         assert_eq!(reading.with_sid("a"), [0, 2]);
         assert!(reading.with_sid("c").is_empty());

@@ -37,7 +37,9 @@ pub(crate) fn check_replace(
     may_drop: impl Fn(usize) -> bool,
 ) -> Result<Change, Refusal> {
     let old = before.claims().map_err(|error| {
-        Refusal(format!("the registry on disk cannot be read, so nothing may replace it: {error}"))
+        Refusal(format!(
+            "the registry on disk cannot be read, so nothing may replace it: {error}"
+        ))
     })?;
     let new = after
         .claims()
@@ -80,7 +82,10 @@ pub(crate) fn check_replace(
 /// Whether the request itself says that this entry goes, whatever its process does.
 fn request_drops(request: &Request, claim: &Claim) -> bool {
     match request {
-        Request::Forget { sid, even_if_alive: true } => *sid == claim.sid,
+        Request::Forget {
+            sid,
+            even_if_alive: true,
+        } => *sid == claim.sid,
         Request::Stop(Stop { sid, .. }) => {
             is_impossible(claim.pid) && sid.as_ref().is_none_or(|sid| *sid == claim.sid)
         }
@@ -95,7 +100,9 @@ fn request_adds(request: &Request, claim: &Claim, now: SystemTime) -> bool {
     };
     let dated_now = claim.created_at.parse::<jiff::Timestamp>().is_ok_and(|at| {
         let at = SystemTime::from(at);
-        let distance = now.duration_since(at).unwrap_or_else(|early| early.duration());
+        let distance = now
+            .duration_since(at)
+            .unwrap_or_else(|early| early.duration());
         distance <= CREATION_SLACK
     });
     *sid == claim.sid && *pid == claim.pid && *sock == claim.sock && dated_now
@@ -127,7 +134,11 @@ mod tests {
                 serde_json::json!({"sid": sid, "pid": pid, "sock": sock, "version": "", "created_at": created_at})
             })
             .collect();
-        Reading::new(Some(serde_json::json!({ "sessions": entries }).to_string().into_bytes()))
+        Reading::new(Some(
+            serde_json::json!({ "sessions": entries })
+                .to_string()
+                .into_bytes(),
+        ))
     }
 
     fn now() -> SystemTime {
@@ -140,7 +151,9 @@ mod tests {
         request: &Request,
         dead: &[usize],
     ) -> Result<Change, Refusal> {
-        check_replace(&reading(old), &reading(new), request, now(), |index| dead.contains(&index))
+        check_replace(&reading(old), &reading(new), request, now(), |index| {
+            dead.contains(&index)
+        })
     }
 
     const ENSURE: Request = Request::Ensure { dry_run: false };
@@ -150,7 +163,13 @@ mod tests {
         let (a, b) = (claim("a", 10), claim("b", 11));
         let old = [a.clone(), b.clone()];
         let change = check(&old, std::slice::from_ref(&b), &ENSURE, &[0]).unwrap();
-        assert_eq!(change, Change { dropped: vec![0], added: None });
+        assert_eq!(
+            change,
+            Change {
+                dropped: vec![0],
+                added: None
+            }
+        );
         let refusal = check(&old, &[b], &ENSURE, &[1]).unwrap_err();
         assert!(refusal.0.contains("\"a\" (pid 10)"), "{refusal}");
         assert!(check(&old, &[a], &ENSURE, &[]).is_err());
@@ -162,12 +181,27 @@ mod tests {
         let old = [a.clone(), b.clone()];
         assert!(check(&old, &[b.clone(), a.clone()], &ENSURE, &[]).is_ok());
         for forged in [
-            Claim { pid: 12, ..a.clone() },
-            Claim { sid: "c".into(), ..a.clone() },
-            Claim { sock: "/run/other".into(), ..a.clone() },
-            Claim { created_at: "2026-01-01T00:00:01Z".into(), ..a.clone() },
+            Claim {
+                pid: 12,
+                ..a.clone()
+            },
+            Claim {
+                sid: "c".into(),
+                ..a.clone()
+            },
+            Claim {
+                sock: "/run/other".into(),
+                ..a.clone()
+            },
+            Claim {
+                created_at: "2026-01-01T00:00:01Z".into(),
+                ..a.clone()
+            },
         ] {
-            assert!(check(&old, &[forged.clone(), b.clone()], &ENSURE, &[]).is_err(), "{forged:?}");
+            assert!(
+                check(&old, &[forged.clone(), b.clone()], &ENSURE, &[]).is_err(),
+                "{forged:?}"
+            );
             // Not even in the place of a dead one.
             assert!(check(&old, &[forged.clone(), b.clone()], &ENSURE, &[0]).is_err());
         }
@@ -176,7 +210,15 @@ mod tests {
     #[test]
     fn an_entry_that_stands_twice_may_not_lose_one() {
         let a = claim("a", 10);
-        assert!(check(&[a.clone(), a.clone()], std::slice::from_ref(&a), &ENSURE, &[]).is_err());
+        assert!(
+            check(
+                &[a.clone(), a.clone()],
+                std::slice::from_ref(&a),
+                &ENSURE,
+                &[]
+            )
+            .is_err()
+        );
         assert!(check(&[a.clone()], &[a.clone(), a], &ENSURE, &[]).is_err());
     }
 
@@ -190,18 +232,35 @@ mod tests {
             version: String::new(),
         });
         assert_eq!(
-            check(&[], std::slice::from_ref(&a), &request, &[]).unwrap().added,
+            check(&[], std::slice::from_ref(&a), &request, &[])
+                .unwrap()
+                .added,
             Some(a.clone())
         );
         assert!(check(&[], std::slice::from_ref(&a), &ENSURE, &[]).is_err());
         assert!(check(&[], &[a.clone(), a.clone()], &request, &[]).is_err());
         for forged in [
-            Claim { pid: 11, ..a.clone() },
-            Claim { created_at: "2025-01-01T00:00:00Z".into(), ..a.clone() },
-            Claim { created_at: "2027-01-01T00:00:00Z".into(), ..a.clone() },
-            Claim { created_at: "soon".into(), ..a.clone() },
+            Claim {
+                pid: 11,
+                ..a.clone()
+            },
+            Claim {
+                created_at: "2025-01-01T00:00:00Z".into(),
+                ..a.clone()
+            },
+            Claim {
+                created_at: "2027-01-01T00:00:00Z".into(),
+                ..a.clone()
+            },
+            Claim {
+                created_at: "soon".into(),
+                ..a.clone()
+            },
         ] {
-            assert!(check(&[], &[forged.clone()], &request, &[]).is_err(), "{forged:?}");
+            assert!(
+                check(&[], &[forged.clone()], &request, &[]).is_err(),
+                "{forged:?}"
+            );
         }
     }
 
@@ -209,8 +268,10 @@ mod tests {
     fn forget_drops_the_living_only_when_it_says_so() {
         let (a, b) = (claim("a", 10), claim("b", 11));
         let old = [a.clone(), b.clone()];
-        let forget =
-            |even_if_alive| Request::Forget { sid: "a".into(), even_if_alive };
+        let forget = |even_if_alive| Request::Forget {
+            sid: "a".into(),
+            even_if_alive,
+        };
         assert!(check(&old, std::slice::from_ref(&b), &forget(true), &[]).is_ok());
         assert!(check(&old, std::slice::from_ref(&b), &forget(false), &[]).is_err());
         assert!(check(&old, std::slice::from_ref(&a), &forget(true), &[]).is_err());
@@ -221,7 +282,10 @@ mod tests {
         let (zero, huge) = (claim("zero", 0), claim("huge", u32::MAX));
         let old = [zero.clone(), huge.clone()];
         let stop = |sid: Option<&str>| {
-            Request::Stop(Stop { sid: sid.map(Into::into), ..Stop::default() })
+            Request::Stop(Stop {
+                sid: sid.map(Into::into),
+                ..Stop::default()
+            })
         };
         assert!(check(&old, &[], &stop(None), &[]).is_ok());
         assert!(check(&old, &[huge], &stop(Some("zero")), &[]).is_ok());

@@ -36,26 +36,48 @@ mod tests {
                 format!(r#"{{"sid":"{sid}","pid":{pid},"sock":"","version":"","created_at":""}}"#)
             })
             .collect();
-        Reading::new(Some(format!(r#"{{"sessions":[{}]}}"#, entries.join(",")).into_bytes()))
+        Reading::new(Some(
+            format!(r#"{{"sessions":[{}]}}"#, entries.join(",")).into_bytes(),
+        ))
     }
 
     #[test]
     fn only_a_registered_pair_is_a_target() {
         let reading = reading(&[("a", 10), ("b", 11)]);
         assert_eq!(find_target(&reading, "b", 11), Ok(1));
-        assert!(find_target(&reading, "c", 10).unwrap_err().0.contains("no entry"));
-        assert!(find_target(&reading, "a", 11).unwrap_err().0.contains("pid 10, not pid 11"));
+        assert!(
+            find_target(&reading, "c", 10)
+                .unwrap_err()
+                .0
+                .contains("no entry")
+        );
+        assert!(
+            find_target(&reading, "a", 11)
+                .unwrap_err()
+                .0
+                .contains("pid 10, not pid 11")
+        );
     }
 
     #[test]
     fn a_sid_that_stands_twice_is_no_target() {
         let reading = reading(&[("a", 10), ("a", 11)]);
-        assert!(find_target(&reading, "a", 10).unwrap_err().0.contains("2 entries"));
+        assert!(
+            find_target(&reading, "a", 10)
+                .unwrap_err()
+                .0
+                .contains("2 entries")
+        );
     }
 
     #[test]
     fn an_unreadable_registry_has_no_targets() {
         let reading = Reading::new(Some(b"{".to_vec()));
-        assert!(find_target(&reading, "a", 10).unwrap_err().0.contains("cannot be read"));
+        assert!(
+            find_target(&reading, "a", 10)
+                .unwrap_err()
+                .0
+                .contains("cannot be read")
+        );
     }
 }

@@ -34,7 +34,11 @@ pub(crate) fn serve(pool: Pool, tool_prefix: &str) -> anyhow::Result<()> {
         let (input, output) = rmcp::transport::stdio_pipes();
         let transport = FirstRequest::new(input, Outgoing::new(output), server.closing());
         match server.serve(transport).await {
-            Ok(running) => running.waiting().await.map(drop).context("the server broke off"),
+            Ok(running) => running
+                .waiting()
+                .await
+                .map(drop)
+                .context("the server broke off"),
             // A client that leaves before it has said anything.
             Err(ServerInitializeError::ConnectionClosed(_)) => Ok(()),
             Err(error) => Err(error).context("the client did not open the session"),

@@ -42,7 +42,11 @@ impl Outgoing {
         tokio::spawn(async move {
             let mut lines = BufReader::new(ours);
             let mut line = Vec::new();
-            while lines.read_until(b'\n', &mut line).await.is_ok_and(|read| read > 0) {
+            while lines
+                .read_until(b'\n', &mut line)
+                .await
+                .is_ok_and(|read| read > 0)
+            {
                 if outgoing.write(&line).await.is_err() {
                     break;
                 }
@@ -86,15 +90,26 @@ fn encode(message: &TxJsonRpcMessage<RoleServer>) -> serde_json::Result<Vec<u8>>
     }) = message
         && let Some(answer) = answer(result)
     {
-        let result = Structured { result, content: serde_json::from_str(answer)? };
-        return serde_json::to_vec(&Answered { jsonrpc: "2.0", id, result });
+        let result = Structured {
+            result,
+            content: serde_json::from_str(answer)?,
+        };
+        return serde_json::to_vec(&Answered {
+            jsonrpc: "2.0",
+            id,
+            result,
+        });
     }
     serde_json::to_vec(message)
 }
 
 /// The answer's text, where the result is an answer and not an error.
 fn answer(result: &CallToolResult) -> Option<&str> {
-    match (result.is_error, &result.structured_content, result.content.as_slice()) {
+    match (
+        result.is_error,
+        &result.structured_content,
+        result.content.as_slice(),
+    ) {
         (Some(false), None, [only]) => only.as_text().map(|text| text.text.as_str()),
         _ => None,
     }

@@ -28,8 +28,14 @@ pub(super) struct Server {
 
 impl Server {
     pub(super) fn new(pool: Arc<Pool>, prefix: &str) -> Self {
-        let tools = PoolTool::ALL.map(|tool| (tool, tool.definition(prefix))).into();
-        Self { pool, tools, closing: watch::Sender::new(false) }
+        let tools = PoolTool::ALL
+            .map(|tool| (tool, tool.definition(prefix)))
+            .into();
+        Self {
+            pool,
+            tools,
+            closing: watch::Sender::new(false),
+        }
     }
 
     /// To be set when the input has ended.
@@ -45,7 +51,9 @@ impl Server {
         context: &RequestContext<RoleServer>,
     ) -> Result<Answer, Error> {
         let cancel = Cancel::new().map_err(|error| {
-            Error::System(format!("cannot start a request: {error}; close some files and try again"))
+            Error::System(format!(
+                "cannot start a request: {error}; close some files and try again"
+            ))
         })?;
         let _withdraw = WithdrawOnDrop(cancel.clone());
         let pool = self.pool.clone();
@@ -63,7 +71,9 @@ impl Server {
             () = over => { cancel.cancel(); work.await }
         };
         done.unwrap_or_else(|panic| {
-            Err(Error::System(format!("the request broke off: {panic}; please report this")))
+            Err(Error::System(format!(
+                "the request broke off: {panic}; please report this"
+            )))
         })
     }
 }
@@ -100,9 +110,17 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let Some((tool, _)) = self.tools.iter().find(|(_, tool)| tool.name == call.name) else {
-            let known: Vec<_> = self.tools.iter().map(|(_, tool)| tool.name.as_ref()).collect();
+            let known: Vec<_> = self
+                .tools
+                .iter()
+                .map(|(_, tool)| tool.name.as_ref())
+                .collect();
             return Err(ErrorData::invalid_params(
-                format!("unknown tool {:?}; the tools are {}", call.name, known.join(", ")),
+                format!(
+                    "unknown tool {:?}; the tools are {}",
+                    call.name,
+                    known.join(", ")
+                ),
                 None,
             ));
         };
@@ -118,7 +136,10 @@ impl ServerHandler for Server {
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
-        self.tools.iter().find(|(_, tool)| tool.name == name).map(|(_, tool)| tool.clone())
+        self.tools
+            .iter()
+            .find(|(_, tool)| tool.name == name)
+            .map(|(_, tool)| tool.clone())
     }
 }
 

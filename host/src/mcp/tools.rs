@@ -54,7 +54,10 @@ impl PoolTool {
                  dead, and lists the rest. Starts nothing and signals nobody. Calling it again \
                  changes nothing.",
                 // It removes entries, but only of processes that are gone.
-                ToolAnnotations::new().read_only(false).destructive(false).idempotent(true),
+                ToolAnnotations::new()
+                    .read_only(false)
+                    .destructive(false)
+                    .idempotent(true),
             ),
             Self::Status => define::<StatusArguments, StatusAnswer>(
                 name,
@@ -62,7 +65,10 @@ impl PoolTool {
                 "Lists the registered workers with what is proven about each: running, \
                  stopping, unproven, foreign or unknown. Entries of dead workers are collected \
                  on the way. With a sid, only that session; an unknown one gives an empty list.",
-                ToolAnnotations::new().read_only(false).destructive(false).idempotent(true),
+                ToolAnnotations::new()
+                    .read_only(false)
+                    .destructive(false)
+                    .idempotent(true),
             ),
             Self::Stop => define::<StopArguments, StopAnswer>(
                 name,
@@ -71,7 +77,10 @@ impl PoolTool {
                  SIGTERM, waits up to grace_ms for the exit, and with force kills what is left. \
                  Only processes proven to be the registered worker are signalled; the others are \
                  reported in errors and kept.",
-                ToolAnnotations::new().read_only(false).destructive(true).idempotent(true),
+                ToolAnnotations::new()
+                    .read_only(false)
+                    .destructive(true)
+                    .idempotent(true),
             ),
         }
     }
@@ -92,7 +101,12 @@ impl PoolTool {
                 Request::Status { sid }
             }
             Self::Stop => {
-                let StopArguments { sid, grace_ms, force, dry_run } = self.arguments(arguments)?;
+                let StopArguments {
+                    sid,
+                    grace_ms,
+                    force,
+                    dry_run,
+                } = self.arguments(arguments)?;
                 let grace = grace_ms.map_or(Stop::GRACE, Duration::from_millis);
                 if grace > Stop::MAX_GRACE {
                     return Err(format!(
@@ -102,7 +116,12 @@ impl PoolTool {
                         Stop::MAX_GRACE.as_millis()
                     ));
                 }
-                Request::Stop(Stop { sid, grace, force, dry_run })
+                Request::Stop(Stop {
+                    sid,
+                    grace,
+                    force,
+                    dry_run,
+                })
             }
         })
     }
@@ -117,7 +136,12 @@ impl PoolTool {
     }
 }
 
-fn define<A, R>(name: String, title: &str, description: &'static str, hints: ToolAnnotations) -> Tool
+fn define<A, R>(
+    name: String,
+    title: &str,
+    description: &'static str,
+    hints: ToolAnnotations,
+) -> Tool
 where
     A: JsonSchema + 'static,
     R: JsonSchema + 'static,
@@ -146,7 +170,10 @@ mod tests {
     fn a_stop_without_arguments_stops_all_with_the_default_grace() {
         assert_eq!(
             request(PoolTool::Stop, Value::Null),
-            Ok(Request::Stop(Stop { sid: None, ..Stop::default() }))
+            Ok(Request::Stop(Stop {
+                sid: None,
+                ..Stop::default()
+            }))
         );
     }
 
@@ -154,7 +181,11 @@ mod tests {
     fn misspelt_arguments_never_widen_a_stop() {
         let error = request(PoolTool::Stop, json!({"session": "a"})).unwrap_err();
         assert!(error.contains("unknown field `session`"), "{error}");
-        for wrong in [json!({"sid": 1}), json!({"grace_ms": -1}), json!({"grace_ms": 4_000_000})] {
+        for wrong in [
+            json!({"sid": 1}),
+            json!({"grace_ms": -1}),
+            json!({"grace_ms": 4_000_000}),
+        ] {
             assert!(request(PoolTool::Stop, wrong.clone()).is_err(), "{wrong}");
         }
     }

@@ -5,9 +5,9 @@ use std::task::{Context, Poll};
 
 use rmcp::RoleServer;
 use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
+use rmcp::transport::StdioReader;
 use rmcp::transport::Transport;
 use rmcp::transport::async_rw::AsyncRwTransport;
-use rmcp::transport::StdioReader;
 use tokio::io::{AsyncRead, DuplexStream, ReadBuf};
 use tokio::sync::watch;
 
@@ -33,7 +33,11 @@ impl FirstRequest {
     ) -> Self {
         let input = Watched { input, closing };
         let inner = AsyncRwTransport::new_server(input, outgoing.stream());
-        Self { inner, outgoing, begun: false }
+        Self {
+            inner,
+            outgoing,
+            begun: false,
+        }
     }
 }
 

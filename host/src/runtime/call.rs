@@ -37,7 +37,11 @@ pub(crate) fn call(policy: &Policy, state: RequestState) -> Result<Answer, Error
         Failure::Rejected(text) => Error::Rejected(text),
     })?;
     if text.len() > limit {
-        return Err(Fault::AnswerTooLarge { size: text.len(), limit }.into());
+        return Err(Fault::AnswerTooLarge {
+            size: text.len(),
+            limit,
+        }
+        .into());
     }
     Ok(Answer::check(text).map_err(|error| Fault::NotJson(error.to_string()))?)
 }
@@ -85,7 +89,12 @@ fn ask(
     match request {
         Request::Ensure { dry_run } => pool.call_ensure(store, *dry_run),
         Request::Status { sid } => pool.call_status(store, sid.as_deref()),
-        Request::Stop(Stop { sid, grace, force, dry_run }) => {
+        Request::Stop(Stop {
+            sid,
+            grace,
+            force,
+            dry_run,
+        }) => {
             let options = StopOptions {
                 sid: sid.clone(),
                 grace: u64::try_from(grace.as_millis()).unwrap_or(u64::MAX),
@@ -94,7 +103,12 @@ fn ask(
             };
             pool.call_stop(store, &options)
         }
-        Request::Register(Register { sid, pid, sock, version }) => {
+        Request::Register(Register {
+            sid,
+            pid,
+            sock,
+            version,
+        }) => {
             let entry = NewEntry {
                 sid: sid.clone(),
                 pid: *pid,

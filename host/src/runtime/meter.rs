@@ -19,7 +19,11 @@ pub(crate) struct CpuMeter {
 impl CpuMeter {
     /// Starts to count, on the thread that will run the guest.
     pub(crate) fn start(limit: Duration) -> Self {
-        Self { begun: thread_time(), not_charged: Duration::ZERO, limit }
+        Self {
+            begun: thread_time(),
+            not_charged: Duration::ZERO,
+            limit,
+        }
     }
 
     /// Does not charge what the thread does until [`resume`](Self::resume).
@@ -45,5 +49,8 @@ pub(crate) struct Paused(Duration);
 fn thread_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     // The kernel gives neither field below zero for this clock.
-    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
+    Duration::new(
+        time.tv_sec.unsigned_abs(),
+        u32::try_from(time.tv_nsec).unwrap_or(0),
+    )
 }

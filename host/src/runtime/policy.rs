@@ -88,9 +88,16 @@ impl Policy {
         let world = |error: wasmtime::Error| LoadError::World(format!("{error:#}"));
         let mut linker = Linker::new(&engine);
         add_to_linker(&mut linker).map_err(world)?;
-        let pre = linker.instantiate_pre(component).and_then(PolicyPre::new).map_err(world)?;
+        let pre = linker
+            .instantiate_pre(component)
+            .and_then(PolicyPre::new)
+            .map_err(world)?;
         let ticker = Ticker::start(engine.weak()).map_err(LoadError::Ticker)?;
-        Ok(Self { engine, pre, ticker })
+        Ok(Self {
+            engine,
+            pre,
+            ticker,
+        })
     }
 
     /// A store for one request, with every limit in place.

@@ -35,8 +35,10 @@ impl Ticker {
     /// # Errors
     /// When the system refuses another thread.
     pub(crate) fn start(engine: EngineWeak) -> std::io::Result<Self> {
-        let shared =
-            Arc::new(Shared { state: Mutex::new(State::default()), changed: Condvar::new() });
+        let shared = Arc::new(Shared {
+            state: Mutex::new(State::default()),
+            changed: Condvar::new(),
+        });
         let theirs = shared.clone();
         thread::Builder::new()
             .name("poolwarden-epoch".into())
@@ -52,7 +54,9 @@ impl Ticker {
         if state.parked {
             self.shared.changed.notify_one();
         }
-        TickGuard { shared: self.shared.clone() }
+        TickGuard {
+            shared: self.shared.clone(),
+        }
     }
 }
 
@@ -85,12 +89,17 @@ fn tick(shared: &Shared, engine: &EngineWeak) {
     while !state.closed {
         if state.running == 0 {
             state.parked = true;
-            state = shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = shared
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
             state.parked = false;
             continue;
         }
-        let (after, timeout) =
-            shared.changed.wait_timeout(state, TICK).unwrap_or_else(PoisonError::into_inner);
+        let (after, timeout) = shared
+            .changed
+            .wait_timeout(state, TICK)
+            .unwrap_or_else(PoisonError::into_inner);
         state = after;
         if timeout.timed_out() {
             match engine.upgrade() {

@@ -1,10 +1,10 @@
 //! The attacks, by name.
 
 use crate::bindings::exports::poolwarden::pool::pool::Failure;
+use crate::bindings::poolwarden::pool::processes;
 use crate::bindings::poolwarden::pool::registry::{self, Transaction};
 use crate::bindings::poolwarden::pool::signals::{self, Target};
 use crate::bindings::poolwarden::pool::types::{Claim, Error, Signal};
-use crate::bindings::poolwarden::pool::processes;
 use crate::bindings::wasi::config::store;
 use crate::bindings::wasi::logging::logging::{Level, log};
 
@@ -36,7 +36,10 @@ pub(crate) fn run(name: &str) -> Result<String, Failure> {
         }
         "replace-twice" => {
             let transaction = begin()?;
-            let bytes = transaction.read().map_err(Failure::Host)?.unwrap_or_default();
+            let bytes = transaction
+                .read()
+                .map_err(Failure::Host)?
+                .unwrap_or_default();
             transaction.replace(&bytes).map_err(Failure::Host)?;
             told(transaction.replace(&bytes))
         }
@@ -60,7 +63,9 @@ pub(crate) fn run(name: &str) -> Result<String, Failure> {
         // The registry that was read decides, not the one that was written since.
         "replace-then-signal" => {
             let transaction = begin()?;
-            transaction.replace(setting("with").as_bytes()).map_err(Failure::Host)?;
+            transaction
+                .replace(setting("with").as_bytes())
+                .map_err(Failure::Host)?;
             told(open(&transaction).and_then(|target| target.send(signal())))
         }
         "wait-inside" => {
@@ -73,7 +78,9 @@ pub(crate) fn run(name: &str) -> Result<String, Failure> {
             let target = open(&transaction).map_err(Failure::Host)?;
             drop(transaction);
             let mut waits = 0;
-            while signals::wait(&[&target], u64::MAX).map_err(Failure::Host)? == [false] && waits < 10 {
+            while signals::wait(&[&target], u64::MAX).map_err(Failure::Host)? == [false]
+                && waits < 10
+            {
                 waits += 1;
             }
             format!("{waits} waits")
@@ -98,7 +105,11 @@ pub(crate) fn run(name: &str) -> Result<String, Failure> {
         }
         "flood-log" => {
             for line in 0..100_000 {
-                log(Level::Error, "flood", &format!("line {line} \u{1b}[31m\n second"));
+                log(
+                    Level::Error,
+                    "flood",
+                    &format!("line {line} \u{1b}[31m\n second"),
+                );
             }
             "logged".into()
         }
@@ -130,7 +141,11 @@ fn open(transaction: &Transaction) -> Result<Target, Error> {
 
 fn standing() -> String {
     let findings = processes::inspect(&[claim()]);
-    format!("{:?}: {}", findings[0].standing, findings[0].evidence.as_deref().unwrap_or(""))
+    format!(
+        "{:?}: {}",
+        findings[0].standing,
+        findings[0].evidence.as_deref().unwrap_or("")
+    )
 }
 
 fn claim() -> Claim {

@@ -1,6 +1,5 @@
 //! The guest's side of the WIT package, generated.
 
-
 #![expect(unreachable_pub, reason = "the generated code is for any crate")]
 
 wit_bindgen::generate!({

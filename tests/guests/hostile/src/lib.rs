@@ -15,7 +15,11 @@ struct Hostile;
 
 impl Guest for Hostile {
     fn describe() -> Description {
-        Description { name: "hostile".into(), version: "0".into(), settings: Vec::new() }
+        Description {
+            name: "hostile".into(),
+            version: "0".into(),
+            settings: Vec::new(),
+        }
     }
 
     fn ensure(_: bool) -> Result<String, Failure> {
