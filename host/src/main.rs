@@ -8,7 +8,9 @@ mod memory;
 use std::process::ExitCode;
 
 use clap::Parser;
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 fn main() -> ExitCode {
     memory::keep_between_requests();
@@ -19,12 +21,26 @@ fn main() -> ExitCode {
 /// The log goes to standard error: standard output carries answers and MCP only.
 /// `POOLWARDEN_LOG` sets the level: off, error, warn (the default), info, debug, trace.
 fn log_to_stderr() {
-    let level = std::env::var("POOLWARDEN_LOG")
+    let asked = std::env::var("POOLWARDEN_LOG")
         .ok()
         .and_then(|level| level.parse().ok());
-    tracing_subscriber::fmt()
-        .with_max_level(level.unwrap_or(LevelFilter::WARN))
-        .with_writer(std::io::stderr)
-        .with_ansi(false)
+    let level = asked.unwrap_or(LevelFilter::WARN);
+    // The SDK warns of each mistake of a client, who is told of it anyway.
+    let of_sdk = if asked.is_some() {
+        level
+    } else {
+        LevelFilter::ERROR
+    };
+    tracing_subscriber::registry()
+        .with(
+            tracing_subscriber::fmt::layer()
+                .with_writer(std::io::stderr)
+                .with_ansi(false),
+        )
+        .with(
+            Targets::new()
+                .with_default(level)
+                .with_target("rmcp", of_sdk),
+        )
         .init();
 }

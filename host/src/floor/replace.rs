@@ -219,7 +219,7 @@ mod tests {
             )
             .is_err()
         );
-        assert!(check(&[a.clone()], &[a.clone(), a], &ENSURE, &[]).is_err());
+        assert!(check(std::slice::from_ref(&a), &[a.clone(), a.clone()], &ENSURE, &[]).is_err());
     }
 
     #[test]
@@ -258,7 +258,7 @@ mod tests {
             },
         ] {
             assert!(
-                check(&[], &[forged.clone()], &request, &[]).is_err(),
+                check(&[], std::slice::from_ref(&forged), &request, &[]).is_err(),
                 "{forged:?}"
             );
         }

@@ -55,6 +55,9 @@ pub(super) struct EnsureAnswer {
     pool_version: String,
     /// The entries that were removed, or would be with dry_run.
     removed: Vec<RemovedSession>,
+    /// Present and true where nothing was written because only a forecast was asked for.
+    #[schemars(skip_serializing_if = "Option::is_none")]
+    dry_run: Option<bool>,
 }
 
 #[derive(JsonSchema)]
@@ -93,6 +96,9 @@ pub(super) struct StatusAnswer {
     sessions: Vec<Session>,
     /// Version of poolwarden.
     pool_version: String,
+    /// The entries that were found dead and removed on the way, where there were any.
+    #[schemars(skip_serializing_if = "Option::is_none")]
+    removed: Option<Vec<RemovedSession>>,
 }
 
 #[derive(JsonSchema)]
@@ -125,6 +131,9 @@ pub(super) struct StopAnswer {
     errors: Vec<String>,
     /// Each session's outcome.
     outcomes: Vec<Outcome>,
+    /// Present and true where nothing was done because only a forecast was asked for.
+    #[schemars(skip_serializing_if = "Option::is_none")]
+    dry_run: Option<bool>,
 }
 
 #[derive(JsonSchema)]

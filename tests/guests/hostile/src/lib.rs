@@ -2,9 +2,13 @@
 //!
 //! The setting `attack` names what to try; every verb tries the same. The answer is a JSON
 //! object with what the host said: `{"said": "…"}`.
+#![cfg_attr(
+    target_family = "wasm",
+    expect(unreachable_pub, reason = "what the export macro makes is for the host")
+)]
 
 mod attacks;
-mod bindings;
+pub mod bindings;
 
 use bindings::exports::poolwarden::pool::pool::{
     Description, Failure, Guest, NewEntry, StopOptions,
