@@ -219,7 +219,15 @@ mod tests {
             )
             .is_err()
         );
-        assert!(check(std::slice::from_ref(&a), &[a.clone(), a.clone()], &ENSURE, &[]).is_err());
+        assert!(
+            check(
+                std::slice::from_ref(&a),
+                &[a.clone(), a.clone()],
+                &ENSURE,
+                &[]
+            )
+            .is_err()
+        );
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! The real kernel.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
@@ -18,6 +19,9 @@ use super::kernel::{Clocks, FileKind, Kernel};
 /// `PID_FS_MAGIC` of `linux/magic.h`, what fstatfs(2) says of a pidfd since Linux 6.9.
 const PIDFS_MAGIC: i128 = 0x5049_4446;
 
+/// Room for what a file about one process usually holds, in bytes.
+const PROC_FILE: usize = 1024;
+
 /// Makes the system calls.
 pub(super) struct Linux;
 
@@ -30,8 +34,17 @@ impl Kernel for Linux {
     }
 
     fn pidfs_inode(&self, pidfd: BorrowedFd<'_>) -> io::Result<Option<u64>> {
-        // The field's type differs between architectures.
-        if i128::from(rustix::fs::fstatfs(pidfd)?.f_type) != PIDFS_MAGIC {
+        // All pidfds of a kernel live on the same file system: one tells for the rest.
+        static ON_PIDFS: OnceLock<bool> = OnceLock::new();
+        let on_pidfs = match ON_PIDFS.get() {
+            Some(known) => *known,
+            None => {
+                // The field's type differs between architectures.
+                let found = i128::from(rustix::fs::fstatfs(pidfd)?.f_type) == PIDFS_MAGIC;
+                *ON_PIDFS.get_or_init(|| found)
+            }
+        };
+        if !on_pidfs {
             return Ok(None);
         }
         Ok(Some(rustix::fs::fstat(pidfd)?.st_ino))
@@ -59,7 +72,13 @@ impl Kernel for Linux {
     }
 
     fn read(&self, path: &str) -> io::Result<Vec<u8>> {
-        fs::read(path)
+        // These files say that they are empty, so that `fs::read` would begin with a few
+        // bytes and double them call by call.
+        let mut bytes = Vec::with_capacity(PROC_FILE);
+        fs::File::open(path)?
+            .take(u64::MAX)
+            .read_to_end(&mut bytes)?;
+        Ok(bytes)
     }
 
     fn link(&self, path: &str) -> io::Result<PathBuf> {

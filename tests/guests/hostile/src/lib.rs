@@ -4,7 +4,10 @@
 //! object with what the host said: `{"said": "…"}`.
 #![cfg_attr(
     target_family = "wasm",
-    expect(unreachable_pub, reason = "what the export macro makes is for the host")
+    expect(
+        unreachable_pub,
+        reason = "what the export macro makes is for the host"
+    )
 )]
 
 mod attacks;
