@@ -42,9 +42,15 @@ await_background() {
     return "$failed"
 }
 
-# Runs a command for a limited number of seconds, then ends it and what it started.
+# Runs a command for a limited number of seconds, then ends it and what it started. Its
+# process group is its own; waited for like a job, so that a signal to this run ends it too.
 bounded() {
-    timeout --kill-after=10 "$@"
+    local status=0
+    timeout --kill-after=10 "$@" &
+    job_pids[bounded]=$!
+    wait "$!" || status=$?
+    unset "job_pids[bounded]"
+    return "$status"
 }
 
 # Runs a command exactly as the README gives it, in an `sh` block; comments do not count.

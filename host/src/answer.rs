@@ -21,7 +21,7 @@ impl Answer {
     pub(crate) fn check(mut text: String) -> Result<Self, AnswerError> {
         // In valid JSON a line break stands only between tokens, where a space says the
         // same; and MCP's messages are lines.
-        if text.contains(['\n', '\r']) {
+        if text.as_bytes().contains(&b'\n') || text.as_bytes().contains(&b'\r') {
             text = text.replace(['\n', '\r'], " ");
         }
         serde_json::from_str::<IgnoredAny>(&text)?;

@@ -74,6 +74,12 @@ pub(crate) fn check_replace(
                 claim.sid, claim.pid
             )));
         }
+        if after.with_sid(&claim.sid).len() > 1 {
+            return Err(Refusal(format!(
+                "the replacement would have two entries of {:?}, and then neither can be signalled",
+                claim.sid
+            )));
+        }
         added = Some(claim.clone());
     }
     Ok(Change { dropped, added })
@@ -270,6 +276,25 @@ mod tests {
                 "{forged:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_sid_that_is_taken_is_not_registered_again() {
+        let taken = claim("a", 10);
+        let anew = Claim {
+            created_at: "2026-01-01T00:00:01Z".into(),
+            ..taken.clone()
+        };
+        let request = Request::Register(Register {
+            sid: "a".into(),
+            pid: 10,
+            sock: "/run/a".into(),
+            version: String::new(),
+        });
+        let old = std::slice::from_ref(&taken);
+        assert!(check(old, &[taken.clone(), anew.clone()], &request, &[0]).is_err());
+        let change = check(old, std::slice::from_ref(&anew), &request, &[0]).unwrap();
+        assert_eq!((change.dropped, change.added), (vec![0], Some(anew)));
     }
 
     #[test]

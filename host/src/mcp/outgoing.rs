@@ -4,11 +4,9 @@ use std::io;
 use std::sync::Arc;
 
 use rmcp::RoleServer;
-use rmcp::model::{CallToolResult, JsonRpcMessage, JsonRpcResponse, RequestId, ServerResult};
+use rmcp::model::{JsonRpcMessage, JsonRpcResponse, ServerResult};
 use rmcp::service::TxJsonRpcMessage;
 use rmcp::transport::StdioWriter;
-use serde::Serialize;
-use serde_json::value::RawValue;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream};
 use tokio::sync::Mutex;
 
@@ -63,48 +61,35 @@ impl Outgoing {
     }
 }
 
-/// The response to a tool call that succeeded.
-#[derive(Serialize)]
-struct Answered<'a> {
-    jsonrpc: &'static str,
-    id: &'a RequestId,
-    result: Structured<'a>,
-}
-
-#[derive(Serialize)]
-struct Structured<'a> {
-    #[serde(flatten)]
-    result: &'a CallToolResult,
-    #[serde(rename = "structuredContent")]
-    content: &'a RawValue,
-}
-
-/// The message's text. An answer stands in it twice, as text and as structured content;
-/// the second is the text itself, so that an answer about thousands of workers is not taken
-/// apart and put together again.
+/// The message's text. An answer stands in it twice, as text and as structured content.
+/// The second is the very text, checked when the policy gave it, so that an answer about
+/// thousands of workers is not taken apart and put together again.
 fn encode(message: &TxJsonRpcMessage<RoleServer>) -> serde_json::Result<Vec<u8>> {
-    if let JsonRpcMessage::Response(JsonRpcResponse {
-        id,
+    let Some(answer) = answer(message) else {
+        return serde_json::to_vec(message);
+    };
+    // Escaped once and copied once, with some room for the message around it.
+    let mut line = Vec::with_capacity(answer.len() * 5 / 2 + 256);
+    serde_json::to_writer(&mut line, message)?;
+    // The result is the message's last field: the two objects end together.
+    if line.ends_with(b"}}") {
+        line.truncate(line.len() - 2);
+        line.extend_from_slice(b",\"structuredContent\":");
+        line.extend_from_slice(answer.as_bytes());
+        line.extend_from_slice(b"}}");
+    }
+    Ok(line)
+}
+
+/// The answer's text, where the message is the result of a call that succeeded.
+fn answer(message: &TxJsonRpcMessage<RoleServer>) -> Option<&str> {
+    let JsonRpcMessage::Response(JsonRpcResponse {
         result: ServerResult::CallToolResult(result),
         ..
     }) = message
-        && let Some(answer) = answer(result)
-    {
-        let result = Structured {
-            result,
-            content: serde_json::from_str(answer)?,
-        };
-        return serde_json::to_vec(&Answered {
-            jsonrpc: "2.0",
-            id,
-            result,
-        });
-    }
-    serde_json::to_vec(message)
-}
-
-/// The answer's text, where the result is an answer and not an error.
-fn answer(result: &CallToolResult) -> Option<&str> {
+    else {
+        return None;
+    };
     match (
         result.is_error,
         &result.structured_content,
@@ -118,7 +103,7 @@ fn answer(result: &CallToolResult) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rmcp::model::ContentBlock;
+    use rmcp::model::{CallToolResult, ContentBlock, RequestId};
     use serde_json::{Value, json};
 
     fn encoded(result: CallToolResult) -> Value {
