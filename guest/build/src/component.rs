@@ -15,8 +15,10 @@ use crate::guests::Guest;
 /// When the module does not fit its world.
 pub fn encode(guest: &Guest<'_>, module: &[u8]) -> Result<Vec<u8>> {
     let encode = || {
-        let mut encoder = ComponentEncoder::default();
-        encoder.module(module)?.validate(true).encode()
+        ComponentEncoder::default()
+            .module(module)?
+            .validate(true)
+            .encode()
     };
     encode().map_err(|error| Error::Encode {
         package: guest.package.to_owned(),
