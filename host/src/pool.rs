@@ -12,7 +12,7 @@ use crate::floor::{Grants, Reading};
 use crate::process::{LinuxProcesses, Processes, Strength};
 use crate::request::Request;
 use crate::runtime::{self, Description, Limits, Policy};
-use crate::store::{LockedPool, PoolDir, StoreError};
+use crate::store::{Ledger, LockedPool, PoolDir, Row, StoreError};
 
 /// The registry's name within the pool directory.
 const REGISTRY: &str = "registry.json";
@@ -31,11 +31,43 @@ pub(crate) struct Context {
     path: PathBuf,
     directory: Mutex<Option<PoolDir>>,
     last_reading: Mutex<Option<Arc<Reading>>>,
+    last_rows: Mutex<Option<Arc<Rows>>>,
     pub(crate) processes: Arc<dyn Processes>,
     pub(crate) strength: Strength,
     pub(crate) grants: Grants,
     pub(crate) limits: Limits,
     pub(crate) settings: BTreeMap<String, String>,
+}
+
+/// What the ledger knows about each entry of a registry, by the entry's index.
+pub(crate) struct Rows {
+    reading: Arc<Reading>,
+    ledger: Ledger,
+    rows: Vec<Option<Row>>,
+}
+
+impl Rows {
+    fn new(reading: &Arc<Reading>, ledger: &Ledger) -> Self {
+        let claims = reading.claims().unwrap_or_default();
+        Self {
+            rows: claims
+                .iter()
+                .map(|claim| ledger.get(claim).cloned())
+                .collect(),
+            reading: reading.clone(),
+            ledger: ledger.clone(),
+        }
+    }
+
+    /// Both are held here, so that what is at the same place is the same.
+    fn are_of(&self, reading: &Arc<Reading>, ledger: &Ledger) -> bool {
+        Arc::ptr_eq(&self.reading, reading) && self.ledger.shares_rows(ledger)
+    }
+
+    /// The row of the entry with this index.
+    pub(crate) fn get(&self, index: usize) -> Option<&Row> {
+        self.rows.get(index)?.as_ref()
+    }
 }
 
 /// Puts a [`Pool`] together.
@@ -99,6 +131,7 @@ impl PoolBuilder {
             path: self.path,
             directory: Mutex::new(None),
             last_reading: Mutex::new(None),
+            last_rows: Mutex::new(None),
             processes: self
                 .processes
                 .unwrap_or_else(|| Arc::new(LinuxProcesses::new())),
@@ -177,6 +210,19 @@ impl Context {
         match last.as_ref() {
             Some(reading) if reading.bytes() == bytes.as_deref() => reading.clone(),
             _ => last.insert(Arc::new(Reading::new(bytes))).clone(),
+        }
+    }
+
+    /// The ledger's row of each entry; the last ones where neither registry nor ledger
+    /// changed, which for a busy server is nearly always.
+    pub(crate) fn rows(&self, reading: &Arc<Reading>, ledger: &Ledger) -> Arc<Rows> {
+        let mut last = self
+            .last_rows
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        match last.as_ref() {
+            Some(rows) if rows.are_of(reading, ledger) => rows.clone(),
+            _ => last.insert(Arc::new(Rows::new(reading, ledger))).clone(),
         }
     }
 

@@ -33,13 +33,14 @@ impl RequestState {
             .enumerate()
             .map(|(hint, claim)| open.reading.position(claim, hint))
             .collect();
+        let rows = self.context.rows(&open.reading, &open.ledger);
         let registered = claims
             .iter()
             .zip(&positions)
-            .filter(|(_, position)| position.is_some());
+            .filter_map(|(claim, position)| Some((claim, (*position)?)));
         let (questions, last_signals): (Vec<_>, Vec<_>) = registered
-            .map(|(claim, _)| {
-                let row = open.ledger.get(claim);
+            .map(|(claim, index)| {
+                let row = rows.get(index);
                 (
                     Question {
                         claim,

@@ -9,15 +9,17 @@ use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Resource, getrlimit};
 
 use super::decide::{Rung, accepts};
-use super::kernel::{Kernel, poll_now, tells_end};
+use super::kernel::{Kernel, has_ended, poll_now, tells_end};
 use super::ladder::Proven;
 use super::ledger::{Agreement, Whereabouts, agreement, whereabouts};
+use super::watch::Watch;
 use super::{Claim, Process, Proof, Question, Record, Strength};
 
 /// Processes that were proven to be their claims', each under its whole claim.
 ///
 /// As long as its pidfd is not readable, a process is still the one that was proven. So
-/// one `poll(2)` answers for a whole pool.
+/// one `poll(2)` answers for a whole pool: of what watches all of them, and only when
+/// that has heard of an end, of each.
 pub(super) struct Cache {
     capacity: usize,
     inner: Mutex<Inner>,
@@ -28,6 +30,7 @@ struct Inner {
     /// By pid first: hashing the whole claim would cost more than everything else.
     entries: HashMap<u32, Vec<Entry>>,
     count: usize,
+    watch: Watch,
     /// Counts calls, to tell what was asked for last.
     call: u64,
 }
@@ -39,6 +42,7 @@ struct Entry {
     proof: Proof,
     started: SystemTime,
     used: u64,
+    watched: bool,
 }
 
 /// The most descriptors ever held, whatever the system would allow.
@@ -63,14 +67,22 @@ impl Cache {
     }
 
     /// The remembered process of each question, if it still runs and nothing speaks
-    /// against it. Makes one system call, whatever the number of questions.
+    /// against it. Makes one system call, whatever the number of questions, unless some
+    /// process has ended.
     pub(super) fn recall(
         &self,
         kernel: &dyn Kernel,
         questions: &[Question<'_>],
         strength: Strength,
     ) -> Vec<Option<Proven>> {
-        let mut found = self.inner().look_up(questions, strength);
+        let (mut found, quiet) = {
+            let mut inner = self.inner();
+            let (found, watched) = inner.look_up(questions, strength);
+            (found, watched && inner.watch.is_quiet(kernel))
+        };
+        if quiet {
+            return found;
+        }
         let mut fds: Vec<PollFd<'_>> = found
             .iter()
             .flatten()
@@ -94,13 +106,14 @@ impl Cache {
                 *proven = None;
             }
         }
+        self.inner().drop_ended(kernel);
         found
     }
 
     /// Remembers a process for its claim. When there is no room, what was not asked for
     /// in the latest call makes room, longest unused first; if all of it was, the process
     /// is not remembered, since a pool that does not fit would only wash itself out.
-    pub(super) fn remember(&self, claim: &Claim, proven: &Proven) {
+    pub(super) fn remember(&self, kernel: &dyn Kernel, claim: &Claim, proven: &Proven) {
         let mut inner = self.inner();
         inner.drop_claim(claim);
         if inner.count >= self.capacity && !inner.drop_longest_unused() {
@@ -113,6 +126,7 @@ impl Cache {
             proof: proven.proof,
             started: proven.started,
             used: inner.call,
+            watched: inner.watch.add(kernel, proven.process.as_fd()),
         };
         inner.entries.entry(claim.pid).or_default().push(entry);
         inner.count += 1;
@@ -124,10 +138,16 @@ impl Cache {
 }
 
 impl Inner {
-    fn look_up(&mut self, questions: &[Question<'_>], strength: Strength) -> Vec<Option<Proven>> {
+    /// The remembered process of each question, and whether all of them are watched.
+    fn look_up(
+        &mut self,
+        questions: &[Question<'_>],
+        strength: Strength,
+    ) -> (Vec<Option<Proven>>, bool) {
         self.call += 1;
         let call = self.call;
-        questions
+        let mut watched = true;
+        let found = questions
             .iter()
             .map(|question| {
                 let entries = self.entries.get_mut(&question.claim.pid)?;
@@ -135,9 +155,29 @@ impl Inner {
                     .iter_mut()
                     .find(|entry| entry.claim == *question.claim)?;
                 entry.used = call;
+                watched &= entry.watched;
                 entry.answer(question.record, strength)
             })
-            .collect()
+            .collect();
+        (found, watched)
+    }
+
+    /// Forgets the processes that have ended and were not asked for in the latest call:
+    /// nobody may ever ask for them again, and they would be heard of each time.
+    fn drop_ended(&mut self, kernel: &dyn Kernel) {
+        let has_ended =
+            |entry: &&Entry| !matches!(has_ended(kernel, entry.process.as_fd()), Ok(false));
+        let ended: Vec<_> = self
+            .entries
+            .values()
+            .flatten()
+            .filter(|entry| entry.watched && entry.used < self.call)
+            .filter(has_ended)
+            .map(|entry| (entry.claim.pid, entry.process.clone()))
+            .collect();
+        for (pid, process) in ended {
+            self.retain(pid, |entry| !Arc::ptr_eq(&entry.process, &process));
+        }
     }
 
     fn drop_entry(&mut self, claim: &Claim, process: &Arc<Process>) {
@@ -161,12 +201,15 @@ impl Inner {
         true
     }
 
-    fn retain(&mut self, pid: u32, keep: impl FnMut(&Entry) -> bool) {
+    fn retain(&mut self, pid: u32, keep: impl Fn(&Entry) -> bool) {
         let Some(entries) = self.entries.get_mut(&pid) else {
             return;
         };
         let before = entries.len();
-        entries.retain(keep);
+        for gone in entries.iter().filter(|entry| entry.watched && !keep(entry)) {
+            self.watch.remove(gone.process.as_fd());
+        }
+        entries.retain(|entry| keep(entry));
         self.count -= before - entries.len();
         if entries.is_empty() {
             self.entries.remove(&pid);

@@ -65,7 +65,8 @@ impl LinuxProcesses {
 
     fn judge(&self, ladder: &Ladder<'_>, question: &Question<'_>) -> Result<Proven, Finding> {
         let proven = ladder.judge(question)?;
-        self.cache.remember(question.claim, &proven);
+        self.cache
+            .remember(self.kernel.as_ref(), question.claim, &proven);
         Ok(proven)
     }
 }

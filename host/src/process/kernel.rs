@@ -20,6 +20,11 @@ pub(crate) trait Kernel: Send + Sync {
     fn pidfs_inode(&self, pidfd: BorrowedFd<'_>) -> io::Result<Option<u64>>;
     /// `poll(2)`; without a timeout it waits for ever. May be interrupted (`EINTR`).
     fn poll(&self, fds: &mut [PollFd<'_>], timeout: Option<Duration>) -> io::Result<usize>;
+    /// Adds a pidfd to an epoll instance, which is readable when one of its pidfds is
+    /// (epoll(7)). A kernel that does not is asked about each pidfd.
+    fn watch(&self, _epoll: BorrowedFd<'_>, _pidfd: BorrowedFd<'_>) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
     /// `pidfd_send_signal(2)`.
     fn send_signal(&self, pidfd: BorrowedFd<'_>, signal: Signal) -> io::Result<()>;
 

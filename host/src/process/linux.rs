@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
-use rustix::event::{PollFd, Timespec, poll};
+use rustix::event::{PollFd, Timespec, epoll, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open, pidfd_send_signal};
 use rustix::time::{ClockId, clock_gettime};
 
@@ -54,6 +54,16 @@ impl Kernel for Linux {
         // A timeout beyond what the kernel can count is no timeout.
         let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
         Ok(poll(fds, timeout.as_ref())?)
+    }
+
+    fn watch(&self, epoll: BorrowedFd<'_>, pidfd: BorrowedFd<'_>) -> io::Result<()> {
+        let flags = epoll::EventFlags::IN;
+        Ok(epoll::add(
+            epoll,
+            pidfd,
+            epoll::EventData::new_u64(0),
+            flags,
+        )?)
     }
 
     fn send_signal(&self, pidfd: BorrowedFd<'_>, signal: Signal) -> io::Result<()> {

@@ -21,6 +21,7 @@ mod socket;
 mod subject;
 mod time;
 mod wait;
+mod watch;
 
 #[cfg(test)]
 pub(crate) mod fake;

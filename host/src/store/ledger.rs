@@ -50,6 +50,11 @@ impl Ledger {
         self.rows.get(claim)
     }
 
+    /// Whether both have the very same rows in memory, as clones have until one changes.
+    pub(crate) fn shares_rows(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.rows, &other.rows)
+    }
+
     /// Every row, in no particular order.
     pub fn rows(&self) -> impl ExactSizeIterator<Item = (&Claim, &Row)> {
         self.rows.iter()
