@@ -50,6 +50,9 @@ pub enum Fault {
     /// It computed for longer than it may.
     #[error("it used more than {} ms of processor time", .0.as_millis())]
     Cpu(Duration),
+    /// It made the host work for longer than it may.
+    #[error("its calls to the host used more than {} ms of processor time", .0.as_millis())]
+    HostCpu(Duration),
     /// Its memory grew beyond the limit.
     #[error("it needed more than {0} bytes of memory")]
     Memory(usize),

@@ -86,6 +86,18 @@ fn a_million_calls_end_and_cost_only_time() {
 }
 
 #[test]
+fn the_hosts_work_is_not_endless() {
+    let mut pool = Attacked::with_workers(3);
+    pool.limits.guest_cpu = Duration::from_secs(600);
+    pool.limits.host_cpu = Duration::from_millis(50);
+    for attack in ["inspect-for-ever", "begin-for-ever"] {
+        let fault = fault(&pool, attack);
+        assert_eq!(fault, Fault::HostCpu(Duration::from_millis(50)), "{attack}");
+        pool.assert_sound(&[0, 1, 2]);
+    }
+}
+
+#[test]
 fn handles_are_not_endless() {
     let pool = Attacked::with_workers(1);
     let pid = pool.pid(0).to_string();

@@ -41,7 +41,7 @@ impl RequestState {
         let mut table = ResourceTable::new();
         table.set_max_capacity(Self::RESOURCES);
         Self {
-            meter: CpuMeter::start(context.limits.guest_cpu),
+            meter: CpuMeter::start(context.limits.guest_cpu, context.limits.host_cpu),
             memory: MemoryLimiter::new(&context.limits),
             log_lines_left: context.limits.log_lines,
             wait_left: request.wait_allowance(),

@@ -197,7 +197,7 @@ mod tests {
             ["--state-dir", "/p", "--json", "ensure"],
             ["ensure", "--json", "--state-dir", "/p"],
         ] {
-            let parsed = parse(&arguments).unwrap();
+            let parsed = parse(&arguments).expect("it is accepted");
             assert_eq!(parsed.options.state_dir, Some("/p".into()));
             assert!(parsed.options.json);
         }
@@ -208,7 +208,7 @@ mod tests {
         assert!(parse(&["stop"]).is_err());
         assert!(parse(&["stop", "a", "--all"]).is_err());
         let all = parse(&["stop", "--all", "--grace", "300ms"])
-            .unwrap()
+            .expect("it is accepted")
             .verb
             .request();
         let stop = Stop {

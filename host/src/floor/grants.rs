@@ -104,7 +104,9 @@ mod tests {
 
     #[test]
     fn a_denial_names_the_grant() {
-        let denied = Grants::none().check_signal(Signal::Kill).unwrap_err();
+        let denied = Grants::none()
+            .check_signal(Signal::Kill)
+            .expect_err("it is refused");
         assert_eq!(
             denied.to_string(),
             "the policy has no grant `signal KILL`; the operator gives grants by name"

@@ -127,7 +127,7 @@ mod tests {
     #[test]
     fn a_claim_is_found_wherever_it_stands() {
         let reading = reading(&[entry("a", 2), entry("b", 3), entry("a", 4)]);
-        let claims = reading.claims().unwrap();
+        let claims = reading.claims().expect("a registry");
         for hint in [0, 1, 2, 9] {
             assert_eq!(reading.position(&claims[2], hint), Some(2));
         }

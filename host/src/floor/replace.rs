@@ -148,7 +148,11 @@ mod tests {
     }
 
     fn now() -> SystemTime {
-        SystemTime::from("2026-01-01T00:00:02Z".parse::<jiff::Timestamp>().unwrap())
+        SystemTime::from(
+            "2026-01-01T00:00:02Z"
+                .parse::<jiff::Timestamp>()
+                .expect("RFC 3339"),
+        )
     }
 
     fn check(
@@ -168,7 +172,7 @@ mod tests {
     fn the_dead_may_go_and_the_others_may_not() {
         let (a, b) = (claim("a", 10), claim("b", 11));
         let old = [a.clone(), b.clone()];
-        let change = check(&old, std::slice::from_ref(&b), &ENSURE, &[0]).unwrap();
+        let change = check(&old, std::slice::from_ref(&b), &ENSURE, &[0]).expect("it is accepted");
         assert_eq!(
             change,
             Change {
@@ -176,7 +180,7 @@ mod tests {
                 added: None
             }
         );
-        let refusal = check(&old, &[b], &ENSURE, &[1]).unwrap_err();
+        let refusal = check(&old, &[b], &ENSURE, &[1]).expect_err("it is refused");
         assert!(refusal.0.contains("\"a\" (pid 10)"), "{refusal}");
         assert!(check(&old, &[a], &ENSURE, &[]).is_err());
     }
@@ -247,7 +251,7 @@ mod tests {
         });
         assert_eq!(
             check(&[], std::slice::from_ref(&a), &request, &[])
-                .unwrap()
+                .expect("it is accepted")
                 .added,
             Some(a.clone())
         );
@@ -293,7 +297,8 @@ mod tests {
         });
         let old = std::slice::from_ref(&taken);
         assert!(check(old, &[taken.clone(), anew.clone()], &request, &[0]).is_err());
-        let change = check(old, std::slice::from_ref(&anew), &request, &[0]).unwrap();
+        let change =
+            check(old, std::slice::from_ref(&anew), &request, &[0]).expect("it is accepted");
         assert_eq!((change.dropped, change.added), (vec![0], Some(anew)));
     }
 

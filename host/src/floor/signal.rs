@@ -47,13 +47,13 @@ mod tests {
         assert_eq!(find_target(&reading, "b", 11), Ok(1));
         assert!(
             find_target(&reading, "c", 10)
-                .unwrap_err()
+                .expect_err("it is refused")
                 .0
                 .contains("no entry")
         );
         assert!(
             find_target(&reading, "a", 11)
-                .unwrap_err()
+                .expect_err("it is refused")
                 .0
                 .contains("pid 10, not pid 11")
         );
@@ -64,7 +64,7 @@ mod tests {
         let reading = reading(&[("a", 10), ("a", 11)]);
         assert!(
             find_target(&reading, "a", 10)
-                .unwrap_err()
+                .expect_err("it is refused")
                 .0
                 .contains("2 entries")
         );
@@ -75,7 +75,7 @@ mod tests {
         let reading = Reading::new(Some(b"{".to_vec()));
         assert!(
             find_target(&reading, "a", 10)
-                .unwrap_err()
+                .expect_err("it is refused")
                 .0
                 .contains("cannot be read")
         );

@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn misspelt_arguments_never_widen_a_stop() {
-        let error = request(PoolTool::Stop, json!({"session": "a"})).unwrap_err();
+        let error = request(PoolTool::Stop, json!({"session": "a"})).expect_err("it is refused");
         assert!(error.contains("unknown field `session`"), "{error}");
         for wrong in [
             json!({"sid": 1}),
@@ -196,8 +196,11 @@ mod tests {
             let tool = tool.definition("alc_");
             assert!(tool.name.starts_with("alc_pool_"));
             assert_eq!(tool.input_schema["type"], "object");
-            assert_eq!(tool.output_schema.as_ref().unwrap()["type"], "object");
-            let hints = tool.annotations.unwrap();
+            assert_eq!(
+                tool.output_schema.as_ref().expect("a schema")["type"],
+                "object"
+            );
+            let hints = tool.annotations.expect("hints");
             assert!(hints.read_only_hint.is_some() && hints.destructive_hint.is_some());
             assert!(hints.idempotent_hint.is_some() && hints.open_world_hint.is_some());
         }

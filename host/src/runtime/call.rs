@@ -12,7 +12,7 @@ use crate::capabilities::bindings::poolwarden::pool::types;
 use crate::error::{Error, Fault};
 use crate::request::{Register, Request, Stop};
 
-use super::{Description, Policy, Setting};
+use super::{Description, Exceeded, Policy, Setting};
 
 /// Asks the policy, and checks that what it says is an answer.
 ///
@@ -126,10 +126,10 @@ fn broken(store: &Store<RequestState>, trap: &wasmtime::Error) -> Error {
     let state = store.data();
     let limits = &state.context.limits;
     if trap.downcast_ref::<Trap>() == Some(&Trap::Interrupt) {
-        return if state.meter.is_exceeded() {
-            Fault::Cpu(limits.guest_cpu).into()
-        } else {
-            Error::Cancelled
+        return match state.meter.exceeded() {
+            Some(Exceeded::Guest) => Fault::Cpu(limits.guest_cpu).into(),
+            Some(Exceeded::Host) => Fault::HostCpu(limits.host_cpu).into(),
+            None => Error::Cancelled,
         };
     }
     match (state.memory.refused(), trap.downcast_ref::<Trap>()) {

@@ -13,6 +13,9 @@ pub struct Limits {
     /// Processor time that the guest may use. Neither waiting counts nor the host's work
     /// on the registry and on processes.
     pub guest_cpu: Duration,
+    /// Processor time that the host may spend on the guest's calls. A request needs each
+    /// of them once or twice; a guest that repeats them without end is ended here.
+    pub host_cpu: Duration,
     /// Bytes of linear memory of all of the guest's memories together.
     pub guest_memory: usize,
     /// Elements of all of the guest's tables together.
@@ -28,6 +31,8 @@ impl Default for Limits {
         Self {
             lock_wait: Duration::from_secs(10),
             guest_cpu: Duration::from_secs(10),
+            // Identifying 100,000 processes for the first time takes a tenth of this.
+            host_cpu: Duration::from_secs(60),
             // A registry of the largest size that is accepted (64 MiB), read, parsed
             // and answered, stays below this.
             guest_memory: 512 << 20,

@@ -10,5 +10,5 @@ mod ticker;
 pub(crate) use call::{call, describe};
 pub use limits::Limits;
 pub(crate) use limits::MemoryLimiter;
-pub(crate) use meter::CpuMeter;
+pub(crate) use meter::{CpuMeter, Exceeded};
 pub use policy::{Description, LoadError, Policy, Setting};

@@ -107,7 +107,7 @@ impl Policy {
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|context| {
             let state = context.data();
-            if state.meter.is_exceeded() || state.cancel.is_cancelled() {
+            if state.meter.exceeded().is_some() || state.cancel.is_cancelled() {
                 return Ok(wasmtime::UpdateDeadline::Interrupt);
             }
             Ok(wasmtime::UpdateDeadline::Continue(1))

@@ -96,6 +96,15 @@ pub(crate) fn run(name: &str) -> Result<String, Failure> {
             }
             "a million calls".into()
         }
+        "inspect-for-ever" => {
+            let _transaction = begin()?;
+            loop {
+                let _ = standing();
+            }
+        }
+        "begin-for-ever" => loop {
+            drop(begin()?);
+        },
         "many-targets" => {
             let transaction = begin()?;
             let mut targets = Vec::new();
