@@ -120,5 +120,20 @@ fn was_asked_to_end(finding: &Finding) -> bool {
     })
 }
 
+/// A signal's name as signal(7) has it.
+pub fn signal_name(signal: Signal) -> &'static str {
+    match signal {
+        Signal::Hup => "SIGHUP",
+        Signal::Int => "SIGINT",
+        Signal::Quit => "SIGQUIT",
+        Signal::Usr1 => "SIGUSR1",
+        Signal::Usr2 => "SIGUSR2",
+        Signal::Term => "SIGTERM",
+        Signal::Cont => "SIGCONT",
+        Signal::Stop => "SIGSTOP",
+        Signal::Kill => "SIGKILL",
+    }
+}
+
 #[cfg(test)]
 mod tests;

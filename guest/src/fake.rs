@@ -150,6 +150,28 @@ impl FakeHost {
         self.held.get()
     }
 
+    fn signal(&self, call: &'static str, target: u32, signal: Signal) -> Result<(), Error> {
+        self.call(
+            call,
+            format!("{call} {target} {signal:?}").replace("Signal::", ""),
+        )?;
+        let mut processes = self.processes.borrow_mut();
+        let process = processes.get_mut(&target).expect("an opened process");
+        if let Some(error) = process.send.get(&signal) {
+            return Err(error.clone());
+        }
+        let ends = match process.manners {
+            Manners::EndsOnTerm => matches!(signal, Signal::Term | Signal::Kill),
+            Manners::EndsOnKill => signal == Signal::Kill,
+            Manners::Stays => false,
+        };
+        if ends {
+            process.standing = Standing::Exited;
+            process.evidence = "found exited".to_owned();
+        }
+        Ok(())
+    }
+
     fn call(&self, name: &'static str, line: String) -> Result<(), Error> {
         let mut calls = self.calls.borrow_mut();
         let before = calls
@@ -232,25 +254,11 @@ impl Host for FakeHost {
     }
 
     fn send(&self, target: &u32, signal: Signal) -> Result<(), Error> {
-        self.call(
-            "send",
-            format!("send {target} {signal:?}").replace("Signal::", ""),
-        )?;
-        let mut processes = self.processes.borrow_mut();
-        let process = processes.get_mut(target).expect("an opened process");
-        if let Some(error) = process.send.get(&signal) {
-            return Err(error.clone());
-        }
-        let ends = match process.manners {
-            Manners::EndsOnTerm => matches!(signal, Signal::Term | Signal::Kill),
-            Manners::EndsOnKill => signal == Signal::Kill,
-            Manners::Stays => false,
-        };
-        if ends {
-            process.standing = Standing::Exited;
-            process.evidence = "found exited".to_owned();
-        }
-        Ok(())
+        self.signal("send", *target, signal)
+    }
+
+    fn send_group(&self, target: &u32, signal: Signal) -> Result<(), Error> {
+        self.signal("send-group", *target, signal)
     }
 
     fn wait(&self, targets: &[&u32], timeout: u64) -> Result<Vec<bool>, Error> {

@@ -58,6 +58,13 @@ pub trait Host {
     /// `system`.
     fn send(&self, target: &Self::Target, signal: Signal) -> Result<(), Error>;
 
+    /// Sends a signal to every process of the group that this process leads.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send), and `refused` when it leads none or somebody is in it who
+    /// must not be hit.
+    fn send_group(&self, target: &Self::Target, signal: Signal) -> Result<(), Error>;
+
     /// Waits until every target has ended or `timeout` milliseconds are over, and says
     /// for each in order whether it has ended.
     ///

@@ -46,6 +46,10 @@ impl Host for Imports {
         target.send(signal)
     }
 
+    fn send_group(&self, target: &signals::Target, signal: Signal) -> Result<(), Error> {
+        target.send_group(signal)
+    }
+
     fn wait(&self, targets: &[&signals::Target], timeout: u64) -> Result<Vec<bool>, Error> {
         signals::wait(targets, timeout)
     }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::process::Signal;
+
 /// One request. The command line and MCP both make these, and nothing else reaches a policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
@@ -33,6 +35,10 @@ pub enum Request {
 pub struct Stop {
     /// One session, or all when absent.
     pub sid: Option<String>,
+    /// The signal that asks a worker to end. It takes the grant for it.
+    pub signal: Signal,
+    /// Signal the whole process group of each worker, which has to lead it.
+    pub group: bool,
     /// How long to wait for the exit; zero does not wait.
     pub grace: Duration,
     /// Kill what is still there after the grace period.
@@ -54,6 +60,8 @@ impl Default for Stop {
     fn default() -> Self {
         Self {
             sid: None,
+            signal: Signal::Term,
+            group: false,
             grace: Self::GRACE,
             force: false,
             dry_run: false,

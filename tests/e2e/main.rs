@@ -17,5 +17,8 @@ mod preservation;
 mod registry_files;
 mod seed_behaviour;
 mod stop;
+mod stop_group;
+mod stop_sockets;
+mod stop_together;
 mod terminal;
 mod unchanged;

@@ -143,3 +143,37 @@ fn a_policy_learns_nothing_about_other_processes() {
         assert!(said.starts_with("Standing::Unknown: "), "{said}");
     }
 }
+
+#[test]
+fn a_group_is_not_signalled_unless_the_client_asked_for_it() {
+    let pool = Attacked::with_leaders(1);
+    let pid = pool.pid(0).to_string();
+    let settings = [("sid", "w0"), ("pid", &*pid), ("signal", "KILL")];
+    for request in [
+        Request::Ensure { dry_run: false },
+        Request::Stop(Stop::default()),
+    ] {
+        assert_refused(&pool.said_to("signal-group", &settings, request));
+    }
+    pool.assert_sound(&[0]);
+    let asked = Request::Stop(Stop {
+        group: true,
+        ..Stop::default()
+    });
+    assert_eq!(pool.said_to("signal-group", &settings, asked), "done");
+    pool.worker(0).ended();
+}
+
+#[test]
+fn a_group_that_the_host_is_in_is_not_signalled() {
+    // The workers are in the test's own group, and one that leads none may not even try.
+    let pool = Attacked::with_workers(1);
+    let pid = pool.pid(0).to_string();
+    let settings = [("sid", "w0"), ("pid", &*pid), ("signal", "KILL")];
+    let asked = Request::Stop(Stop {
+        group: true,
+        ..Stop::default()
+    });
+    assert_refused(&pool.said_to("signal-group", &settings, asked));
+    pool.assert_sound(&[0]);
+}

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, LazyLock};
@@ -32,9 +33,19 @@ pub(crate) struct Attacked {
 impl Attacked {
     /// A pool with this many live workers, `w0`, `w1`, …, already known to the ledger.
     pub(crate) fn with_workers(count: usize) -> Self {
+        Self::with((0..count).map(|_| Worker::start()).collect())
+    }
+
+    /// The same, each leading a process group of its own.
+    pub(crate) fn with_leaders(count: usize) -> Self {
+        Self::with((0..count).map(|_| Worker::start_leading()).collect())
+    }
+
+    fn with(workers: Vec<Worker>) -> Self {
         let root = tempfile::tempdir().expect("a temporary directory");
+        let count = workers.len();
         let pool = Self {
-            workers: (0..count).map(|_| Worker::start()).collect(),
+            workers,
             root,
             grants: Grants::shipped(),
             limits: Limits::default(),
@@ -170,7 +181,16 @@ pub(crate) struct Worker {
 
 impl Worker {
     pub(crate) fn start() -> Self {
-        let child = Command::new("sleep")
+        Self::spawn(&mut Command::new("sleep"))
+    }
+
+    /// A process that leads a group of its own.
+    pub(crate) fn start_leading() -> Self {
+        Self::spawn(Command::new("sleep").process_group(0))
+    }
+
+    fn spawn(command: &mut Command) -> Self {
+        let child = command
             .arg("600")
             .stdin(Stdio::null())
             .spawn()

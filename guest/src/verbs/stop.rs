@@ -6,6 +6,7 @@
 //! that the client withdrew gets no answer.
 
 mod course;
+mod watch;
 
 use crate::answer::{self, Stopped};
 use crate::decide::{self, StopVerdict};
@@ -13,13 +14,12 @@ use crate::host::{Error, Failure, Finding, Host, Signal, StopOptions, text};
 use crate::registry::Registry;
 use crate::sweep::{drop_entries, survey};
 use course::{Course, Worker};
+use watch::{send, watch};
 
-/// How long a killed worker is waited for, in milliseconds. The host allows this much
-/// beyond the grace period.
-const KILL_CONFIRMATION: u64 = 2000;
-
-/// Sends SIGTERM to one session or all, waits up to the grace period, and with `force`
-/// sends SIGKILL to those that are left. Entries go when their workers are gone.
+/// Sends a signal, by default SIGTERM, to one session or all, waits up to the grace period,
+/// and with `force` sends SIGKILL to those that are left. Entries go when their workers are
+/// gone. With `group` each signal goes to the whole process group of a worker; the wait is
+/// for the worker itself, and a kill reaches also what is left of its group.
 ///
 /// Without a grace period nobody is waited for: the signalled count as stopped, and
 /// their entries go when they are found dead. With `force` the kill follows at once and
@@ -27,26 +27,33 @@ const KILL_CONFIRMATION: u64 = 2000;
 ///
 /// # Errors
 /// The host's, as long as nobody was signalled, and its `cancelled` also after that; a
-/// registry that cannot be read.
+/// registry that cannot be read; a signal that asks nobody to end.
 pub fn stop<H: Host>(host: &H, options: &StopOptions) -> Result<String, Failure> {
+    if matches!(options.signal, Signal::Cont | Signal::Stop) {
+        let name = decide::signal_name(options.signal);
+        return Err(Failure::Rejected(format!(
+            "{name} asks nobody to end; stop with another signal"
+        )));
+    }
     let transaction = host.begin()?;
     let bytes = host.read(&transaction)?;
     let registry = Registry::parse(bytes.as_deref())?;
 
     let mut workers = Vec::new();
     for one in survey(host, registry.select(options.sid.as_deref())) {
-        let course = set_out(
+        let (course, target) = set_out(
             host,
             &transaction,
             &one.entry.sid,
             one.entry.pid,
-            one.finding,
-            options.dry_run,
+            &one.finding,
+            options,
         )?;
         workers.push(Worker {
             index: one.index,
             entry: one.entry,
             course,
+            target,
         });
     }
     if let Some(denied) = all_denied(&workers) {
@@ -94,41 +101,58 @@ fn set_out<H: Host>(
     transaction: &H::Transaction,
     sid: &str,
     pid: u32,
-    finding: Finding,
-    dry_run: bool,
-) -> Result<Course<H::Target>, Failure> {
-    match decide::stop(sid, pid, &finding) {
-        StopVerdict::AlreadyDead => {
-            return Ok(Course::AlreadyDead(decide::reason(&finding).to_owned()));
+    finding: &Finding,
+    options: &StopOptions,
+) -> Result<(Course, Option<H::Target>), Failure> {
+    let course = match decide::stop(sid, pid, finding) {
+        StopVerdict::AlreadyDead => Course::AlreadyDead(decide::reason(finding).to_owned()),
+        StopVerdict::ImpossiblePid(error) => Course::ImpossiblePid(error),
+        StopVerdict::Refuse => Course::Refused(decide::reason(finding).to_owned()),
+        StopVerdict::Signal => {
+            // Opening has no effect, and tells a dry run what the host would refuse.
+            let sent = host.open(transaction, sid, pid).and_then(|target| {
+                if options.dry_run {
+                    return Ok((Course::WouldSignal, None));
+                }
+                ask_to_end(host, &target, sid, options)?;
+                Ok((Course::Signalled, Some(target)))
+            });
+            match sent {
+                Ok(set_out) => return Ok(set_out),
+                Err(Error::Ended(evidence)) => Course::AlreadyDead(evidence),
+                Err(Error::Refused(evidence)) => Course::Refused(evidence),
+                Err(Error::Denied(evidence)) => Course::Denied(evidence),
+                Err(error @ Error::Cancelled(_)) => return Err(Failure::Host(error)),
+                Err(error) => Course::Failed {
+                    signal: decide::signal_name(options.signal),
+                    why: text(&error).to_owned(),
+                },
+            }
         }
-        StopVerdict::ImpossiblePid(error) => return Ok(Course::ImpossiblePid(error)),
-        StopVerdict::Refuse => return Ok(Course::Refused(decide::reason(&finding).to_owned())),
-        StopVerdict::Signal => {}
+    };
+    Ok((course, None))
+}
+
+/// Sends the signal that asks a worker to end.
+fn ask_to_end<H: Host>(
+    host: &H,
+    target: &H::Target,
+    sid: &str,
+    options: &StopOptions,
+) -> Result<(), Error> {
+    send(host, target, options.signal, options.group)?;
+    if options.signal == Signal::Kill {
+        return Ok(());
     }
-    // Opening has no effect, and tells a dry run what the host would refuse.
-    let sent = host.open(transaction, sid, pid).and_then(|target| {
-        if dry_run {
-            return Ok(Course::WouldSignal);
-        }
-        host.send(&target, Signal::Term)?;
-        // A stopped process acts on SIGTERM only once it is continued.
-        match host.send(&target, Signal::Cont) {
-            Ok(()) | Err(Error::Ended(_)) => {}
-            Err(error) => host.warn(&format!(
-                "stop: sid={sid}: SIGCONT failed: {}",
-                text(&error)
-            )),
-        }
-        Ok(Course::Signalled(target))
-    });
-    match sent {
-        Ok(course) => Ok(course),
-        Err(Error::Ended(evidence)) => Ok(Course::AlreadyDead(evidence)),
-        Err(Error::Refused(evidence)) => Ok(Course::Refused(evidence)),
-        Err(Error::Denied(evidence)) => Ok(Course::Denied(evidence)),
-        Err(error @ Error::Cancelled(_)) => Err(Failure::Host(error)),
-        Err(error) => Ok(Course::Failed(text(&error).to_owned())),
+    // A stopped process acts on the signal only once it is continued.
+    match send(host, target, Signal::Cont, options.group) {
+        Ok(()) | Err(Error::Ended(_)) => {}
+        Err(error) => host.warn(&format!(
+            "stop: sid={sid}: SIGCONT failed: {}",
+            text(&error)
+        )),
     }
+    Ok(())
 }
 
 /// The host's denial, when it met every session that was to be stopped: then the
@@ -142,100 +166,6 @@ fn all_denied<T>(workers: &[Worker<'_, T>]) -> Option<Error> {
         }
     }
     denial.map(|evidence| Error::Denied(evidence.clone()))
-}
-
-/// Waits for the signalled, and kills those that stay when that is asked for.
-fn watch<H: Host>(
-    host: &H,
-    workers: &mut [Worker<'_, H::Target>],
-    options: &StopOptions,
-) -> Result<(), Failure> {
-    if options.grace > 0 {
-        await_exit(host, workers, options.grace, || Course::Exited)?;
-    }
-    if options.force {
-        for worker in workers.iter_mut() {
-            kill(host, worker)?;
-        }
-        await_exit(host, workers, KILL_CONFIRMATION, || Course::Killed)?;
-        give_up(
-            workers,
-            &format!("is still there {KILL_CONFIRMATION} ms after SIGKILL"),
-        );
-    } else if options.grace > 0 {
-        let stays = format!(
-            "did not exit within {} ms after SIGTERM; stop it again with a longer grace period \
-             or with force",
-            options.grace
-        );
-        give_up(workers, &stays);
-    }
-    Ok(())
-}
-
-/// Waits once for all that were signalled, at most `timeout` milliseconds, and sets
-/// those that ended on the course `ended`.
-fn await_exit<H: Host>(
-    host: &H,
-    workers: &mut [Worker<'_, H::Target>],
-    timeout: u64,
-    ended: fn() -> Course<H::Target>,
-) -> Result<(), Failure> {
-    let targets: Vec<_> = workers
-        .iter()
-        .filter_map(|worker| worker.course.target())
-        .collect();
-    if targets.is_empty() {
-        return Ok(());
-    }
-    let waited = host.wait(&targets, timeout);
-    let awaited = workers
-        .iter_mut()
-        .filter(|worker| worker.course.target().is_some());
-    match waited {
-        Ok(exits) => {
-            for (worker, exited) in awaited.zip(exits) {
-                if exited {
-                    worker.course = ended();
-                }
-            }
-        }
-        Err(error @ Error::Cancelled(_)) => return Err(Failure::Host(error)),
-        Err(error) => {
-            for worker in awaited {
-                worker.course = Course::Unwatched(text(&error).to_owned());
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Kills a worker that was signalled and has not ended.
-fn kill<H: Host>(host: &H, worker: &mut Worker<'_, H::Target>) -> Result<(), Failure> {
-    let Some(target) = worker.course.target() else {
-        return Ok(());
-    };
-    match host.send(target, Signal::Kill) {
-        Ok(()) => {}
-        Err(Error::Ended(_)) => worker.course = Course::Exited,
-        Err(error @ Error::Cancelled(_)) => return Err(Failure::Host(error)),
-        Err(error) => {
-            worker.course = Course::StillRunning(format!(
-                "did not exit, and SIGKILL failed: {}",
-                text(&error)
-            ));
-        }
-    }
-    Ok(())
-}
-
-/// Says of all that are still waited for that they did not end.
-fn give_up<T>(workers: &mut [Worker<'_, T>], stays: &str) {
-    for worker in workers {
-        if worker.course.target().is_some() {
-            worker.course = Course::StillRunning(stays.to_owned());
-        }
-    }
 }
 
 /// Drops the entries of those that ended, in a transaction of its own, and says which

@@ -63,7 +63,7 @@ impl From<SendError> for HostError {
     fn from(error: SendError) -> Self {
         Self::Guest(match &error {
             SendError::Ended => types::Error::Ended(error.to_string()),
-            SendError::System(source) => types::Error::System(source.to_string()),
+            SendError::NoGroups | SendError::System(_) => types::Error::System(error.to_string()),
         })
     }
 }

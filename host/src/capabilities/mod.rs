@@ -5,10 +5,12 @@
 pub(crate) mod bindings;
 mod clock;
 mod error;
+mod held;
 mod logging;
 mod processes;
 mod registry;
 mod settings;
+mod signal_names;
 mod signals;
 mod state;
 mod transaction;

@@ -7,9 +7,9 @@ use crate::process::{
 };
 use crate::request::{Register, Request};
 
+use super::View;
 use super::bindings::poolwarden::pool::{processes, types};
 use super::state::RequestState;
-use super::{View, signals};
 
 impl processes::Host for View<'_> {
     fn inspect(&mut self, claims: Vec<types::Claim>) -> wasmtime::Result<Vec<types::Finding>> {
@@ -76,7 +76,7 @@ impl RequestState {
             // A signal counts for the process that it was sent to, which is this one where
             // it is alive.
             let last_signal = last_signal.map(|sent| types::SentSignal {
-                signal: signals::to_wit(sent.signal),
+                signal: sent.signal.into(),
                 at: instant(sent.at),
             });
             findings.push(to_wit(inspection.finding, last_signal));

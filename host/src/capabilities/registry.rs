@@ -3,6 +3,7 @@
 use wasmtime::component::Resource;
 
 use crate::floor::{Reading, check_replace};
+use crate::request::Request;
 
 use super::bindings::poolwarden::pool::registry::{Host, HostTransaction};
 use super::transaction::OpenTransaction;
@@ -49,7 +50,12 @@ fn begin(state: &mut RequestState) -> Result<(), HostError> {
     let locked = state.context.lock(&state.cancel)?;
     let reading = state.context.reading(locked.read_registry()?);
     let writes = !state.request.is_dry_run();
-    state.transaction = Some(OpenTransaction::new(locked, reading, writes));
+    state.transaction = Some(OpenTransaction::new(
+        locked,
+        reading,
+        writes,
+        state.context.processes.spare(),
+    ));
     Ok(())
 }
 
@@ -78,6 +84,9 @@ fn replace(state: &mut RequestState, bytes: Vec<u8>) -> Result<(), HostError> {
     })?;
     if change.added.is_some() && open.registering.is_none() {
         return Err(refused("the process to register was not found running"));
+    }
+    if matches!(request, Request::Stop(_)) {
+        open.remove_stale_sockets(&change);
     }
     open.replace(after.bytes().unwrap_or_default(), &change)?;
     Ok(())

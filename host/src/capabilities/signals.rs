@@ -1,22 +1,33 @@
 //! `signals`: to registered workers, through verified pidfds, and to nobody else.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use wasmtime::component::Resource;
 
 use crate::floor::{Refusal, find_target};
-use crate::process::{Claim, Process, SendError, Signal, WaitError};
+use crate::process::{Claim, SendError, Signal};
+use crate::request::{Request, Stop};
 
 use super::bindings::poolwarden::pool::{signals, types};
+use super::held::Held;
 use super::registry::Transaction;
 use super::{HostError, RequestState, View};
 
 /// One verified process, and the claim that it was verified for.
 #[expect(unreachable_pub, reason = "the generated bindings re-export it")]
 pub struct Target {
-    process: Arc<Process>,
+    process: Held,
     claim: Claim,
+    /// Whether its process group was signalled. Then the group is known to be its own,
+    /// also when its leader has ended.
+    group_signalled: bool,
+}
+
+/// Who a signal is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    Process,
+    Group,
 }
 
 impl signals::Host for View<'_> {
@@ -35,11 +46,30 @@ impl signals::Host for View<'_> {
         targets: Vec<Resource<Target>>,
         timeout: u64,
     ) -> Result<Vec<bool>, HostError> {
-        let processes = targets
+        let held = targets
             .iter()
             .map(|target| Ok(self.0.table.get(target)?.process.clone()))
             .collect::<Result<Vec<_>, HostError>>()?;
-        self.uncharged(|state| wait(state, &processes, Duration::from_millis(timeout)))
+        self.uncharged(|state| state.wait(&held, Duration::from_millis(timeout)))
+    }
+}
+
+impl signals::HostTarget for View<'_> {
+    fn send(&mut self, target: Resource<Target>, signal: types::Signal) -> Result<(), HostError> {
+        self.uncharged(|state| send(state, &target, signal.into(), Reach::Process))
+    }
+
+    fn send_group(
+        &mut self,
+        target: Resource<Target>,
+        signal: types::Signal,
+    ) -> Result<(), HostError> {
+        self.uncharged(|state| send(state, &target, signal.into(), Reach::Group))
+    }
+
+    fn drop(&mut self, target: Resource<Target>) -> wasmtime::Result<()> {
+        self.0.table.delete(target)?;
+        Ok(())
     }
 }
 
@@ -54,14 +84,18 @@ fn open(state: &mut RequestState, sid: &str, pid: u32) -> Result<Target, HostErr
         Some(process) => process,
         None => prove(state, &claim, index)?,
     };
-    match process.forbidden() {
+    match process.reopen()?.forbidden() {
         Some(reason) => Err(Refusal(reason.to_string()).into()),
-        None => Ok(Target { process, claim }),
+        None => Ok(Target {
+            process,
+            claim,
+            group_signalled: false,
+        }),
     }
 }
 
 /// Proves an entry that the policy did not ask about, or whose process was not kept.
-fn prove(state: &mut RequestState, claim: &Claim, index: usize) -> Result<Arc<Process>, HostError> {
+fn prove(state: &mut RequestState, claim: &Claim, index: usize) -> Result<Held, HostError> {
     let findings = state.inspect(std::slice::from_ref(claim));
     state.open_transaction()?.process(index).ok_or_else(|| {
         let evidence = findings
@@ -72,60 +106,58 @@ fn prove(state: &mut RequestState, claim: &Claim, index: usize) -> Result<Arc<Pr
     })
 }
 
-fn wait(
+fn send(
     state: &mut RequestState,
-    processes: &[Arc<Process>],
-    timeout: Duration,
-) -> Result<Vec<bool>, HostError> {
-    if state.transaction.is_some() {
-        return Err(HostError::misuse(
-            "waiting inside a transaction: a worker may need the lock to exit",
-        ));
+    handle: &Resource<Target>,
+    signal: Signal,
+    reach: Reach,
+) -> Result<(), HostError> {
+    state.context.grants.check_signal(signal)?;
+    if state.request.is_dry_run() {
+        return Err(Refusal("the client asked for a dry run".into()).into());
     }
-    let begun = Instant::now();
-    let ended =
-        state
-            .context
-            .processes
-            .wait(processes, timeout.min(state.wait_left), &state.cancel);
-    state.wait_left = state.wait_left.saturating_sub(begun.elapsed());
-    ended.map_err(|error| {
-        HostError::Guest(match &error {
-            WaitError::Cancelled => types::Error::Cancelled(error.to_string()),
-            WaitError::Io(_) => types::Error::System(crate::error::chain(&error)),
-        })
-    })
+    let target = state.table.get(handle)?;
+    let (held, claim) = (target.process.clone(), target.claim.clone());
+    let checked = target.group_signalled;
+    if reach == Reach::Group && !checked {
+        check_group(state, &held)?;
+    }
+    let sent = held.reopen().and_then(|process| match reach {
+        Reach::Process => process.send(signal),
+        Reach::Group => process.send_group(signal),
+    });
+    if let Err(error) = sent {
+        if matches!(error, SendError::Ended) {
+            // It ended since it was proven: the entry may go once that is found.
+            state.inspect(std::slice::from_ref(&claim));
+        }
+        return Err(error.into());
+    }
+    if reach == Reach::Group {
+        state.table.get_mut(handle)?.group_signalled = true;
+    }
+    if asks_to_end(signal) {
+        let now = state.now();
+        if let Some(open) = state.transaction.as_mut() {
+            open.note_signal(&claim, signal, now);
+        }
+        state.signalled.insert(claim);
+    }
+    Ok(())
 }
 
-impl signals::HostTarget for View<'_> {
-    fn send(&mut self, target: Resource<Target>, signal: types::Signal) -> Result<(), HostError> {
-        let signal = from_wit(signal);
-        self.0.context.grants.check_signal(signal)?;
-        if self.0.request.is_dry_run() {
-            return Err(Refusal("the client asked for a dry run".into()).into());
-        }
-        let Target { process, claim } = self.0.table.get(&target)?;
-        let (process, claim) = (process.clone(), claim.clone());
-        if let Err(error) = process.send(signal) {
-            if matches!(error, SendError::Ended) {
-                // It ended since it was proven: the entry may go once that is found.
-                self.0.inspect(std::slice::from_ref(&claim));
-            }
-            return Err(error.into());
-        }
-        if asks_to_end(signal) {
-            let now = self.0.now();
-            if let Some(open) = self.0.transaction.as_mut() {
-                open.note_signal(&claim, signal, now);
-            }
-            self.0.signalled.insert(claim);
-        }
-        Ok(())
+/// Checks that the client asked for process groups, and that this one may be signalled.
+fn check_group(state: &RequestState, held: &Held) -> Result<(), HostError> {
+    if !matches!(state.request, Request::Stop(Stop { group: true, .. })) {
+        return Err(Refusal("the client did not ask for process groups".into()).into());
     }
-
-    fn drop(&mut self, target: Resource<Target>) -> wasmtime::Result<()> {
-        self.0.table.delete(target)?;
-        Ok(())
+    let process = held.reopen()?;
+    if process.has_ended().map_err(SendError::from)? {
+        return Err(SendError::Ended.into());
+    }
+    match process.forbidden_group() {
+        Some(reason) => Err(Refusal(reason.to_string()).into()),
+        None => Ok(()),
     }
 }
 
@@ -136,32 +168,4 @@ fn asks_to_end(signal: Signal) -> bool {
         signal,
         Signal::Hup | Signal::Int | Signal::Quit | Signal::Term | Signal::Kill
     )
-}
-
-fn from_wit(signal: types::Signal) -> Signal {
-    match signal {
-        types::Signal::Hup => Signal::Hup,
-        types::Signal::Int => Signal::Int,
-        types::Signal::Quit => Signal::Quit,
-        types::Signal::Usr1 => Signal::Usr1,
-        types::Signal::Usr2 => Signal::Usr2,
-        types::Signal::Term => Signal::Term,
-        types::Signal::Cont => Signal::Cont,
-        types::Signal::Stop => Signal::Stop,
-        types::Signal::Kill => Signal::Kill,
-    }
-}
-
-pub(super) fn to_wit(signal: Signal) -> types::Signal {
-    match signal {
-        Signal::Hup => types::Signal::Hup,
-        Signal::Int => types::Signal::Int,
-        Signal::Quit => types::Signal::Quit,
-        Signal::Usr1 => types::Signal::Usr1,
-        Signal::Usr2 => types::Signal::Usr2,
-        Signal::Term => types::Signal::Term,
-        Signal::Cont => types::Signal::Cont,
-        Signal::Stop => types::Signal::Stop,
-        Signal::Kill => types::Signal::Kill,
-    }
 }

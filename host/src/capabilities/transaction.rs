@@ -1,12 +1,15 @@
 //! An open transaction: the lock, the registry as it was read, and what was found since.
 
 use std::collections::HashSet;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::floor::{Change, Reading};
 use crate::process::{Claim, Process, Record, Signal, Standing};
 use crate::store::{Ledger, LockedPool, SentSignal};
+
+use super::held::Held;
 
 /// What one transaction holds. Dropping it writes what the ledger learned and releases
 /// the lock, also when the guest trapped.
@@ -17,6 +20,8 @@ pub(super) struct OpenTransaction {
     pub(super) ledger: Ledger,
     /// By index in the reading: what was found in this transaction.
     found: Vec<Option<Found>>,
+    /// How many more processes are kept with their descriptors.
+    spare: usize,
     /// Who runs under the pid that a register request names.
     pub(super) registering: Option<Record>,
     /// A transaction replaces the registry at most once.
@@ -28,17 +33,24 @@ pub(super) struct OpenTransaction {
 /// A standing, and the verified process where it is alive.
 struct Found {
     standing: Standing,
-    process: Option<Arc<Process>>,
+    process: Option<Held>,
 }
 
 impl OpenTransaction {
-    pub(super) fn new(locked: LockedPool, reading: Arc<Reading>, writes: bool) -> Self {
+    /// `spare` is how many processes may be held.
+    pub(super) fn new(
+        locked: LockedPool,
+        reading: Arc<Reading>,
+        writes: bool,
+        spare: usize,
+    ) -> Self {
         let entries = reading.claims().map_or(0, <[Claim]>::len);
         Self {
             ledger: locked.read_ledger(),
             found: std::iter::repeat_with(|| None).take(entries).collect(),
             locked,
             reading,
+            spare,
             registering: None,
             replaced: false,
             writes,
@@ -47,6 +59,11 @@ impl OpenTransaction {
 
     /// Remembers what was found about an entry.
     pub(super) fn note(&mut self, index: usize, standing: Standing, process: Option<Arc<Process>>) {
+        let process = process.map(|process| {
+            let held = Held::new(process, self.spare == 0);
+            self.spare = self.spare.saturating_sub(1);
+            held
+        });
         self.found[index] = Some(Found { standing, process });
     }
 
@@ -58,7 +75,7 @@ impl OpenTransaction {
     }
 
     /// The entry's process, where it was proven alive in this transaction.
-    pub(super) fn process(&self, index: usize) -> Option<Arc<Process>> {
+    pub(super) fn process(&self, index: usize) -> Option<Held> {
         self.found[index]
             .as_ref()
             .and_then(|found| found.process.clone())
@@ -67,6 +84,34 @@ impl OpenTransaction {
     /// Remembers in the ledger that a claim's process was signalled.
     pub(super) fn note_signal(&mut self, claim: &Claim, signal: Signal, at: SystemTime) {
         self.ledger.note_signal(claim, SentSignal { signal, at });
+    }
+
+    /// Removes the sockets that dead workers left in the pool, before their entries go:
+    /// whoever is interrupted in between leaves an entry that is collected, and not a
+    /// socket that nobody remembers.
+    pub(super) fn remove_stale_sockets(&mut self, change: &Change) {
+        let claims = self.reading.claims().unwrap_or_default();
+        let dropped: HashSet<usize> = change.dropped.iter().copied().collect();
+        let stays: HashSet<&str> = claims
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| !dropped.contains(index))
+            .map(|(_, claim)| claim.sock.as_str())
+            .collect();
+        for &index in &change.dropped {
+            let sock = claims[index].sock.as_str();
+            if sock.is_empty() || stays.contains(sock) || !self.is_dead(index) {
+                continue;
+            }
+            match self.locked.remove_stale_socket(Path::new(sock)) {
+                Ok(true) => tracing::info!("removed the socket that a worker left behind: {sock}"),
+                Ok(false) => {}
+                Err(error) => tracing::warn!(
+                    "the socket that a worker left behind was not removed: {}",
+                    crate::error::chain(&error)
+                ),
+            }
+        }
     }
 
     /// Writes the ledger, then the registry. In this order: a row without its entry is

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use poolwarden::process::Signal;
 use poolwarden::{Register, Request, Stop};
 
 /// Keeps a pool of long-lived worker processes: who lives, who is dead, and how to stop
@@ -84,6 +85,12 @@ pub(crate) struct StopArguments {
     /// Stop every worker of the pool
     #[arg(long)]
     all: bool,
+    /// The signal that asks a worker to end: hup, int, quit, usr1, usr2, term or kill
+    #[arg(long, default_value = "term", value_name = "SIGNAL", value_parser = ending)]
+    pub(super) signal: Signal,
+    /// Signal the whole process group of a worker, which has to lead it
+    #[arg(long)]
+    group: bool,
     /// How long to wait for the exit; 0s does not wait
     #[arg(long, default_value = "2s", value_name = "TIME", value_parser = grace)]
     grace: Duration,
@@ -132,6 +139,8 @@ impl Verb {
             },
             Self::Stop(arguments) => Request::Stop(Stop {
                 sid: arguments.sid.clone(),
+                signal: arguments.signal,
+                group: arguments.group,
                 grace: arguments.grace,
                 force: arguments.force,
                 dry_run: arguments.dry_run,
@@ -165,6 +174,15 @@ fn grace(text: &str) -> Result<Duration, String> {
         return Err(format!("the longest is {}s", Stop::MAX_GRACE.as_secs()));
     }
     Ok(grace)
+}
+
+/// A signal that can ask a worker to end.
+fn ending(text: &str) -> Result<Signal, String> {
+    match text.parse() {
+        Ok(signal @ (Signal::Cont | Signal::Stop)) => Err(format!("{signal} asks nobody to end")),
+        Ok(signal) => Ok(signal),
+        Err(error) => Err(format!("{error}")),
+    }
 }
 
 /// What MCP allows in a tool name (specification 2025-11-25, tools: names), with room

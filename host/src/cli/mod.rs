@@ -11,7 +11,7 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
-use poolwarden::{Cancel, Policy, Pool, PoolBuilder, Request};
+use poolwarden::{Cancel, Grants, Policy, Pool, PoolBuilder, Request};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 pub(crate) use arguments::{Arguments, Options, Verb};
@@ -34,7 +34,7 @@ pub(crate) fn run(arguments: Arguments) -> Exit {
                 .context("the verb makes no request")
                 .and_then(|request| {
                     let json = options.json || !std::io::stdout().is_terminal();
-                    ask(&open(&options)?, request, json)
+                    ask(&open_for(&options, &request)?, request, json)
                 })
         }
     };
@@ -59,8 +59,21 @@ fn ask(pool: &Pool, request: Request, json: bool) -> anyhow::Result<Exit> {
     })
 }
 
-/// The pool that the options name, with the shipped policy.
+/// The pool that the options name, with the shipped policy and what it needs.
 fn open(options: &Options) -> anyhow::Result<Pool> {
+    open_with(options, Grants::shipped())
+}
+
+/// The same, for a request of the operator, who grants the signal that he names.
+fn open_for(options: &Options, request: &Request) -> anyhow::Result<Pool> {
+    let grants = match request {
+        Request::Stop(stop) => Grants::shipped().with_signal(stop.signal),
+        _ => Grants::shipped(),
+    };
+    open_with(options, grants)
+}
+
+fn open_with(options: &Options, grants: Grants) -> anyhow::Result<Pool> {
     raise_descriptor_limit();
     let directory = match &options.state_dir {
         Some(directory) => directory.clone(),
@@ -71,6 +84,7 @@ fn open(options: &Options) -> anyhow::Result<Pool> {
         limits.lock_wait = wait;
     }
     Ok(PoolBuilder::new(directory)
+        .grants(grants)
         .limits(limits)
         .build(Policy::shipped()?))
 }

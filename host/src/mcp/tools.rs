@@ -121,6 +121,7 @@ impl PoolTool {
                     grace,
                     force,
                     dry_run,
+                    ..Stop::default()
                 })
             }
         })

@@ -54,6 +54,7 @@ struct State {
     /// Reading this file ends that process, and reaps it.
     races: HashMap<String, u32>,
     pidfs: bool,
+    is_root: bool,
     clocks: Option<Clocks>,
 }
 
@@ -136,6 +137,17 @@ impl FakeKernel {
         state.reap(pid);
     }
 
+    /// Puts it into a process group; all begin in group 1.
+    pub(crate) fn join(&self, pid: u32, group: u32) {
+        let mut state = self.state();
+        let stat = state.files.get_mut(&format!("/proc/{pid}/stat"));
+        let stat = stat.and_then(|file| file.as_mut().ok()).expect("it runs");
+        let text = String::from_utf8(std::mem::take(stat)).expect("text");
+        let mut fields: Vec<_> = text.split(' ').map(str::to_owned).collect();
+        fields[4] = group.to_string();
+        *stat = fields.join(" ").into_bytes();
+    }
+
     pub(crate) fn user(&self, pid: u32, real: u32, effective: u32) {
         let status = format!("Name:\tworker\nTgid:\t{pid}\nUid:\t{real}\t{effective}\t0\t0\n");
         self.file(&format!("/proc/{pid}/status"), &status);
@@ -188,6 +200,11 @@ impl FakeKernel {
 
     pub(crate) fn refuse(&self, call: Call, error: Errno) {
         self.state().refusals.insert(call, error);
+    }
+
+    /// The program under test runs for root.
+    pub(crate) fn become_root(&self) {
+        self.state().is_root = true;
     }
 
     pub(crate) fn without_pidfs(&self) {
@@ -329,6 +346,6 @@ impl Kernel for FakeKernel {
     }
 
     fn effective_uid(&self) -> u32 {
-        OWN_UID
+        if self.state().is_root { 0 } else { OWN_UID }
     }
 }

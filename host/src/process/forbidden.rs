@@ -39,6 +39,24 @@ pub enum Forbidden {
         /// The effective user id of this program.
         own: u32,
     },
+    /// It leads no process group, so that a signal to a group would go to others.
+    #[error("pid {pid} does not lead a process group: it is in group {group}")]
+    NoGroupLeader {
+        /// Its pid.
+        pid: u32,
+        /// The group that it is in.
+        group: u32,
+    },
+    /// This program, or a process that started it, is in the group.
+    #[error(
+        "pid {member}, this program or an ancestor of it, is in the process group of pid {pid}"
+    )]
+    InGroup {
+        /// The leader's pid.
+        pid: u32,
+        /// Who is in it.
+        member: u32,
+    },
     /// One of these could not be ruled out.
     #[error("whether pid {pid} may get a signal cannot be told: {reason}")]
     Unclear {
@@ -52,7 +70,7 @@ pub enum Forbidden {
 /// How often the walk to the ancestors starts again when one of them ends meanwhile.
 const WALKS: u32 = 3;
 /// Where the walk gives up. No process tree is that deep.
-const DEPTH: u32 = 4096;
+pub(super) const DEPTH: u32 = 4096;
 
 /// Decides about the process that has this pid and started then.
 pub(super) fn forbidden(kernel: &dyn Kernel, pid: u32, start_ticks: u64) -> Option<Forbidden> {
@@ -65,7 +83,7 @@ pub(super) fn forbidden(kernel: &dyn Kernel, pid: u32, start_ticks: u64) -> Opti
     other_user(kernel, pid).or_else(|| ancestor(kernel, pid, start_ticks))
 }
 
-fn other_user(kernel: &dyn Kernel, pid: u32) -> Option<Forbidden> {
+pub(super) fn other_user(kernel: &dyn Kernel, pid: u32) -> Option<Forbidden> {
     let path = format!("/proc/{pid}/status");
     let ids = kernel.read(&path).and_then(|status| {
         let malformed = || io::Error::new(io::ErrorKind::InvalidData, "no line `Uid`");

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use nix::errno::Errno;
 
 use super::forbidden::{Forbidden, forbidden};
+use super::group::forbidden_group;
 use super::kernel::{Kernel, has_ended};
 use super::subject::{Subject, errno};
 use super::{Identity, Signal};
@@ -28,6 +29,12 @@ pub enum SendError {
     /// The process has terminated. Nothing was sent.
     #[error("the process has ended")]
     Ended,
+    /// The kernel takes no signals for process groups through a pidfd. Nothing was sent.
+    #[error(
+        "this kernel cannot signal a process group through a pidfd, which Linux can since 6.9; \
+         stop it without its group"
+    )]
+    NoGroups,
     /// The system refused `pidfd_send_signal(2)`: `EPERM` without the permission, `ENOSYS`
     /// before Linux 5.1. Nothing was sent.
     #[error(transparent)]
@@ -42,6 +49,10 @@ impl Process {
             pid: subject.pid,
             identity,
         }
+    }
+
+    pub(super) fn kernel(&self) -> &Arc<dyn Kernel> {
+        &self.kernel
     }
 
     /// Its pid, for people to read: the pidfd is what counts.
@@ -70,6 +81,26 @@ impl Process {
         }
     }
 
+    /// Sends a signal to every member of the process group that this process leads, or led
+    /// before it ended: the system keeps a group's number for it as long as it has members.
+    ///
+    /// It does not ask [`forbidden_group`](Self::forbidden_group): whoever decides to send
+    /// does, while the leader runs.
+    ///
+    /// # Errors
+    /// [`SendError::Ended`] when the group has no member, [`SendError::NoGroups`] before
+    /// Linux 6.9.
+    pub fn send_group(&self, signal: Signal) -> Result<(), SendError> {
+        match self.kernel.send_group_signal(self.pidfd.as_fd(), signal) {
+            Err(error) => Err(match errno(&error) {
+                Some(Errno::ESRCH) => SendError::Ended,
+                Some(Errno::EINVAL) => SendError::NoGroups,
+                _ => SendError::System(error),
+            }),
+            Ok(()) => Ok(()),
+        }
+    }
+
     /// Whether it has terminated, reaped or not.
     ///
     /// # Errors
@@ -80,7 +111,17 @@ impl Process {
 
     /// Why no signal may be sent to it, whoever asks. `None`: nothing forbids it.
     pub fn forbidden(&self) -> Option<Forbidden> {
-        let reason = forbidden(self.kernel.as_ref(), self.pid, self.identity.start_ticks)?;
+        let kernel = self.kernel.as_ref();
+        self.unless_ended(forbidden(kernel, self.pid, self.identity.start_ticks))
+    }
+
+    /// Why no signal may be sent to the process group that it leads, whoever asks.
+    pub fn forbidden_group(&self) -> Option<Forbidden> {
+        self.unless_ended(forbidden_group(self.kernel.as_ref(), self.pid))
+    }
+
+    fn unless_ended(&self, reason: Option<Forbidden>) -> Option<Forbidden> {
+        let reason = reason?;
         // What was read is about this process only if it still runs. If not, its pid may
         // be somebody else's, and a signal through the pidfd meets nobody.
         match self.has_ended() {

@@ -26,6 +26,12 @@ pub trait Processes: Send + Sync {
     /// See [`IdentifyError`].
     fn identify(&self, pid: u32) -> Result<Identified, IdentifyError>;
 
+    /// How many of the processes that [`inspect`](Self::inspect) hands out a request may
+    /// hold. The others are to be [parked](Process::park).
+    fn spare(&self) -> usize {
+        usize::MAX
+    }
+
     /// Waits until every process has ended or the timeout is over, and says for each, in
     /// order, whether it has ended. A timeout of zero only looks.
     ///
@@ -98,6 +104,11 @@ impl Processes for LinuxProcesses {
 
     fn identify(&self, pid: u32) -> Result<Identified, IdentifyError> {
         identify(&self.kernel, pid)
+    }
+
+    fn spare(&self) -> usize {
+        // A quarter of what may be open: half is for the cache, which may hold others.
+        self.cache.capacity() / 2
     }
 
     fn wait(

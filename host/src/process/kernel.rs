@@ -27,6 +27,11 @@ pub(crate) trait Kernel: Send + Sync {
     }
     /// `pidfd_send_signal(2)`.
     fn send_signal(&self, pidfd: BorrowedFd<'_>, signal: Signal) -> io::Result<()>;
+    /// `pidfd_send_signal(2)` to the process group that the pidfd's process leads or led,
+    /// since Linux 6.9. A kernel that cannot is told from one that will not by `EINVAL`.
+    fn send_group_signal(&self, _pidfd: BorrowedFd<'_>, _signal: Signal) -> io::Result<()> {
+        Err(Errno::EINVAL.into())
+    }
 
     /// The whole of a small file in `/proc` or `/etc`.
     fn read(&self, path: &str) -> io::Result<Vec<u8>>;

@@ -19,6 +19,9 @@ use super::kernel::{Clocks, FileKind, Kernel};
 /// `PID_FS_MAGIC` of `linux/magic.h`, what fstatfs(2) says of a pidfd since Linux 6.9.
 const PIDFS_MAGIC: i128 = 0x5049_4446;
 
+/// `PIDFD_SIGNAL_PROCESS_GROUP` of `linux/pidfd.h`, since Linux 6.9. rustix takes no flags.
+const PIDFD_SIGNAL_PROCESS_GROUP: libc::c_uint = 1 << 2;
+
 /// Room for what a file about one process usually holds, in bytes.
 const PROC_FILE: usize = 1024;
 
@@ -67,18 +70,27 @@ impl Kernel for Linux {
     }
 
     fn send_signal(&self, pidfd: BorrowedFd<'_>, signal: Signal) -> io::Result<()> {
-        let signal = match signal {
-            Signal::Hup => rustix::process::Signal::HUP,
-            Signal::Int => rustix::process::Signal::INT,
-            Signal::Quit => rustix::process::Signal::QUIT,
-            Signal::Usr1 => rustix::process::Signal::USR1,
-            Signal::Usr2 => rustix::process::Signal::USR2,
-            Signal::Term => rustix::process::Signal::TERM,
-            Signal::Cont => rustix::process::Signal::CONT,
-            Signal::Stop => rustix::process::Signal::STOP,
-            Signal::Kill => rustix::process::Signal::KILL,
+        Ok(pidfd_send_signal(pidfd, number(signal))?)
+    }
+
+    fn send_group_signal(&self, pidfd: BorrowedFd<'_>, signal: Signal) -> io::Result<()> {
+        let no_info = std::ptr::null::<libc::siginfo_t>();
+        // SAFETY: the system call takes a descriptor, a number, a pointer that may be null
+        // and flags, and writes no memory of this program.
+        let sent = unsafe {
+            libc::syscall(
+                libc::SYS_pidfd_send_signal,
+                pidfd.as_raw_fd(),
+                number(signal).as_raw(),
+                no_info,
+                PIDFD_SIGNAL_PROCESS_GROUP,
+            )
         };
-        Ok(pidfd_send_signal(pidfd, signal)?)
+        if sent == 0 {
+            Ok(())
+        } else {
+            Err(io::Error::last_os_error())
+        }
     }
 
     fn read(&self, path: &str) -> io::Result<Vec<u8>> {
@@ -141,5 +153,20 @@ impl Kernel for Linux {
 
     fn effective_uid(&self) -> u32 {
         rustix::process::geteuid().as_raw()
+    }
+}
+
+/// The signal's number on this architecture.
+fn number(signal: Signal) -> rustix::process::Signal {
+    match signal {
+        Signal::Hup => rustix::process::Signal::HUP,
+        Signal::Int => rustix::process::Signal::INT,
+        Signal::Quit => rustix::process::Signal::QUIT,
+        Signal::Usr1 => rustix::process::Signal::USR1,
+        Signal::Usr2 => rustix::process::Signal::USR2,
+        Signal::Term => rustix::process::Signal::TERM,
+        Signal::Cont => rustix::process::Signal::CONT,
+        Signal::Stop => rustix::process::Signal::STOP,
+        Signal::Kill => rustix::process::Signal::KILL,
     }
 }

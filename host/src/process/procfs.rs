@@ -11,12 +11,14 @@ pub(super) struct Stat {
     pub(super) state: u8,
     /// Field 4. 0 when the parent is outside the pid namespace.
     pub(super) parent: u32,
+    /// Field 5: the process group. 0 when its leader was outside the pid namespace.
+    pub(super) group: u32,
     /// Field 22: clock ticks between boot and its start.
     pub(super) start_ticks: u64,
 }
 
 impl Stat {
-    /// Reads the three fields, or nothing if the text is not of that form.
+    /// Reads the four fields, or nothing if the text is not of that form.
     ///
     /// Field 2 is the program's name in parentheses, which may itself hold spaces,
     /// parentheses and newlines: the fields after it start behind the last `)`.
@@ -26,11 +28,13 @@ impl Stat {
         let mut fields = fields.split_ascii_whitespace();
         let state = *fields.next()?.as_bytes().first()?;
         let parent = fields.next()?.parse().ok()?;
-        // Fields 5 to 21 lie in between.
-        let start_ticks = fields.nth(17)?.parse().ok()?;
+        let group = fields.next()?.parse().ok()?;
+        // Fields 6 to 21 lie in between.
+        let start_ticks = fields.nth(16)?.parse().ok()?;
         Some(Self {
             state,
             parent,
+            group,
             start_ticks,
         })
     }
@@ -133,6 +137,7 @@ mod tests {
         let expected = Stat {
             state: b'S',
             parent: 7,
+            group: 4711,
             start_ticks: 151_020,
         };
         for name in ["cat", "a b", ")", ") Z 1 (", "((", "\n", ") S 1 2 3"] {

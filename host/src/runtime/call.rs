@@ -91,12 +91,16 @@ fn ask(
         Request::Status { sid } => pool.call_status(store, sid.as_deref()),
         Request::Stop(Stop {
             sid,
+            signal,
+            group,
             grace,
             force,
             dry_run,
         }) => {
             let options = StopOptions {
                 sid: sid.clone(),
+                signal: (*signal).into(),
+                group: *group,
                 grace: u64::try_from(grace.as_millis()).unwrap_or(u64::MAX),
                 force: *force,
                 dry_run: *dry_run,

@@ -1,12 +1,14 @@
 //! What can be done with a pool while its lock is held.
 
+use std::path::Path;
+
 use nix::fcntl::OFlag;
 
 use super::directory::PoolDir;
 use super::error::StoreError;
 use super::ledger::Ledger;
 use super::lock::{LOCK, PoolLock};
-use super::{file, ledger_cache, replace};
+use super::{file, ledger_cache, replace, stale_socket};
 
 /// The registry's name in the pool.
 const REGISTRY: &str = "registry.json";
@@ -102,6 +104,16 @@ impl LockedPool {
         }
         self.still_locked()?;
         ledger_cache::write(&self.pool, ledger)
+    }
+
+    /// Removes the socket at `path` if it was left behind in this pool: it lies directly in
+    /// the directory, is our own, is no link, and nobody answers on it. Returns whether it
+    /// was removed; one that has to stay is no error.
+    ///
+    /// # Errors
+    /// [`StoreError::Step`] when the system refuses.
+    pub fn remove_stale_socket(&mut self, path: &Path) -> Result<bool, StoreError> {
+        stale_socket::remove(&self.pool, path)
     }
 
     /// Releases the lock, as dropping does, and says when that fails.

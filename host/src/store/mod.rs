@@ -15,6 +15,7 @@ mod ledger_row;
 mod lock;
 mod locked;
 mod replace;
+mod stale_socket;
 #[cfg(test)]
 mod testing;
 mod wait;

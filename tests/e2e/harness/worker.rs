@@ -55,6 +55,11 @@ impl Worker {
         Self::start(DEAF, None, |_| {})
     }
 
+    /// The same, started with changes to its command.
+    pub(crate) fn deaf_with(change: impl FnOnce(&mut Command)) -> Self {
+        Self::start(DEAF, None, change)
+    }
+
     /// A worker that says `TERM` when it is asked to end, takes this pool's lock, and ends
     /// with exit code 0, as those of algocline do.
     pub(crate) fn orderly(pool: &Path) -> Self {

@@ -10,11 +10,14 @@ pub(super) struct Worker<'a, T> {
     /// Its entry, as it was when the request began.
     pub(super) entry: &'a Entry<'a>,
     /// How far its stop has come.
-    pub(super) course: Course<T>,
+    pub(super) course: Course,
+    /// Its process, once it was signalled.
+    pub(super) target: Option<T>,
 }
 
 /// How far a stop has come. Texts are evidence, or what went wrong.
-pub(super) enum Course<T> {
+#[derive(Clone, Debug)]
+pub(super) enum Course {
     /// It was no more before any signal.
     AlreadyDead(String),
     /// Its pid can belong to no process.
@@ -24,14 +27,19 @@ pub(super) enum Course<T> {
     /// Not signalled: the operator did not grant it.
     Denied(String),
     /// The system did not carry the signal out.
-    Failed(String),
+    Failed {
+        /// Which one, with `SIG`.
+        signal: &'static str,
+        /// The system's words.
+        why: String,
+    },
     /// A dry run's last station.
     WouldSignal,
     /// Signalled, and not known to have ended.
-    Signalled(T),
+    Signalled,
     /// Signalled, and waiting for it failed.
     Unwatched(String),
-    /// Ended after SIGTERM.
+    /// Ended after the signal that asked for it.
     Exited,
     /// Ended after SIGKILL.
     Killed,
@@ -39,20 +47,12 @@ pub(super) enum Course<T> {
     StillRunning(String),
 }
 
-impl<T> Course<T> {
-    /// The process to wait for or to kill, while that is under way.
-    pub(super) fn target(&self) -> Option<&T> {
-        match self {
-            Self::Signalled(target) => Some(target),
-            _ => None,
-        }
-    }
-
+impl Course {
     /// Whether a signal went out to it.
     pub(super) fn was_signalled(&self) -> bool {
         matches!(
             self,
-            Self::Signalled(_)
+            Self::Signalled
                 | Self::Unwatched(_)
                 | Self::Exited
                 | Self::Killed
@@ -75,7 +75,7 @@ impl<T> Course<T> {
     fn counts_as_stopped(&self) -> bool {
         matches!(
             self,
-            Self::AlreadyDead(_) | Self::Signalled(_) | Self::Exited | Self::Killed
+            Self::AlreadyDead(_) | Self::Signalled | Self::Exited | Self::Killed
         )
     }
 
@@ -84,9 +84,9 @@ impl<T> Course<T> {
             Self::AlreadyDead(_) => Outcome::AlreadyDead,
             Self::ImpossiblePid(_) => Outcome::InvalidPid,
             Self::Refused(_) | Self::Denied(_) => Outcome::Refused,
-            Self::Failed(_) => Outcome::Failed,
+            Self::Failed { .. } => Outcome::Failed,
             Self::WouldSignal => Outcome::WouldSignal,
-            Self::Signalled(_) | Self::Unwatched(_) => Outcome::Signalled,
+            Self::Signalled | Self::Unwatched(_) => Outcome::Signalled,
             Self::Exited => Outcome::Exited,
             Self::Killed => Outcome::Killed,
             Self::StillRunning(_) => Outcome::StillRunning,
@@ -95,9 +95,10 @@ impl<T> Course<T> {
 
     fn evidence(&self) -> Option<&str> {
         match self {
-            Self::AlreadyDead(why) | Self::Refused(why) | Self::Denied(why) | Self::Failed(why) => {
-                Some(why)
-            }
+            Self::AlreadyDead(why)
+            | Self::Refused(why)
+            | Self::Denied(why)
+            | Self::Failed { why, .. } => Some(why),
             _ => None,
         }
     }
@@ -111,7 +112,7 @@ impl<T> Course<T> {
                 "sid={sid}: not signalled, its entry is kept: {why}"
             )),
             // algocline's words.
-            Self::Failed(why) => Some(format!("sid={sid}: SIGTERM failed: {why}")),
+            Self::Failed { signal, why } => Some(format!("sid={sid}: {signal} failed: {why}")),
             Self::Unwatched(why) => Some(format!(
                 "sid={sid}: signalled, but waiting for it failed, so its entry is kept until it \
                  is found dead: {why}"
@@ -124,7 +125,15 @@ impl<T> Course<T> {
     }
 }
 
-impl<'a, T> Worker<'a, T> {
+impl<T> Worker<'_, T> {
+    /// The process to wait for, while it is not known to have ended.
+    pub(super) fn awaited(&self) -> Option<&T> {
+        match self.course {
+            Course::Signalled => self.target.as_ref(),
+            _ => None,
+        }
+    }
+
     /// Adds to the answer what became of this session.
     pub(super) fn report<'w: 'o, 'o>(&'w self, answer: &mut Stopped<'o>) {
         let sid = self.entry.sid.as_ref();

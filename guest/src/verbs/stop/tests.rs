@@ -5,7 +5,7 @@ mod waiting;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::fake::{FakeHost, Manners, answer, entry};
+use crate::fake::{FakeHost, Manners, answer, entry, rejection};
 use crate::host::Standing;
 
 const GRACE: u64 = 700;
@@ -13,6 +13,8 @@ const GRACE: u64 = 700;
 fn all() -> StopOptions {
     StopOptions {
         sid: None,
+        signal: Signal::Term,
+        group: false,
         grace: GRACE,
         force: false,
         dry_run: false,

@@ -1,7 +1,9 @@
 //! The proofs over a fake kernel, way by way, and over the real one.
 
 mod cache;
+mod groups;
 mod ledger;
+mod parked;
 mod pids;
 mod processes;
 mod properties;

@@ -48,6 +48,10 @@ pub(crate) fn run(name: &str) -> Result<String, Failure> {
             let transaction = begin()?;
             told(open(&transaction).and_then(|target| target.send(signal())))
         }
+        "signal-group" => {
+            let transaction = begin()?;
+            told(open(&transaction).and_then(|target| target.send_group(signal())))
+        }
         "signal-later" => {
             let transaction = begin()?;
             let target = open(&transaction).map_err(Failure::Host)?;

@@ -221,3 +221,82 @@ fn a_withdrawn_request_ends_at_once() {
         assert!(!host.is_locked());
     }
 }
+
+#[test]
+fn another_signal_asks_and_is_named() {
+    let host = one_that(Manners::EndsOnKill);
+    let options = StopOptions {
+        signal: Signal::Int,
+        ..all()
+    };
+    let answer = answer(stop(&host, &options));
+    assert!(
+        error(&answer).contains("did not exit within 700 ms after SIGINT"),
+        "{answer}"
+    );
+    assert!(host.calls().contains(&"send 101 Int".to_owned()));
+    assert!(!host.calls().contains(&"send 101 Term".to_owned()));
+}
+
+#[test]
+fn a_kill_is_not_followed_by_a_continue() {
+    let host = one_that(Manners::EndsOnKill);
+    let options = StopOptions {
+        signal: Signal::Kill,
+        ..all()
+    };
+    assert_eq!(outcome(&answer(stop(&host, &options))), "killed");
+    assert!(!host.calls().contains(&"send 101 Cont".to_owned()));
+}
+
+#[test]
+fn a_signal_that_ends_nobody_is_rejected_before_anything_is_done() {
+    for (signal, name) in [(Signal::Cont, "SIGCONT"), (Signal::Stop, "SIGSTOP")] {
+        let host = one();
+        let options = StopOptions { signal, ..all() };
+        let text = rejection(stop(&host, &options));
+        assert!(text.contains(name), "{text}");
+        assert!(host.calls().is_empty());
+    }
+}
+
+#[test]
+fn a_group_is_asked_and_what_it_leaves_behind_is_killed() {
+    let host = one();
+    let options = StopOptions {
+        group: true,
+        force: true,
+        ..all()
+    };
+    assert_eq!(outcome(&answer(stop(&host, &options))), "exited");
+    let sent: Vec<_> = host
+        .calls()
+        .into_iter()
+        .filter(|call| call.starts_with("send"))
+        .collect();
+    assert_eq!(
+        sent,
+        [
+            "send-group 101 Term",
+            "send-group 101 Cont",
+            "send-group 101 Kill"
+        ]
+    );
+    assert!(host.sids().is_empty());
+}
+
+#[test]
+fn an_empty_group_is_nobody_left_behind() {
+    let mut host = one();
+    host.change(101, |process| {
+        let none = Error::Ended("the group has no member".into());
+        process.send.insert(Signal::Kill, none);
+    });
+    let options = StopOptions {
+        group: true,
+        force: true,
+        ..all()
+    };
+    assert_eq!(outcome(&answer(stop(&host, &options))), "exited");
+    assert!(!host.calls().iter().any(|call| call.starts_with("warn")));
+}

@@ -1,0 +1,100 @@
+//! The processes that a request holds, and waiting for them.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::process::{Parked, Process, SendError, WaitError};
+
+use super::bindings::poolwarden::pool::types;
+use super::{HostError, RequestState};
+
+/// How many parked processes are held at a time while they are waited for.
+const WINDOW: usize = 64;
+
+/// A verified process, with its descriptor as long as there are enough of those.
+#[derive(Clone)]
+pub(super) enum Held {
+    Open(Arc<Process>),
+    Parked(Parked),
+}
+
+impl Held {
+    /// Keeps the descriptor unless they are scarce and the process can be found again.
+    pub(super) fn new(process: Arc<Process>, scarce: bool) -> Self {
+        match process.park() {
+            Some(parked) if scarce => Self::Parked(parked),
+            _ => Self::Open(process),
+        }
+    }
+
+    /// The process, found again where it was parked.
+    ///
+    /// # Errors
+    /// When a parked process has ended, or cannot be held for want of a descriptor.
+    pub(super) fn reopen(&self) -> Result<Arc<Process>, SendError> {
+        match self {
+            Self::Open(process) => Ok(process.clone()),
+            Self::Parked(parked) => parked.reopen().map(Arc::new),
+        }
+    }
+}
+
+impl RequestState {
+    /// Waits until all have ended or the time is over. Those that are parked are waited
+    /// for after the others, some at a time, and looked at in any case at the end.
+    pub(super) fn wait(
+        &mut self,
+        held: &[Held],
+        timeout: Duration,
+    ) -> Result<Vec<bool>, HostError> {
+        if self.transaction.is_some() {
+            return Err(HostError::misuse(
+                "waiting inside a transaction: a worker may need the lock to exit",
+            ));
+        }
+        let begun = Instant::now();
+        let ended = self.wait_in_turns(held, timeout.min(self.wait_left), begun);
+        self.wait_left = self.wait_left.saturating_sub(begun.elapsed());
+        ended
+    }
+
+    fn wait_in_turns(
+        &self,
+        held: &[Held],
+        timeout: Duration,
+        begun: Instant,
+    ) -> Result<Vec<bool>, HostError> {
+        let (open, parked): (Vec<_>, Vec<_>) =
+            (0..held.len()).partition(|&index| matches!(held[index], Held::Open(_)));
+        let mut ended = vec![false; held.len()];
+        for turn in std::iter::once(open.as_slice()).chain(parked.chunks(WINDOW)) {
+            let mut waiting = Vec::with_capacity(turn.len());
+            for &index in turn {
+                match held[index].reopen() {
+                    Ok(process) => waiting.push((index, process)),
+                    Err(SendError::Ended) => ended[index] = true,
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            let (indices, processes): (Vec<_>, Vec<_>) = waiting.into_iter().unzip();
+            let left = timeout.saturating_sub(begun.elapsed());
+            let found = self
+                .context
+                .processes
+                .wait(&processes, left, &self.cancel)?;
+            for (index, has_ended) in indices.into_iter().zip(found) {
+                ended[index] = has_ended;
+            }
+        }
+        Ok(ended)
+    }
+}
+
+impl From<WaitError> for HostError {
+    fn from(error: WaitError) -> Self {
+        Self::Guest(match &error {
+            WaitError::Cancelled => types::Error::Cancelled(error.to_string()),
+            WaitError::Io(_) => types::Error::System(crate::error::chain(&error)),
+        })
+    }
+}

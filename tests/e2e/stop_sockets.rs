@@ -1,0 +1,83 @@
+//! The sockets that stopped workers leave behind.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::harness::{TestPool, Worker};
+
+fn stop_all(pool: &TestPool) {
+    let answer = pool.ask(&["stop", "--all"]);
+    assert_eq!(answer["errors"], json!([]));
+    assert_eq!(pool.sids(), Vec::<String>::new());
+}
+
+fn is_there(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
+}
+
+#[test]
+fn a_stopped_workers_socket_goes_with_its_entry() {
+    let pool = TestPool::new();
+    let inside = pool.directory().join("a.sock");
+    let outside = pool.root().join("b.sock");
+    let (a, b) = (Worker::serving(&inside), Worker::serving(&outside));
+    pool.seed(&[a.entry("a").sock(&inside), b.entry("b").sock(&outside)]);
+    stop_all(&pool);
+    assert!(!is_there(&inside));
+    assert!(is_there(&outside), "it is not the pool's");
+}
+
+#[test]
+fn a_dead_workers_socket_goes_when_it_is_stopped() {
+    let pool = TestPool::new();
+    let path = pool.directory().join("a.sock");
+    let worker = Worker::serving(&path);
+    pool.seed(&[worker.entry("a").sock(&path)]);
+    worker.vanish();
+    stop_all(&pool);
+    assert!(!is_there(&path));
+}
+
+#[test]
+fn what_is_not_provably_its_own_stays() {
+    let pool = TestPool::new();
+    let outside = pool.root().join("real.sock");
+    drop(UnixListener::bind(&outside).expect("bind"));
+    let link = pool.directory().join("link.sock");
+    symlink(&outside, &link).expect("symlink");
+    let file = pool.directory().join("file.sock");
+    fs::write(&file, "kept").expect("write");
+    let workers = [Worker::obedient(), Worker::obedient()];
+    pool.seed(&[
+        workers[0].entry("a").sock(&link),
+        workers[1].entry("b").sock(&file),
+    ]);
+    stop_all(&pool);
+    assert!(is_there(&link) && is_there(&outside) && is_there(&file));
+}
+
+#[test]
+fn a_socket_that_another_entry_names_stays() {
+    let pool = TestPool::new();
+    let path = pool.directory().join("shared.sock");
+    let (a, b) = (Worker::serving(&path), Worker::obedient());
+    pool.seed(&[a.entry("a").sock(&path), b.entry("b").sock(&path)]);
+    let answer = pool.ask(&["stop", "a"]);
+    assert_eq!(answer["stopped"], json!(["a"]));
+    assert!(is_there(&path));
+}
+
+#[test]
+fn a_collected_workers_socket_is_not_touched() {
+    let pool = TestPool::new();
+    let path = pool.directory().join("a.sock");
+    let worker = Worker::serving(&path);
+    pool.seed(&[worker.entry("a").sock(&path)]);
+    worker.vanish();
+    assert_eq!(pool.ask(&["ensure"])["removed"][0]["sid"], "a");
+    assert!(is_there(&path), "nobody asked to stop it");
+}
