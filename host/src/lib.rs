@@ -23,6 +23,7 @@
 mod answer;
 mod cancel;
 mod capabilities;
+pub mod config;
 mod error;
 mod floor;
 mod pool;
@@ -34,7 +35,7 @@ pub mod store;
 pub use answer::Answer;
 pub use cancel::Cancel;
 pub use error::{Error, Fault};
-pub use floor::Grants;
+pub use floor::{Grants, UnknownGrant};
 pub use pool::{Pool, PoolBuilder};
 pub use request::{Register, Request, Stop};
 pub use runtime::{Description, Limits, LoadError, Policy, Setting};
