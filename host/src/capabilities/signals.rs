@@ -10,6 +10,7 @@ use crate::process::{Claim, Process, SendError, Signal, WaitError};
 
 use super::bindings::poolwarden::pool::{signals, types};
 use super::registry::Transaction;
+use super::trail::Subject;
 use super::{HostError, RequestState, View};
 
 /// One verified process, and the claim that it was verified for.
@@ -17,6 +18,7 @@ use super::{HostError, RequestState, View};
 pub struct Target {
     process: Arc<Process>,
     claim: Claim,
+    subject: Subject,
 }
 
 impl signals::Host for View<'_> {
@@ -56,7 +58,11 @@ fn open(state: &mut RequestState, sid: &str, pid: u32) -> Result<Target, HostErr
     };
     match process.forbidden() {
         Some(reason) => Err(Refusal(reason.to_string()).into()),
-        None => Ok(Target { process, claim }),
+        None => Ok(Target {
+            process,
+            claim,
+            subject: state.open_transaction()?.subject(index),
+        }),
     }
 }
 
@@ -104,9 +110,14 @@ impl signals::HostTarget for View<'_> {
         if self.0.request.is_dry_run() {
             return Err(Refusal("the client asked for a dry run".into()).into());
         }
-        let Target { process, claim } = self.0.table.get(&target)?;
-        let (process, claim) = (process.clone(), claim.clone());
-        if let Err(error) = process.send(signal) {
+        let Target {
+            process,
+            claim,
+            subject,
+        } = self.0.table.get(&target)?;
+        let (process, claim, subject) = (process.clone(), claim.clone(), subject.clone());
+        let sent = self.uncharged(|state| recorded(state, &process, subject, signal))?;
+        if let Err(error) = sent {
             if matches!(error, SendError::Ended) {
                 // It ended since it was proven: the entry may go once that is found.
                 self.0.inspect(std::slice::from_ref(&claim));
@@ -127,6 +138,23 @@ impl signals::HostTarget for View<'_> {
         self.0.table.delete(target)?;
         Ok(())
     }
+}
+
+/// Sends a signal between its two lines in the audit trail.
+fn recorded(
+    state: &mut RequestState,
+    process: &Process,
+    subject: Subject,
+    signal: Signal,
+) -> Result<Result<(), SendError>, HostError> {
+    // Where nobody is left, nothing is done and nothing recorded.
+    if process.has_ended().is_ok_and(|ended| ended) {
+        return Ok(Err(SendError::Ended));
+    }
+    let recorded = state.before_signal(subject, signal)?;
+    let sent = process.send(signal);
+    state.after_signal(&recorded, &sent);
+    Ok(sent)
 }
 
 /// Whether a process that gets this signal is on its way out, unless it chooses not to

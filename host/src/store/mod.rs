@@ -1,4 +1,4 @@
-//! The pool on disk: its directory, its lock, its registry and its ledger.
+//! The pool on disk: its directory, its lock, its registry, its ledger and its trail.
 
 mod alarm;
 mod check;
@@ -17,6 +17,7 @@ mod locked;
 mod replace;
 #[cfg(test)]
 mod testing;
+mod trail;
 mod wait;
 
 pub use check::{Danger, FileKind};
@@ -25,3 +26,4 @@ pub use error::{StoreError, StoreErrorKind};
 pub use holder::Holder;
 pub use ledger::{Ledger, Row, SentSignal};
 pub use locked::{LedgerWrite, LockedPool, MAX_REGISTRY};
+pub(crate) use trail::{Durability, TrailFile};

@@ -1,0 +1,221 @@
+//! The lines of the trail.
+
+use std::borrow::Cow;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::asker::{AskedBy, bounded};
+use crate::process::{Signal, Standing};
+use crate::runtime::Description;
+
+/// What was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Event {
+    /// A signal to a worker.
+    Signal,
+    /// The removal of an entry from the registry.
+    Removal,
+}
+
+impl Event {
+    /// The word for it in the trail.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Signal => "signal",
+            Self::Removal => "removal",
+        }
+    }
+}
+
+/// Which of an effect's two lines it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Phase {
+    Before,
+    After,
+}
+
+/// Which policy decided it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DecidedBy {
+    /// The name that the policy gives itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The version that it gives itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Why it has neither: how it failed to describe itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undescribed: Option<String>,
+    /// SHA-256 of the component, in hexadecimal: what it is, whatever it says.
+    pub sha256: String,
+}
+
+impl DecidedBy {
+    /// The policy with this digest, which said this about itself.
+    pub(crate) fn new(sha256: &str, said: &Result<Description, String>) -> Self {
+        let sha256 = sha256.to_owned();
+        match said {
+            Ok(said) => Self {
+                name: Some(bounded(&said.name)),
+                version: Some(bounded(&said.version)),
+                undescribed: None,
+                sha256,
+            },
+            Err(why) => Self {
+                name: None,
+                version: None,
+                undescribed: Some(bounded(why)),
+                sha256,
+            },
+        }
+    }
+}
+
+/// An effect's number: the two lines of one effect have the same, and no others do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Id(String);
+
+impl Id {
+    /// The next one. It begins with when this process first asked and its pid, since
+    /// processes that cannot see each other write one trail, also with the same pid.
+    pub(crate) fn next() -> Self {
+        static PROCESS: OnceLock<String> = OnceLock::new();
+        static SERIAL: AtomicU64 = AtomicU64::new(1);
+        let process = PROCESS.get_or_init(|| {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH);
+            let now = now.unwrap_or_default().as_nanos();
+            format!("{now:x}-{}", std::process::id())
+        });
+        let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
+        Self(format!("{process}-{serial}"))
+    }
+}
+
+/// What stands in the trail before an effect.
+pub(crate) struct Before<'a> {
+    pub(crate) at: SystemTime,
+    pub(crate) id: &'a Id,
+    pub(crate) event: Event,
+    pub(crate) sid: &'a str,
+    pub(crate) pid: u32,
+    pub(crate) signal: Option<Signal>,
+    pub(crate) standing: Standing,
+    pub(crate) evidence: &'a str,
+    /// The entry as it stands in the registry, with everything that nobody here knows.
+    pub(crate) entry: Option<&'a str>,
+    pub(crate) asked_by: &'a AskedBy,
+    pub(crate) policy: &'a DecidedBy,
+}
+
+/// What stands in the trail after an effect.
+pub(crate) struct After<'a> {
+    pub(crate) at: SystemTime,
+    pub(crate) id: &'a Id,
+    pub(crate) event: Event,
+    pub(crate) sid: &'a str,
+    pub(crate) pid: u32,
+    pub(crate) result: &'a str,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    at: String,
+    id: &'a str,
+    event: Event,
+    phase: Phase,
+    sid: &'a str,
+    pid: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signal: Option<Signal>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    standing: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    evidence: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    asked_by: Option<&'a AskedBy>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<&'a DecidedBy>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    entry: Option<&'a RawValue>,
+}
+
+impl Before<'_> {
+    /// Appends the line.
+    ///
+    /// # Errors
+    /// When the entry is not JSON, or the time not in the calendar.
+    pub(crate) fn encode(&self, lines: &mut Vec<u8>) -> serde_json::Result<()> {
+        let entry = self.entry.map(one_line);
+        let line = Line {
+            at: time(self.at)?,
+            id: &self.id.0,
+            event: self.event,
+            phase: Phase::Before,
+            sid: self.sid,
+            pid: self.pid,
+            signal: self.signal,
+            standing: Some(self.standing.name()),
+            evidence: Some(self.evidence),
+            result: None,
+            asked_by: Some(self.asked_by),
+            policy: Some(self.policy),
+            entry: entry.as_deref().map(serde_json::from_str).transpose()?,
+        };
+        write(&line, lines)
+    }
+}
+
+impl After<'_> {
+    /// Appends the line.
+    ///
+    /// # Errors
+    /// When the time is not in the calendar.
+    pub(crate) fn encode(&self, lines: &mut Vec<u8>) -> serde_json::Result<()> {
+        let line = Line {
+            at: time(self.at)?,
+            id: &self.id.0,
+            event: self.event,
+            phase: Phase::After,
+            sid: self.sid,
+            pid: self.pid,
+            signal: None,
+            standing: None,
+            evidence: None,
+            result: Some(self.result),
+            asked_by: None,
+            policy: None,
+            entry: None,
+        };
+        write(&line, lines)
+    }
+}
+
+fn write(line: &Line<'_>, lines: &mut Vec<u8>) -> serde_json::Result<()> {
+    serde_json::to_writer(&mut *lines, line)?;
+    lines.push(b'\n');
+    Ok(())
+}
+
+/// JSON on one line. In valid JSON a line break stands only between tokens, where a space
+/// says the same.
+fn one_line(json: &str) -> Cow<'_, str> {
+    if json.contains(['\n', '\r']) {
+        json.replace(['\n', '\r'], " ").into()
+    } else {
+        json.into()
+    }
+}
+
+/// RFC 3339 in UTC, to the millisecond.
+fn time(at: SystemTime) -> serde_json::Result<String> {
+    let at = jiff::Timestamp::try_from(at).map_err(serde::ser::Error::custom)?;
+    Ok(at.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string())
+}
