@@ -173,9 +173,18 @@ impl Pool {
     /// # Errors
     /// When it fails to.
     pub fn describe(&self, cancel: &Cancel) -> Result<Description, Error> {
-        let state =
-            RequestState::describing(self.context.clone(), self.origin.clone(), cancel.clone());
-        runtime::describe(&self.origin.policy, state)
+        runtime::describe(&self.origin.policy, self.describing(cancel))
+    }
+
+    /// The state in which the policy is asked what it is.
+    pub(crate) fn describing(&self, cancel: &Cancel) -> RequestState {
+        RequestState::describing(self.context.clone(), self.origin.clone(), cancel.clone())
+    }
+
+    /// Who decides.
+    #[cfg(test)]
+    pub(crate) fn policy(&self) -> &Arc<Policy> {
+        &self.origin.policy
     }
 
     /// The pool's directory.

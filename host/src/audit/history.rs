@@ -194,3 +194,120 @@ impl From<Line> for Action {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::DirBuilderExt;
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// A pool whose trail has these files, by their names.
+    fn pool(files: &[(&str, &str)]) -> TempDir {
+        let root = tempfile::tempdir().expect("a temporary directory");
+        let pool = root.path().join("pool");
+        let made = fs::DirBuilder::new().mode(0o700).create(&pool);
+        made.expect("the pool");
+        for (name, text) in files {
+            fs::write(pool.join(name), text).expect("write");
+        }
+        root
+    }
+
+    fn read(pool: &TempDir) -> History {
+        History::read(&pool.path().join("pool")).expect("a history")
+    }
+
+    fn before(id: &str, sid: &str) -> String {
+        format!(
+            r#"{{"at":"t","id":"{id}","event":"removal","phase":"before","sid":"{sid}","pid":7,"standing":"gone","evidence":"e","asked_by":{{"verb":"ensure","via":"library","uid":1,"pid":2}},"policy":{{"name":"p","version":"1","sha256":"s"}},"entry":{{"n":1.00e400}}}}
+"#
+        )
+    }
+
+    fn after(id: &str, result: &str) -> String {
+        format!(
+            r#"{{"at":"u","id":"{id}","event":"removal","phase":"after","sid":"x","pid":7,"result":"{result}"}}
+"#
+        )
+    }
+
+    fn results(history: &History) -> Vec<(&str, &str)> {
+        let actions = history.actions.iter();
+        actions
+            .map(|action| (action.id.as_str(), action.result.as_str()))
+            .collect()
+    }
+
+    #[test]
+    fn the_two_lines_of_an_effect_are_one_also_across_files() {
+        let old = before("1", "a") + &before("2", "b") + &after("2", "removed");
+        let new = before("3", "c") + &after("1", "failed: x") + &after("3", "removed");
+        let history = read(&pool(&[("audit.jsonl.1", &old), ("audit.jsonl", &new)]));
+        assert!(history.problems.is_empty(), "{:?}", history.problems);
+        assert_eq!(
+            results(&history),
+            [("1", "failed: x"), ("2", "removed"), ("3", "removed")]
+        );
+        let text = serde_json::to_string(&history.actions[0]).expect("JSON");
+        assert!(text.contains(r#""entry":{"n":1.00e400}"#), "{text}");
+        assert!(!text.contains("phase"), "{text}");
+    }
+
+    #[test]
+    fn what_nobody_lived_to_tell_is_unknown() {
+        let history = read(&pool(&[("audit.jsonl", &before("1", "a"))]));
+        assert_eq!(results(&history), [("1", "unknown")]);
+    }
+
+    #[test]
+    fn a_result_whose_beginning_is_gone_is_shown() {
+        let history = read(&pool(&[("audit.jsonl", &after("1", "removed"))]));
+        assert_eq!(results(&history), [("1", "removed")]);
+        assert_eq!(history.actions[0].standing, None);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_named_and_passed_over() {
+        let text = format!(
+            "{}garbage\n\n{}\u{0}\n{{\"at\":\"20",
+            before("1", "a"),
+            after("1", "removed"),
+        );
+        let pool = pool(&[("audit.jsonl", &text)]);
+        fs::create_dir(pool.path().join("pool/audit.jsonl.2")).expect("mkdir");
+        let history = read(&pool);
+        assert_eq!(results(&history), [("1", "removed")]);
+        let problems: Vec<_> = history.problems.iter().map(ToString::to_string).collect();
+        assert_eq!(problems.len(), 5, "{problems:?}");
+        assert!(
+            problems[0].contains("audit.jsonl.2 is not safe"),
+            "{problems:?}"
+        );
+        for (problem, line) in problems[1..].iter().zip([2, 3, 5, 6]) {
+            assert!(
+                problem.starts_with(&format!("line {line} of ")),
+                "{problem}"
+            );
+        }
+        assert!(problems[4].contains("it has no end"), "{problems:?}");
+    }
+
+    #[test]
+    fn what_a_later_version_adds_is_no_harm() {
+        let line = before("1", "a").replacen('{', r#"{"later":[1],"#, 1);
+        let history = read(&pool(&[("audit.jsonl", &line)]));
+        assert_eq!(history.actions.len(), 1, "{:?}", history.problems);
+    }
+
+    #[test]
+    fn where_there_is_no_pool_nothing_happened_and_nothing_is_made() {
+        let root = tempfile::tempdir().expect("a temporary directory");
+        let path = root.path().join("pool");
+        let history = History::read(&path).expect("a history");
+        assert!(history.actions.is_empty() && history.problems.is_empty());
+        assert!(!path.exists());
+    }
+}

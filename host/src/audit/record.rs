@@ -219,3 +219,86 @@ fn time(at: SystemTime) -> serde_json::Result<String> {
     let at = jiff::Timestamp::try_from(at).map_err(serde::ser::Error::custom)?;
     Ok(at.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::Asker;
+    use super::*;
+
+    fn described() -> DecidedBy {
+        let said = Description {
+            name: "default".into(),
+            version: "1.2".into(),
+            settings: Vec::new(),
+        };
+        DecidedBy::new("abc", &Ok(said))
+    }
+
+    #[test]
+    fn the_lines_are_these() {
+        let at = UNIX_EPOCH + Duration::from_millis(1_790_000_000_007);
+        let id = Id("x-1".into());
+        let asked_by = AskedBy {
+            uid: 1000,
+            pid: 12,
+            ..Asker::mcp("agent", "3").asks("stop")
+        };
+        let mut lines = Vec::new();
+        let before = Before {
+            at,
+            id: &id,
+            event: Event::Signal,
+            sid: "a\n",
+            pid: 7,
+            signal: Some(Signal::Term),
+            standing: Standing::Alive,
+            evidence: "seen",
+            entry: Some("{\"n\":1.00e400,\r\n\"n\":2 }"),
+            asked_by: &asked_by,
+            policy: &described(),
+        };
+        before.encode(&mut lines).expect("a line");
+        let after = After {
+            at,
+            id: &id,
+            event: Event::Signal,
+            sid: "a\n",
+            pid: 7,
+            result: "sent",
+        };
+        after.encode(&mut lines).expect("a line");
+        assert_eq!(
+            String::from_utf8(lines).expect("UTF-8"),
+            concat!(
+                r#"{"at":"2026-09-21T14:13:20.007Z","id":"x-1","event":"signal","phase":"before","#,
+                r#""sid":"a\n","pid":7,"signal":"term","standing":"alive","evidence":"seen","#,
+                r#""asked_by":{"verb":"stop","via":"mcp","client":"agent","client_version":"3","#,
+                r#""uid":1000,"pid":12},"policy":{"name":"default","version":"1.2","#,
+                r#""sha256":"abc"},"entry":{"n":1.00e400,  "n":2 }}"#,
+                "\n",
+                r#"{"at":"2026-09-21T14:13:20.007Z","id":"x-1","event":"signal","phase":"after","#,
+                r#""sid":"a\n","pid":7,"result":"sent"}"#,
+                "\n"
+            )
+        );
+    }
+
+    #[test]
+    fn a_policy_that_does_not_say_what_it_is_is_known_by_its_digest() {
+        let why = "it trapped: ".to_owned() + &"x".repeat(10_000);
+        let policy = serde_json::to_value(DecidedBy::new("abc", &Err(why))).expect("JSON");
+        assert_eq!(policy["sha256"], "abc");
+        assert_eq!(policy.get("name"), None);
+        let undescribed = policy["undescribed"].as_str().expect("a text");
+        assert!(undescribed.starts_with("it trapped: ") && undescribed.len() < 1_000);
+    }
+
+    #[test]
+    fn no_two_effects_have_one_number() {
+        let (first, second) = (Id::next(), Id::next());
+        assert_ne!(first, second);
+        assert!(first.0.contains(&format!("-{}-", std::process::id())));
+    }
+}

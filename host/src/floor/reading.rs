@@ -169,6 +169,21 @@ mod tests {
     }
 
     #[test]
+    fn an_entry_is_given_byte_for_byte() {
+        let odd = "{ \"sid\" : \"b\\u0000é\",\n\t\"pid\":3,\"sock\":\"\",\"version\":\"\",\
+                   \"created_at\":\"x\",\"n\":1.00e400,\"n\":[null, {}]}";
+        let text = format!(
+            "{{\"before\":\"ü\", \"sessions\" : [{} ,\n {odd}], \"after\":[{{}}]}}",
+            entry("a", 2)
+        );
+        let reading = Reading::new(Some(text.into_bytes()));
+        assert_eq!(reading.raw(0), Some(entry("a", 2).as_str()));
+        assert_eq!(reading.raw(1), Some(odd));
+        assert_eq!(reading.raw(2), None);
+        assert_eq!(Reading::new(None).raw(0), None);
+    }
+
+    #[test]
     fn what_algocline_refuses_is_unreadable() {
         for text in [
             "",

@@ -41,3 +41,65 @@ impl Policy {
         said
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::cancel::Cancel;
+    use crate::pool::{Pool, PoolBuilder};
+    use crate::runtime::Limits;
+
+    fn pool(limits: Limits) -> Pool {
+        let policy = Policy::shipped().expect("the shipped policy loads");
+        PoolBuilder::new("/no/such/pool")
+            .limits(limits)
+            .build(policy)
+    }
+
+    fn state(pool: &Pool) -> RequestState {
+        pool.describing(&Cancel::new().expect("an eventfd"))
+    }
+
+    #[test]
+    fn a_policy_is_asked_once() {
+        let pool = pool(Limits::default());
+        let asked = AtomicUsize::new(0);
+        for _ in 0..2 {
+            let said = pool.policy().described(|| {
+                asked.fetch_add(1, Ordering::Relaxed);
+                Ok(state(&pool))
+            });
+            let said = said.as_ref().as_ref().expect("a description");
+            assert_eq!(said.name, "default");
+        }
+        assert_eq!(asked.into_inner(), 1);
+    }
+
+    #[test]
+    fn a_policy_that_cannot_say_it_is_not_asked_again() {
+        let pool = pool(Limits {
+            guest_memory: 0,
+            ..Limits::default()
+        });
+        let why = |ask: &(dyn Fn() -> Result<RequestState, Error> + Sync)| {
+            let said = pool.policy().described(ask);
+            said.as_ref().as_ref().expect_err("no memory").clone()
+        };
+        let no_memory = why(&|| Ok(state(&pool)));
+        assert!(no_memory.contains("bytes of memory"), "{no_memory}");
+        assert_eq!(why(&|| panic!("asked again")), no_memory);
+    }
+
+    #[test]
+    fn what_is_not_its_fault_is_no_answer_for_good() {
+        let pool = pool(Limits::default());
+        let busy = || Err(Error::System("no thread".into()));
+        let said = pool.policy().described(busy);
+        assert_eq!(said.as_ref().as_ref().expect_err("no thread"), "no thread");
+        let said = pool.policy().described(|| panic!("a mistake"));
+        assert!(said.is_err());
+        assert!(pool.policy().described(|| Ok(state(&pool))).is_ok());
+    }
+}

@@ -43,3 +43,58 @@ impl PoolDir {
         files
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::Read;
+    use std::os::unix::fs::symlink;
+
+    use super::super::super::testing::TestPool;
+    use super::super::rotate;
+    use super::*;
+
+    fn texts(pool: &TestPool) -> Vec<String> {
+        let text = |opened: TrailFile| {
+            let mut text = String::new();
+            let mut file = opened.file;
+            file.read_to_string(&mut text).expect("read");
+            text
+        };
+        let opened = pool.dir.open_trail().into_iter();
+        opened.filter_map(Result::ok).map(text).collect()
+    }
+
+    #[test]
+    fn the_oldest_comes_first_and_gaps_are_none() {
+        let pool = TestPool::new();
+        assert!(texts(&pool).is_empty());
+        for number in [0, 1, 4] {
+            fs::write(pool.file(&name(number)), number.to_string()).expect("write");
+        }
+        assert_eq!(texts(&pool), ["4", "1", "0"]);
+        rotate::put_aside(&pool.dir).expect("rotation");
+        assert_eq!(texts(&pool), ["4", "1", "0"]);
+    }
+
+    /// As a file that moves on between two looks.
+    #[test]
+    fn a_file_that_has_two_numbers_is_read_once() {
+        let pool = TestPool::new();
+        fs::write(pool.file(&name(0)), "one").expect("write");
+        fs::hard_link(pool.file(&name(0)), pool.file(&name(1))).expect("link");
+        assert_eq!(texts(&pool), ["one"]);
+    }
+
+    #[test]
+    fn a_file_that_is_not_safe_is_named_and_the_others_are_read() {
+        let pool = TestPool::new();
+        fs::write(pool.file(&name(0)), "0").expect("write");
+        symlink("audit.jsonl", pool.file(&name(1))).expect("symlink");
+        fs::write(pool.file(&name(2)), "2").expect("write");
+        assert_eq!(texts(&pool), ["2", "0"]);
+        let opened = pool.dir.open_trail();
+        let error = opened[1].as_ref().expect_err("a link").to_string();
+        assert!(error.contains("audit.jsonl.1"), "{error}");
+    }
+}
