@@ -1,10 +1,11 @@
 //! What cannot be recorded does not happen.
 
-use std::fs::{self, Permissions};
+use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{self, SigHandler, Signal};
 use nix::sys::stat::Mode;
@@ -221,4 +222,31 @@ fn a_full_disk_leaves_no_half_line_and_no_effect() {
             assert_eq!(pool.bytes(), bytes);
         }
     }
+}
+
+/// As a writer does that is suspended in the middle of an append.
+#[test]
+fn who_holds_the_trail_holds_up_a_request_once() {
+    let workers: Vec<_> = (0..10).map(|_| Worker::obedient()).collect();
+    let entries = workers.iter().zip('a'..);
+    let entries: Vec<_> = entries
+        .map(|(worker, sid)| worker.entry(&sid.to_string()))
+        .collect();
+    let pool = TestPool::with(&entries);
+    fs::write(trail(&pool), "").expect("a trail");
+    let held = File::open(trail(&pool)).expect("the trail");
+    held.lock().expect("the lock");
+
+    let wait = Duration::from_secs(2);
+    let begun = Instant::now();
+    let ran = pool.run(&["stop", "--all", "--grace", "0s", "--lock-wait", "2s"]);
+    assert!(begun.elapsed() >= wait);
+    assert!(begun.elapsed() < wait * 5, "{:?}", begun.elapsed());
+    let holder = format!("process {}", std::process::id());
+    assert_explained(&ran, &pool, &holder, "no signal was sent");
+    assert!(workers.iter().all(Worker::is_running));
+    pool.ask(&["status"]);
+
+    drop(held);
+    pool.ask(&["stop", "--all"]);
 }
