@@ -9,7 +9,8 @@
 //! the [`Policy`], a WebAssembly component that decides; the `capabilities` lend it
 //! the registry (`store`), findings about processes (`process`) and signals, within what
 //! the operator granted ([`Grants`]) and what the `floor` allows to nobody; the answer
-//! is JSON ([`Answer`]).
+//! is JSON ([`Answer`]). Every signal and every removal is recorded in the pool's trail
+//! ([`audit`]).
 //!
 //! ```no_run
 //! use poolwarden::{Cancel, Policy, PoolBuilder, Request};
@@ -21,6 +22,7 @@
 //! ```
 
 mod answer;
+pub mod audit;
 mod cancel;
 mod capabilities;
 pub mod config;

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::answer::Answer;
+use crate::audit::Asker;
 use crate::cancel::Cancel;
-use crate::capabilities::RequestState;
+use crate::capabilities::{Origin, RequestState};
 use crate::error::Error;
 use crate::floor::{Grants, Reading};
 use crate::process::{LinuxProcesses, Processes, Strength};
@@ -23,7 +24,7 @@ const REGISTRY: &str = "registry.json";
 /// instance of its own.
 pub struct Pool {
     context: Arc<Context>,
-    policy: Arc<Policy>,
+    origin: Origin,
 }
 
 /// What all requests on one pool share.
@@ -142,7 +143,10 @@ impl PoolBuilder {
         };
         Pool {
             context: Arc::new(context),
-            policy: policy.into(),
+            origin: Origin {
+                asker: Arc::new(Asker::library()),
+                policy: policy.into(),
+            },
         }
     }
 }
@@ -155,7 +159,13 @@ impl Pool {
     pub fn call(&self, request: Request, cancel: &Cancel) -> Result<Answer, Error> {
         let span = tracing::debug_span!("request", verb = request.verb());
         let _entered = span.enter();
-        runtime::call(&self.policy, self.state(request, cancel))
+        let state = RequestState::new(
+            self.context.clone(),
+            self.origin.clone(),
+            request,
+            cancel.clone(),
+        );
+        runtime::call(&self.origin.policy, state)
     }
 
     /// What the policy says about itself.
@@ -163,8 +173,18 @@ impl Pool {
     /// # Errors
     /// When it fails to.
     pub fn describe(&self, cancel: &Cancel) -> Result<Description, Error> {
-        let request = Request::Status { sid: None };
-        runtime::describe(&self.policy, self.state(request, cancel))
+        runtime::describe(&self.origin.policy, self.describing(cancel))
+    }
+
+    /// The state in which the policy is asked what it is.
+    pub(crate) fn describing(&self, cancel: &Cancel) -> RequestState {
+        RequestState::describing(self.context.clone(), self.origin.clone(), cancel.clone())
+    }
+
+    /// Who decides.
+    #[cfg(test)]
+    pub(crate) fn policy(&self) -> &Arc<Policy> {
+        &self.origin.policy
     }
 
     /// The pool's directory.
@@ -172,8 +192,17 @@ impl Pool {
         &self.context.path
     }
 
-    fn state(&self, request: Request, cancel: &Cancel) -> RequestState {
-        RequestState::new(self.context.clone(), request, cancel.clone())
+    /// The same pool, for requests of this asker: what is done for them is recorded with
+    /// its name.
+    #[must_use]
+    pub fn asked_by(&self, asker: Asker) -> Self {
+        Self {
+            context: self.context.clone(),
+            origin: Origin {
+                asker: Arc::new(asker),
+                policy: self.origin.policy.clone(),
+            },
+        }
     }
 }
 

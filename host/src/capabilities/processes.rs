@@ -69,7 +69,7 @@ impl RequestState {
                 findings.push(unknown("the host has no finding"));
                 continue;
             };
-            open.note(index, inspection.finding.standing, inspection.process);
+            open.note(index, &inspection.finding, inspection.process);
             if let Some(record) = inspection.learned {
                 open.ledger.insert(claim.clone(), *record);
             }

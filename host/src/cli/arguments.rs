@@ -54,6 +54,8 @@ pub(crate) enum Verb {
     Register(RegisterArguments),
     /// Drop an entry without touching its process
     Forget(ForgetArguments),
+    /// Show what was done to workers and entries, the newest last
+    Log(LogArguments),
     /// Show the whole job on a real pool in a temporary directory
     Demo,
     /// A worker of the demonstration: serves a socket until it is told to end
@@ -127,6 +129,16 @@ pub(crate) struct ForgetArguments {
     even_if_alive: bool,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct LogArguments {
+    /// Only this session
+    #[arg(long)]
+    pub(crate) sid: Option<String>,
+    /// Only so many, the newest
+    #[arg(short = 'n', value_name = "N")]
+    pub(crate) count: Option<usize>,
+}
+
 impl Verb {
     /// The request that the verb means, where it is one.
     pub(crate) fn request(&self) -> Option<Request> {
@@ -155,7 +167,7 @@ impl Verb {
                 sid: arguments.sid.clone(),
                 even_if_alive: arguments.even_if_alive,
             },
-            Self::Mcp { .. } | Self::Demo | Self::DemoWorker { .. } => return None,
+            Self::Mcp { .. } | Self::Log(_) | Self::Demo | Self::DemoWorker { .. } => return None,
         })
     }
 }

@@ -3,6 +3,7 @@
 mod arguments;
 mod demo;
 mod exit;
+mod log;
 mod output;
 mod table;
 mod worker;
@@ -11,6 +12,7 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
+use poolwarden::audit::Asker;
 use poolwarden::{Cancel, Grants, Policy, Pool, PoolBuilder, Request};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -27,15 +29,14 @@ pub(crate) fn run(arguments: Arguments) -> Exit {
             mcp::serve(pool, &tool_prefix)?;
             Ok(Exit::Ok)
         }),
+        Verb::Log(arguments) => directory(&options)
+            .and_then(|directory| log::run(&directory, &arguments, as_json(&options))),
         Verb::Demo => demo::run(),
         Verb::DemoWorker { sock } => worker::run(&sock),
         Verb::Ensure(_) | Verb::Status(_) | Verb::Stop(_) | Verb::Register(_) | Verb::Forget(_) => {
             verb.request()
                 .context("the verb makes no request")
-                .and_then(|request| {
-                    let json = options.json || !std::io::stdout().is_terminal();
-                    ask(&open_for(&options, &request)?, request, json)
-                })
+                .and_then(|request| ask(&open_for(&options, &request)?, request, as_json(&options)))
         }
     };
     done.unwrap_or_else(|error| {
@@ -75,10 +76,7 @@ fn open_for(options: &Options, request: &Request) -> anyhow::Result<Pool> {
 
 fn open_with(options: &Options, grants: Grants) -> anyhow::Result<Pool> {
     raise_descriptor_limit();
-    let directory = match &options.state_dir {
-        Some(directory) => directory.clone(),
-        None => default_directory()?,
-    };
+    let directory = directory(options)?;
     let mut limits = poolwarden::Limits::default();
     if let Some(wait) = options.lock_wait {
         limits.lock_wait = wait;
@@ -86,7 +84,21 @@ fn open_with(options: &Options, grants: Grants) -> anyhow::Result<Pool> {
     Ok(PoolBuilder::new(directory)
         .grants(grants)
         .limits(limits)
-        .build(Policy::shipped()?))
+        .build(Policy::shipped()?)
+        .asked_by(Asker::command_line()))
+}
+
+/// Whether the answer is for a program, or for a person at a terminal.
+fn as_json(options: &Options) -> bool {
+    options.json || !std::io::stdout().is_terminal()
+}
+
+/// The pool's directory that the options name.
+fn directory(options: &Options) -> anyhow::Result<PathBuf> {
+    match &options.state_dir {
+        Some(directory) => Ok(directory.clone()),
+        None => default_directory(),
+    }
 }
 
 /// `$XDG_STATE_HOME/poolwarden`, by default `~/.local/state/poolwarden` (XDG Base

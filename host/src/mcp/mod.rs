@@ -6,8 +6,6 @@ mod server;
 mod tools;
 mod transport;
 
-use std::sync::Arc;
-
 use anyhow::Context;
 use nix::fcntl::{FcntlArg, fcntl};
 use poolwarden::Pool;
@@ -30,7 +28,7 @@ pub(crate) fn serve(pool: Pool, tool_prefix: &str) -> anyhow::Result<()> {
         .context("cannot start the event loop")?;
     let served = runtime.block_on(async {
         widen_output();
-        let server = Server::new(Arc::new(pool), tool_prefix);
+        let server = Server::new(pool, tool_prefix);
         let (input, output) = rmcp::transport::stdio_pipes();
         let transport = FirstRequest::new(input, Outgoing::new(output), server.closing());
         match server.serve(transport).await {

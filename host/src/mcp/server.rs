@@ -1,8 +1,8 @@
 //! The server: from a tool call to a request on the pool, and back.
 
-use std::sync::Arc;
 use std::time::Duration;
 
+use poolwarden::audit::Asker;
 use poolwarden::{Answer, Cancel, Error, Pool, Request};
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, Implementation,
@@ -21,13 +21,13 @@ const CLOSING_GRACE: Duration = Duration::from_millis(1500);
 
 /// Serves the tools on one pool.
 pub(super) struct Server {
-    pool: Arc<Pool>,
+    pool: Pool,
     tools: Vec<(PoolTool, Tool)>,
     closing: watch::Sender<bool>,
 }
 
 impl Server {
-    pub(super) fn new(pool: Arc<Pool>, prefix: &str) -> Self {
+    pub(super) fn new(pool: Pool, prefix: &str) -> Self {
         let tools = PoolTool::ALL
             .map(|tool| (tool, tool.definition(prefix)))
             .into();
@@ -56,7 +56,7 @@ impl Server {
             ))
         })?;
         let _withdraw = WithdrawOnDrop(cancel.clone());
-        let pool = self.pool.clone();
+        let pool = self.pool.asked_by(asker(context));
         let of_request = cancel.clone();
         let mut work = tokio::task::spawn_blocking(move || pool.call(request, &of_request));
         let mut closing = self.closing.subscribe();
@@ -140,6 +140,15 @@ impl ServerHandler for Server {
             .iter()
             .find(|(_, tool)| tool.name == name)
             .map(|(_, tool)| tool.clone())
+    }
+}
+
+/// Who calls: what the client said when it opened the session or, in a request that
+/// stands for itself, in that request.
+fn asker(context: &RequestContext<RoleServer>) -> Asker {
+    match context.client_info() {
+        Some(client) => Asker::mcp(&client.name, &client.version),
+        None => Asker::unknown_mcp_client(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The pool on disk: its directory, its lock, its registry and its ledger.
+//! The pool on disk: its directory, its lock, its registry, its ledger and its trail.
 
 mod alarm;
 mod check;
@@ -18,6 +18,7 @@ mod replace;
 mod stale_socket;
 #[cfg(test)]
 mod testing;
+mod trail;
 mod wait;
 
 pub use check::{Danger, FileKind};
@@ -26,3 +27,4 @@ pub use error::{StoreError, StoreErrorKind};
 pub use holder::Holder;
 pub use ledger::{Ledger, Row, SentSignal};
 pub use locked::{LedgerWrite, LockedPool, MAX_REGISTRY};
+pub(crate) use trail::{Durability, TrailFile};
