@@ -53,7 +53,7 @@ impl RequestState {
         let inspections = self
             .context
             .processes
-            .inspect(&questions, self.context.strength);
+            .inspect(&questions, self.origin.mandate.strength());
         let mut inspected = inspections.into_iter().zip(last_signals);
 
         let mut findings = Vec::with_capacity(claims.len());

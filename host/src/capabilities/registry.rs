@@ -65,7 +65,7 @@ fn begin(state: &mut RequestState) -> Result<(), HostError> {
 }
 
 fn replace(state: &mut RequestState, bytes: Vec<u8>) -> Result<(), HostError> {
-    state.context.grants.check_registry_write()?;
+    state.origin.mandate.grants().check_registry_write()?;
     if state.request.is_dry_run() {
         return Err(refused("the client asked for a dry run"));
     }

@@ -115,7 +115,7 @@ fn send(
     signal: Signal,
     reach: Reach,
 ) -> Result<(), HostError> {
-    state.context.grants.check_signal(signal)?;
+    state.origin.mandate.grants().check_signal(signal)?;
     if state.request.is_dry_run() {
         return Err(Refusal("the client asked for a dry run".into()).into());
     }

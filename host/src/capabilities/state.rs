@@ -8,10 +8,11 @@ use wasmtime::component::ResourceTable;
 
 use crate::audit::Asker;
 use crate::cancel::Cancel;
+use crate::mandate::Mandate;
 use crate::pool::Context;
 use crate::process::Claim;
 use crate::request::Request;
-use crate::runtime::{CpuMeter, MemoryLimiter, Policy};
+use crate::runtime::{CpuMeter, MemoryLimiter};
 
 use super::HostError;
 use super::transaction::OpenTransaction;
@@ -20,7 +21,7 @@ use super::transaction::OpenTransaction;
 #[derive(Clone)]
 pub(crate) struct Origin {
     pub(crate) asker: Arc<Asker>,
-    pub(crate) policy: Arc<Policy>,
+    pub(crate) mandate: Arc<Mandate>,
 }
 
 /// Everything that belongs to one request. It lives in the store of that request's fresh

@@ -210,11 +210,11 @@ impl RequestState {
 
     fn decided_by(&self) -> DecidedBy {
         let (context, origin) = (self.context.clone(), self.origin.clone());
-        let said = self.origin.policy.described(move || {
+        let said = self.origin.mandate.policy().described(move || {
             let cancel = Cancel::new().map_err(|error| Error::System(error.to_string()))?;
             Ok(RequestState::describing(context, origin, cancel))
         });
-        DecidedBy::new(self.origin.policy.sha256(), &said)
+        DecidedBy::new(self.origin.mandate.policy().sha256(), &said)
     }
 }
 

@@ -67,7 +67,7 @@ mod tests {
         let pool = pool(Limits::default());
         let asked = AtomicUsize::new(0);
         for _ in 0..2 {
-            let said = pool.policy().described(|| {
+            let said = pool.mandate().policy().described(|| {
                 asked.fetch_add(1, Ordering::Relaxed);
                 Ok(state(&pool))
             });
@@ -84,7 +84,7 @@ mod tests {
             ..Limits::default()
         });
         let why = |ask: &(dyn Fn() -> Result<RequestState, Error> + Sync)| {
-            let said = pool.policy().described(ask);
+            let said = pool.mandate().policy().described(ask);
             said.as_ref().as_ref().expect_err("no memory").clone()
         };
         let no_memory = why(&|| Ok(state(&pool)));
@@ -96,10 +96,10 @@ mod tests {
     fn what_is_not_its_fault_is_no_answer_for_good() {
         let pool = pool(Limits::default());
         let busy = || Err(Error::System("no thread".into()));
-        let said = pool.policy().described(busy);
+        let said = pool.mandate().policy().described(busy);
         assert_eq!(said.as_ref().as_ref().expect_err("no thread"), "no thread");
-        let said = pool.policy().described(|| panic!("a mistake"));
+        let said = pool.mandate().policy().described(|| panic!("a mistake"));
         assert!(said.is_err());
-        assert!(pool.policy().described(|| Ok(state(&pool))).is_ok());
+        assert!(pool.mandate().policy().described(|| Ok(state(&pool))).is_ok());
     }
 }

@@ -24,6 +24,7 @@ pub struct Policy {
     pre: PolicyPre<RequestState>,
     ticker: Ticker,
     sha256: String,
+    shipped: bool,
     pub(super) said: OnceLock<Arc<Result<Description, String>>>,
 }
 
@@ -76,7 +77,11 @@ impl Policy {
         // without changing the program.
         let component = unsafe { Component::deserialize(&engine, SHIPPED) }
             .map_err(|error| LoadError::Component(format!("{error:#}")))?;
-        Self::link(engine, &component, SHIPPED_SHA256.to_owned())
+        let policy = Self::link(engine, &component, SHIPPED_SHA256.to_owned())?;
+        Ok(Self {
+            shipped: true,
+            ..policy
+        })
     }
 
     /// A policy from the bytes of a component, in its binary form. They are compiled
@@ -106,6 +111,7 @@ impl Policy {
             pre,
             ticker,
             sha256,
+            shipped: false,
             said: OnceLock::new(),
         })
     }
@@ -113,6 +119,11 @@ impl Policy {
     /// SHA-256 of the component, in lower-case hexadecimal.
     pub fn sha256(&self) -> &str {
         &self.sha256
+    }
+
+    /// Whether it is the one that this program ships.
+    pub fn is_shipped(&self) -> bool {
+        self.shipped
     }
 
     /// A store for one request, with every limit in place.
