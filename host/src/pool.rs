@@ -90,6 +90,11 @@ impl PoolBuilder {
         }
     }
 
+    /// The pool's directory.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// What the policy may do. Without this, what its mandate says: the shipped policy what
     /// it needs, any other one nothing.
     #[must_use]

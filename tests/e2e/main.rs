@@ -14,6 +14,7 @@ mod log;
 mod mcp_lifecycle;
 mod mcp_tools;
 mod permissions;
+mod policies;
 mod preservation;
 mod registry_files;
 mod seed_behaviour;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use poolwarden::process::Signal;
-use poolwarden::{Register, Request, Stop};
+use poolwarden::{Grants, Register, Request, Stop, UnknownGrant};
 
 /// Keeps a pool of long-lived worker processes: who lives, who is dead, and how to stop
 /// one without ever touching another process.
@@ -24,6 +24,18 @@ pub(crate) struct Options {
     /// The pool's directory [default: $XDG_STATE_HOME/poolwarden]
     #[arg(long, global = true, value_name = "DIR", env = "POOLWARDEN_STATE_DIR")]
     pub(crate) state_dir: Option<PathBuf>,
+    /// The policy that decides: a WebAssembly component [default: the shipped one]
+    ///
+    /// It reads the registry and observes; what else it may do is granted by name, see
+    /// --grant.
+    #[arg(long, global = true, value_name = "FILE", env = "POOLWARDEN_POLICY")]
+    pub(crate) policy: Option<PathBuf>,
+    /// Let the policy do this: registry-write, signal-term, signal-kill and the like
+    #[arg(long = "grant", global = true, value_name = "NAME", value_parser = grant)]
+    pub(crate) grants: Vec<Grants>,
+    /// A setting for the policy
+    #[arg(long = "setting", global = true, value_name = "NAME=VALUE", value_parser = setting)]
+    pub(crate) settings: Vec<(String, String)>,
     /// Print the answer as JSON also on a terminal
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -186,6 +198,17 @@ fn grace(text: &str) -> Result<Duration, String> {
         return Err(format!("the longest is {}s", Stop::MAX_GRACE.as_secs()));
     }
     Ok(grace)
+}
+
+fn grant(name: &str) -> Result<Grants, UnknownGrant> {
+    Grants::named(&[name])
+}
+
+fn setting(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write it like max-age=8h".into()),
+    }
 }
 
 /// A signal that can ask a worker to end.

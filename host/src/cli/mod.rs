@@ -2,22 +2,25 @@
 
 mod arguments;
 mod demo;
+mod directories;
 mod exit;
 mod log;
 mod output;
+mod policy_source;
 mod table;
 mod worker;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use poolwarden::audit::Asker;
-use poolwarden::{Cancel, Grants, Policy, Pool, PoolBuilder, Request};
+use poolwarden::{Cancel, Pool, PoolBuilder, Request};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 pub(crate) use arguments::{Arguments, Options, Verb};
 pub(crate) use exit::Exit;
+pub(crate) use policy_source::PolicySource;
 
 use crate::mcp;
 
@@ -25,8 +28,9 @@ use crate::mcp;
 pub(crate) fn run(arguments: Arguments) -> Exit {
     let Arguments { options, verb } = arguments;
     let done = match verb {
-        Verb::Mcp { tool_prefix } => open(&options).and_then(|pool| {
-            mcp::serve(pool, &tool_prefix)?;
+        Verb::Mcp { tool_prefix } => builder(&options).and_then(|builder| {
+            let source = PolicySource::new(&options, builder.path());
+            mcp::serve(builder, source, &tool_prefix)?;
             Ok(Exit::Ok)
         }),
         Verb::Log(arguments) => directory(&options)
@@ -36,12 +40,12 @@ pub(crate) fn run(arguments: Arguments) -> Exit {
         Verb::Ensure(_) | Verb::Status(_) | Verb::Stop(_) | Verb::Register(_) | Verb::Forget(_) => {
             verb.request()
                 .context("the verb makes no request")
-                .and_then(|request| ask(&open_for(&options, &request)?, request, as_json(&options)))
+                .and_then(|request| ask(&open(&options, &request)?, request, as_json(&options)))
         }
     };
     done.unwrap_or_else(|error| {
         eprintln!("error: {}", output::line(&format!("{error:#}")));
-        Exit::Failed
+        exit::of_failure(&error)
     })
 }
 
@@ -60,32 +64,25 @@ fn ask(pool: &Pool, request: Request, json: bool) -> anyhow::Result<Exit> {
     })
 }
 
-/// The pool that the options name, with the shipped policy and what it needs.
-fn open(options: &Options) -> anyhow::Result<Pool> {
-    open_with(options, Grants::shipped())
+/// The pool that the options name, for a request on the command line.
+fn open(options: &Options, request: &Request) -> anyhow::Result<Pool> {
+    let builder = builder(options)?;
+    let mut source = PolicySource::new(options, builder.path());
+    if let Request::Stop(stop) = request {
+        source = source.with_signal(stop.signal);
+    }
+    Ok(builder
+        .build(source.mandate()?)
+        .asked_by(Asker::command_line()))
 }
 
-/// The same, for a request of the operator, who grants the signal that he names.
-fn open_for(options: &Options, request: &Request) -> anyhow::Result<Pool> {
-    let grants = match request {
-        Request::Stop(stop) => Grants::shipped().with_signal(stop.signal),
-        _ => Grants::shipped(),
-    };
-    open_with(options, grants)
-}
-
-fn open_with(options: &Options, grants: Grants) -> anyhow::Result<Pool> {
+fn builder(options: &Options) -> anyhow::Result<PoolBuilder> {
     raise_descriptor_limit();
-    let directory = directory(options)?;
     let mut limits = poolwarden::Limits::default();
     if let Some(wait) = options.lock_wait {
         limits.lock_wait = wait;
     }
-    Ok(PoolBuilder::new(directory)
-        .grants(grants)
-        .limits(limits)
-        .build(Policy::shipped()?)
-        .asked_by(Asker::command_line()))
+    Ok(PoolBuilder::new(directory(options)?).limits(limits))
 }
 
 /// Whether the answer is for a program, or for a person at a terminal.
@@ -97,27 +94,8 @@ fn as_json(options: &Options) -> bool {
 fn directory(options: &Options) -> anyhow::Result<PathBuf> {
     match &options.state_dir {
         Some(directory) => Ok(directory.clone()),
-        None => default_directory(),
+        None => directories::default_pool(),
     }
-}
-
-/// `$XDG_STATE_HOME/poolwarden`, by default `~/.local/state/poolwarden` (XDG Base
-/// Directory Specification 0.8: a relative path there is to be ignored).
-fn default_directory() -> anyhow::Result<PathBuf> {
-    let absolute = |name| {
-        std::env::var_os(name)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-    };
-    if let Some(state) = absolute("XDG_STATE_HOME") {
-        return Ok(state.join("poolwarden"));
-    }
-    let Some(home) = absolute("HOME") else {
-        bail!(
-            "no pool directory: neither --state-dir nor POOLWARDEN_STATE_DIR is given, and HOME is not set"
-        );
-    };
-    Ok(home.join(".local/state/poolwarden"))
 }
 
 /// Each living worker of a pool is held by a descriptor, and the usual soft limit of

@@ -100,6 +100,11 @@ mod tests {
         assert_eq!(said.as_ref().as_ref().expect_err("no thread"), "no thread");
         let said = pool.mandate().policy().described(|| panic!("a mistake"));
         assert!(said.is_err());
-        assert!(pool.mandate().policy().described(|| Ok(state(&pool))).is_ok());
+        assert!(
+            pool.mandate()
+                .policy()
+                .described(|| Ok(state(&pool)))
+                .is_ok()
+        );
     }
 }
