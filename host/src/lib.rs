@@ -31,6 +31,8 @@ mod floor;
 mod mandate;
 mod pool;
 pub mod process;
+pub mod recording;
+pub mod replay;
 mod request;
 mod runtime;
 pub mod store;

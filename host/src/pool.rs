@@ -11,12 +11,13 @@ use crate::error::Error;
 use crate::floor::{Grants, Reading};
 use crate::mandate::{CurrentMandate, Mandate};
 use crate::process::{LinuxProcesses, Processes};
+use crate::recording::RecordingFile;
 use crate::request::Request;
 use crate::runtime::{self, Description, Limits};
 use crate::store::{Ledger, LockedPool, PoolDir, Row, StoreError};
 
 /// The registry's name within the pool directory.
-const REGISTRY: &str = "registry.json";
+pub(crate) const REGISTRY: &str = "registry.json";
 
 /// A pool directory served by a policy.
 ///
@@ -36,6 +37,7 @@ pub(crate) struct Context {
     last_rows: Mutex<Option<Arc<Rows>>>,
     pub(crate) processes: Arc<dyn Processes>,
     pub(crate) limits: Limits,
+    recordings: Option<RecordingFile>,
 }
 
 /// What the ledger knows about each entry of a registry, by the entry's index.
@@ -76,6 +78,7 @@ pub struct PoolBuilder {
     grants: Option<Grants>,
     limits: Limits,
     settings: Vec<(String, String)>,
+    recordings: Option<RecordingFile>,
 }
 
 impl PoolBuilder {
@@ -87,6 +90,7 @@ impl PoolBuilder {
             grants: None,
             limits: Limits::default(),
             settings: Vec::new(),
+            recordings: None,
         }
     }
 
@@ -124,6 +128,14 @@ impl PoolBuilder {
         self
     }
 
+    /// Records every request in this file. What cannot be recorded is carried out all the
+    /// same; see [`recording`](crate::recording).
+    #[must_use]
+    pub fn record(mut self, file: RecordingFile) -> Self {
+        self.recordings = Some(file);
+        self
+    }
+
     /// The pool, with this policy or this mandate. Nothing is touched before the first
     /// request.
     pub fn build(self, mandate: impl Into<Mandate>) -> Pool {
@@ -143,6 +155,7 @@ impl PoolBuilder {
                 .processes
                 .unwrap_or_else(|| Arc::new(LinuxProcesses::new())),
             limits: self.limits,
+            recordings: self.recordings,
         };
         Pool {
             context: Arc::new(context),
@@ -162,8 +175,14 @@ impl Pool {
         let _entered = span.enter();
         let origin = self.origin();
         let policy = origin.mandate.policy().clone();
-        let state = RequestState::new(self.context.clone(), origin, request, cancel.clone());
-        runtime::call(&policy, state)
+        let mut state = RequestState::new(self.context.clone(), origin, request, cancel.clone());
+        let Some(file) = &self.context.recordings else {
+            return runtime::call(&policy, state);
+        };
+        let started = state.record();
+        let answered = runtime::call(&policy, state);
+        file.keep(started.ended(&answered, file));
+        answered
     }
 
     /// What the policy says about itself.
@@ -278,6 +297,10 @@ impl Context {
             Some(rows) if rows.are_of(reading, ledger) => rows.clone(),
             _ => last.insert(Arc::new(Rows::new(reading, ledger))).clone(),
         }
+    }
+
+    pub(crate) fn directory_path(&self) -> &Path {
+        &self.path
     }
 
     pub(crate) fn registry_path(&self) -> PathBuf {

@@ -2,10 +2,16 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 use crate::process::Signal;
 
 /// One request. The command line and MCP both make these, and nothing else reaches a policy.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// Its serialised form stands in recordings: a field that comes needs a default there, and
+/// none is renamed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Request {
     /// Collect the dead, list who is left.
     Ensure {
@@ -31,7 +37,7 @@ pub enum Request {
 }
 
 /// How to stop.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stop {
     /// One session, or all when absent.
     pub sid: Option<String>,
@@ -40,6 +46,11 @@ pub struct Stop {
     /// Signal the whole process group of each worker, which has to lead it.
     pub group: bool,
     /// How long to wait for the exit; zero does not wait.
+    #[serde(
+        rename = "grace_ms",
+        serialize_with = "to_milliseconds",
+        deserialize_with = "from_milliseconds"
+    )]
     pub grace: Duration,
     /// Kill what is still there after the grace period.
     pub force: bool,
@@ -70,7 +81,7 @@ impl Default for Stop {
 }
 
 /// A process to register.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Register {
     /// The session id; not empty.
     pub sid: String,
@@ -112,4 +123,17 @@ impl Request {
             _ => Duration::ZERO,
         }
     }
+}
+
+/// What a policy is told of a duration: whole milliseconds.
+pub(crate) fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn to_milliseconds<S: Serializer>(duration: &Duration, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_u64(milliseconds(*duration))
+}
+
+fn from_milliseconds<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+    u64::deserialize(from).map(Duration::from_millis)
 }

@@ -18,6 +18,17 @@ pub(crate) enum HostError {
 }
 
 impl HostError {
+    /// What the policy sees.
+    ///
+    /// # Errors
+    /// The trap, where it is one.
+    pub(crate) fn into_guest(self) -> wasmtime::Result<types::Error> {
+        match self {
+            Self::Guest(error) => Ok(error),
+            Self::Trap(trap) => Err(trap),
+        }
+    }
+
     pub(crate) fn misuse(text: &str) -> Self {
         Self::Guest(types::Error::Misuse(text.into()))
     }
@@ -70,9 +81,6 @@ impl From<SendError> for HostError {
 
 impl types::Host for View<'_> {
     fn convert_error(&mut self, error: HostError) -> wasmtime::Result<types::Error> {
-        match error {
-            HostError::Guest(error) => Ok(error),
-            HostError::Trap(trap) => Err(trap),
-        }
+        error.into_guest()
     }
 }

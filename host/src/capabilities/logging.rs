@@ -1,5 +1,7 @@
 //! `wasi:logging/logging`: lines of the policy, in the host's log and never on stdout.
 
+use crate::recording::Call;
+
 use super::View;
 use super::bindings::wasi::logging::logging::{Host, Level};
 
@@ -8,24 +10,51 @@ const LINE: usize = 4096;
 
 impl Host for View<'_> {
     fn log(&mut self, level: Level, context: String, message: String) -> wasmtime::Result<()> {
-        let Some(left) = self.0.log_lines_left.checked_sub(1) else {
-            return Ok(());
-        };
-        self.0.log_lines_left = left;
-        let (context, message) = (line(&context), line(&message));
-        match level {
-            Level::Trace => tracing::trace!(target: "poolwarden::policy", context, "{message}"),
-            Level::Debug => tracing::debug!(target: "poolwarden::policy", context, "{message}"),
-            Level::Info => tracing::info!(target: "poolwarden::policy", context, "{message}"),
-            Level::Warn => tracing::warn!(target: "poolwarden::policy", context, "{message}"),
-            Level::Error | Level::Critical => {
-                tracing::error!(target: "poolwarden::policy", context, "{message}");
-            }
-        }
-        if left == 0 {
-            tracing::warn!(target: "poolwarden::policy", "the policy logs too much; the rest of this request is dropped");
+        if let Some((context, message)) = log(&mut self.0.log_lines_left, level, &context, &message)
+        {
+            self.0.note(|| Call::Log {
+                level: name(level).to_owned(),
+                context,
+                message,
+            });
         }
         Ok(())
+    }
+}
+
+/// Writes a line to the log, as long as the request may write any; what was written.
+pub(crate) fn log(
+    lines_left: &mut usize,
+    level: Level,
+    context: &str,
+    message: &str,
+) -> Option<(String, String)> {
+    let left = lines_left.checked_sub(1)?;
+    *lines_left = left;
+    let (context, message) = (line(context), line(message));
+    match level {
+        Level::Trace => tracing::trace!(target: "poolwarden::policy", context, "{message}"),
+        Level::Debug => tracing::debug!(target: "poolwarden::policy", context, "{message}"),
+        Level::Info => tracing::info!(target: "poolwarden::policy", context, "{message}"),
+        Level::Warn => tracing::warn!(target: "poolwarden::policy", context, "{message}"),
+        Level::Error | Level::Critical => {
+            tracing::error!(target: "poolwarden::policy", context, "{message}");
+        }
+    }
+    if left == 0 {
+        tracing::warn!(target: "poolwarden::policy", "the policy logs too much; the rest of this request is dropped");
+    }
+    Some((context, message))
+}
+
+fn name(level: Level) -> &'static str {
+    match level {
+        Level::Trace => "trace",
+        Level::Debug => "debug",
+        Level::Info => "info",
+        Level::Warn => "warn",
+        Level::Error => "error",
+        Level::Critical => "critical",
     }
 }
 

@@ -8,6 +8,7 @@ mod error;
 mod held;
 mod logging;
 mod processes;
+mod recorder;
 mod registry;
 mod settings;
 mod signal_names;
@@ -19,6 +20,7 @@ mod transaction;
 use wasmtime::component::{HasData, Linker};
 
 pub(crate) use error::HostError;
+pub(crate) use logging::log;
 pub(crate) use state::{Origin, RequestState};
 
 use bindings::poolwarden::pool as imports;

@@ -14,7 +14,9 @@ use super::state::RequestState;
 impl processes::Host for View<'_> {
     fn inspect(&mut self, claims: Vec<types::Claim>) -> wasmtime::Result<Vec<types::Finding>> {
         let claims: Vec<Claim> = claims.into_iter().map(Claim::from).collect();
-        Ok(self.uncharged(|state| state.inspect(&claims)))
+        let findings = self.uncharged(|state| state.inspect(&claims));
+        self.note_inspect(&claims, &findings);
+        Ok(findings)
     }
 }
 
@@ -153,22 +155,28 @@ fn unknown(evidence: &str) -> types::Finding {
 
 fn to_wit(finding: Finding, last_signal: Option<types::SentSignal>) -> types::Finding {
     types::Finding {
-        standing: match finding.standing {
-            Standing::Alive => types::Standing::Alive,
-            Standing::Unproven => types::Standing::Unproven,
-            Standing::Reused => types::Standing::Reused,
-            Standing::Exited => types::Standing::Exited,
-            Standing::Gone => types::Standing::Gone,
-            Standing::Foreign => types::Standing::Foreign,
-            Standing::Unknown => types::Standing::Unknown,
-        },
+        standing: finding.standing.into(),
         evidence: (finding.standing != Standing::Alive).then(|| finding.evidence.into_owned()),
         started: finding.started.map(instant),
         last_signal,
     }
 }
 
-fn instant(time: SystemTime) -> types::Instant {
+impl From<Standing> for types::Standing {
+    fn from(standing: Standing) -> Self {
+        match standing {
+            Standing::Alive => Self::Alive,
+            Standing::Unproven => Self::Unproven,
+            Standing::Reused => Self::Reused,
+            Standing::Exited => Self::Exited,
+            Standing::Gone => Self::Gone,
+            Standing::Foreign => Self::Foreign,
+            Standing::Unknown => Self::Unknown,
+        }
+    }
+}
+
+pub(super) fn instant(time: SystemTime) -> types::Instant {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     types::Instant {
         seconds: since.as_secs(),

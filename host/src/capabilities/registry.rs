@@ -3,6 +3,7 @@
 use wasmtime::component::Resource;
 
 use crate::floor::{Reading, check_replace};
+use crate::recording::Call;
 use crate::request::Request;
 
 use super::bindings::poolwarden::pool::registry::{Host, HostTransaction};
@@ -15,13 +16,16 @@ pub struct Transaction(());
 
 impl Host for View<'_> {
     fn begin(&mut self) -> Result<Resource<Transaction>, HostError> {
-        self.uncharged(begin)?;
+        let begun = self.uncharged(begin);
+        self.note_begin(&begun);
+        begun?;
         Ok(self.0.table.push(Transaction(()))?)
     }
 }
 
 impl HostTransaction for View<'_> {
     fn read(&mut self, _: Resource<Transaction>) -> Result<Option<Vec<u8>>, HostError> {
+        self.0.note(|| Call::Read);
         Ok(self
             .0
             .open_transaction()?
@@ -31,12 +35,16 @@ impl HostTransaction for View<'_> {
     }
 
     fn replace(&mut self, _: Resource<Transaction>, bytes: Vec<u8>) -> Result<(), HostError> {
-        self.uncharged(|state| replace(state, bytes))
+        let noted = self.0.recorder.is_some().then(|| bytes.clone());
+        let replaced = self.uncharged(|state| replace(state, bytes));
+        self.note_replace(noted, &replaced);
+        replaced
     }
 
     fn drop(&mut self, handle: Resource<Transaction>) -> wasmtime::Result<()> {
         self.0.table.delete(handle)?;
         self.uncharged(|state| state.transaction = None);
+        self.0.note(|| Call::End);
         Ok(())
     }
 }

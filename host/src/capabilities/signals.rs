@@ -39,8 +39,10 @@ impl signals::Host for View<'_> {
         sid: String,
         pid: u32,
     ) -> Result<Resource<Target>, HostError> {
-        let target = self.uncharged(|state| open(state, &sid, pid))?;
-        Ok(self.0.table.push(target)?)
+        let target = self.uncharged(|state| open(state, &sid, pid));
+        let opened = target.and_then(|target| Ok(self.0.table.push(target)?));
+        self.note_open(&sid, pid, &opened);
+        opened
     }
 
     fn wait(
@@ -52,13 +54,15 @@ impl signals::Host for View<'_> {
             .iter()
             .map(|target| Ok(self.0.table.get(target)?.process.clone()))
             .collect::<Result<Vec<_>, HostError>>()?;
-        self.uncharged(|state| state.wait(&held, Duration::from_millis(timeout)))
+        let waited = self.uncharged(|state| state.wait(&held, Duration::from_millis(timeout)));
+        self.note_wait(&targets, timeout, &waited);
+        waited
     }
 }
 
 impl signals::HostTarget for View<'_> {
     fn send(&mut self, target: Resource<Target>, signal: types::Signal) -> Result<(), HostError> {
-        self.uncharged(|state| send(state, &target, signal.into(), Reach::Process))
+        self.send_to(&target, signal.into(), Reach::Process)
     }
 
     fn send_group(
@@ -66,12 +70,25 @@ impl signals::HostTarget for View<'_> {
         target: Resource<Target>,
         signal: types::Signal,
     ) -> Result<(), HostError> {
-        self.uncharged(|state| send(state, &target, signal.into(), Reach::Group))
+        self.send_to(&target, signal.into(), Reach::Group)
     }
 
     fn drop(&mut self, target: Resource<Target>) -> wasmtime::Result<()> {
         self.0.table.delete(target)?;
         Ok(())
+    }
+}
+
+impl View<'_> {
+    fn send_to(
+        &mut self,
+        target: &Resource<Target>,
+        signal: Signal,
+        reach: Reach,
+    ) -> Result<(), HostError> {
+        let sent = self.uncharged(|state| send(state, target, signal, reach));
+        self.note_send(target.rep(), signal, reach, &sent);
+        sent
     }
 }
 
@@ -99,7 +116,7 @@ fn open(state: &mut RequestState, sid: &str, pid: u32) -> Result<Target, HostErr
 
 /// Proves an entry that the policy did not ask about, or whose process was not kept.
 fn prove(state: &mut RequestState, claim: &Claim, index: usize) -> Result<Held, HostError> {
-    let findings = state.inspect(std::slice::from_ref(claim));
+    let findings = look(state, claim);
     state.open_transaction()?.process(index).ok_or_else(|| {
         let evidence = findings
             .first()
@@ -107,6 +124,14 @@ fn prove(state: &mut RequestState, claim: &Claim, index: usize) -> Result<Held, 
         let evidence = evidence.unwrap_or("there is no evidence");
         Refusal(format!("its process is not proven alive: {evidence}")).into()
     })
+}
+
+/// Finds out about a claim for the host itself.
+fn look(state: &mut RequestState, claim: &Claim) -> Vec<types::Finding> {
+    let claims = std::slice::from_ref(claim);
+    let findings = state.inspect(claims);
+    state.note_look(claims, &findings);
+    findings
 }
 
 fn send(
@@ -129,14 +154,14 @@ fn send(
     if let Err(error) = sent {
         if matches!(error, SendError::Ended) {
             // It ended since it was proven: the entry may go once that is found.
-            state.inspect(std::slice::from_ref(&claim));
+            look(state, &claim);
         }
         return Err(error.into());
     }
     if reach == Reach::Group {
         state.table.get_mut(handle)?.group_signalled = true;
     }
-    if asks_to_end(signal) {
+    if signal.asks_to_end() {
         let now = state.now();
         if let Some(open) = state.transaction.as_mut() {
             open.note_signal(&claim, signal, now);
@@ -185,13 +210,4 @@ fn recorded(
     };
     state.after_signal(&recorded, &sent);
     Ok(sent)
-}
-
-/// Whether a process that gets this signal is on its way out, unless it chooses not to
-/// be. The others neither mark an entry as stopping nor let it go.
-fn asks_to_end(signal: Signal) -> bool {
-    matches!(
-        signal,
-        Signal::Hup | Signal::Int | Signal::Quit | Signal::Term | Signal::Kill
-    )
 }

@@ -12,9 +12,10 @@ use crate::mandate::Mandate;
 use crate::pool::Context;
 use crate::process::Claim;
 use crate::request::Request;
-use crate::runtime::{CpuMeter, MemoryLimiter};
+use crate::runtime::{Bounded, CpuMeter, Limits, MemoryLimiter};
 
 use super::HostError;
+use super::recorder::Recorder;
 use super::transaction::OpenTransaction;
 
 /// Whose request it is, and who decides about it.
@@ -43,6 +44,8 @@ pub(crate) struct RequestState {
     pub(super) wait_left: Duration,
     /// What is left of the time that the request may wait for others that write the trail.
     pub(super) trail_wait_left: Duration,
+    /// Where its calls are noted, if they are.
+    pub(super) recorder: Option<Recorder>,
     /// Whether it may take the pool's lock, without which it can have no effect.
     pub(super) may_begin: bool,
 }
@@ -65,6 +68,7 @@ impl RequestState {
             log_lines_left: context.limits.log_lines,
             wait_left: request.wait_allowance(),
             trail_wait_left: context.limits.lock_wait,
+            recorder: None,
             may_begin: true,
             table,
             transaction: None,
@@ -94,5 +98,27 @@ impl RequestState {
 
     pub(super) fn now(&self) -> SystemTime {
         SystemTime::now()
+    }
+}
+
+impl Bounded for RequestState {
+    fn limits(&self) -> &Limits {
+        &self.context.limits
+    }
+
+    fn meter(&self) -> &CpuMeter {
+        &self.meter
+    }
+
+    fn memory(&mut self) -> &mut MemoryLimiter {
+        &mut self.memory
+    }
+
+    fn refused(&self) -> Option<&'static str> {
+        self.memory.refused()
+    }
+
+    fn is_withdrawn(&self) -> bool {
+        self.cancel.is_cancelled()
     }
 }

@@ -208,7 +208,7 @@ impl RequestState {
         Ok(appended?)
     }
 
-    fn decided_by(&self) -> DecidedBy {
+    pub(super) fn decided_by(&self) -> DecidedBy {
         let (context, origin) = (self.context.clone(), self.origin.clone());
         let said = self.origin.mandate.policy().described(move || {
             let cancel = Cancel::new().map_err(|error| Error::System(error.to_string()))?;

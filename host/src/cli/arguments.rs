@@ -7,6 +7,8 @@ use clap::{Args, Parser, Subcommand};
 use poolwarden::process::Signal;
 use poolwarden::{Grants, Register, Request, Stop, UnknownGrant};
 
+use super::policy::PolicyCommand;
+
 /// Keeps a pool of long-lived worker processes: who lives, who is dead, and how to stop
 /// one without ever touching another process.
 #[derive(Debug, Parser)]
@@ -39,6 +41,11 @@ pub(crate) struct Options {
     /// Print the answer as JSON also on a terminal
     #[arg(long, global = true)]
     pub(crate) json: bool,
+    /// Record what each request asks of its host, and what it is answered, in this file
+    ///
+    /// It is appended to, and made for nobody but you. See `policy replay`.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) record: Option<PathBuf>,
     /// How long to wait while somebody else holds the pool's lock [default: 10s]
     #[arg(long, global = true, value_name = "TIME", env = "POOLWARDEN_LOCK_WAIT", value_parser = duration)]
     pub(crate) lock_wait: Option<Duration>,
@@ -68,6 +75,11 @@ pub(crate) enum Verb {
     Forget(ForgetArguments),
     /// Show what was done to workers and entries, the newest last
     Log(LogArguments),
+    /// Look at policies and try them
+    Policy {
+        #[command(subcommand)]
+        command: PolicyCommand,
+    },
     /// Show the whole job on a real pool in a temporary directory
     Demo,
     /// A worker of the demonstration: serves a socket until it is told to end
@@ -179,7 +191,11 @@ impl Verb {
                 sid: arguments.sid.clone(),
                 even_if_alive: arguments.even_if_alive,
             },
-            Self::Mcp { .. } | Self::Log(_) | Self::Demo | Self::DemoWorker { .. } => return None,
+            Self::Mcp { .. }
+            | Self::Log(_)
+            | Self::Policy { .. }
+            | Self::Demo
+            | Self::DemoWorker { .. } => return None,
         })
     }
 }

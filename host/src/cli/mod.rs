@@ -6,6 +6,7 @@ mod directories;
 mod exit;
 mod log;
 mod output;
+mod policy;
 mod policy_source;
 mod table;
 mod worker;
@@ -15,6 +16,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use poolwarden::audit::Asker;
+use poolwarden::recording::RecordingFile;
 use poolwarden::{Cancel, Pool, PoolBuilder, Request};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -35,6 +37,7 @@ pub(crate) fn run(arguments: Arguments) -> Exit {
         }),
         Verb::Log(arguments) => directory(&options)
             .and_then(|directory| log::run(&directory, &arguments, as_json(&options))),
+        Verb::Policy { command } => policy::run(&options, &command),
         Verb::Demo => demo::run(),
         Verb::DemoWorker { sock } => worker::run(&sock),
         Verb::Ensure(_) | Verb::Status(_) | Verb::Stop(_) | Verb::Register(_) | Verb::Forget(_) => {
@@ -82,7 +85,11 @@ fn builder(options: &Options) -> anyhow::Result<PoolBuilder> {
     if let Some(wait) = options.lock_wait {
         limits.lock_wait = wait;
     }
-    Ok(PoolBuilder::new(directory(options)?).limits(limits))
+    let builder = PoolBuilder::new(directory(options)?).limits(limits);
+    Ok(match &options.record {
+        Some(file) => builder.record(RecordingFile::open(file)?),
+        None => builder,
+    })
 }
 
 /// Whether the answer is for a program, or for a person at a terminal.

@@ -2,11 +2,13 @@
 
 use std::hash::{Hash, Hasher};
 
+use serde::{Deserialize, Serialize};
+
 /// The claim that an entry makes: this session is served by this process, since then.
 ///
 /// Two entries make the same claim only when all four agree; everything that the host
 /// remembers about a process is kept under the whole claim and never under a bare pid.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claim {
     /// The session id.
     pub sid: String,

@@ -43,6 +43,15 @@ impl Signal {
         Self::Kill,
     ];
 
+    /// Whether a process that gets it is on its way out, unless it chooses not to be. The
+    /// others neither mark an entry as stopping nor let it go.
+    pub fn asks_to_end(self) -> bool {
+        matches!(
+            self,
+            Self::Hup | Self::Int | Self::Quit | Self::Term | Self::Kill
+        )
+    }
+
     /// Its name without `SIG`, as kill(1) takes it: `TERM`.
     pub fn name(self) -> &'static str {
         match self {

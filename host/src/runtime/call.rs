@@ -1,17 +1,20 @@
 //! One request, in a fresh instance of a policy.
 
+use std::path::PathBuf;
+
 use wasmtime::{Store, Trap};
 
 use crate::answer::Answer;
 use crate::capabilities::RequestState;
-use crate::capabilities::bindings::Policy as Instance;
 use crate::capabilities::bindings::exports::poolwarden::pool::pool::{
     self as wit, Failure, NewEntry, StopOptions,
 };
 use crate::capabilities::bindings::poolwarden::pool::types;
+use crate::capabilities::bindings::{Policy as Instance, PolicyPre};
 use crate::error::{Error, Fault};
-use crate::request::{Register, Request, Stop};
+use crate::request::{Register, Request, Stop, milliseconds};
 
+use super::limits::Bounded;
 use super::{Description, Exceeded, Policy, Setting};
 
 /// Asks the policy, and checks that what it says is an answer.
@@ -21,11 +24,23 @@ use super::{Description, Exceeded, Policy, Setting};
 /// afterwards and with it its transaction.
 pub(crate) fn call(policy: &Policy, state: RequestState) -> Result<Answer, Error> {
     let request = state.request.clone();
-    let limit = state.context.limits.answer;
     let registry = state.context.registry_path();
-    let (instance, mut store) = instantiate(policy, state)?;
+    let (instance, mut store) = instantiate(policy, policy.pre(), state)?;
+    answer(policy, &instance, &mut store, &request, registry)
+}
+
+/// Asks an instance, and checks that what it says is an answer. `registry` is the file that
+/// an error about it names.
+pub(super) fn answer<T: Bounded>(
+    policy: &Policy,
+    instance: &Instance,
+    store: &mut Store<T>,
+    request: &Request,
+    registry: PathBuf,
+) -> Result<Answer, Error> {
+    let limit = store.data().limits().answer;
     let _tick = policy.tick();
-    let answer = ask(&instance, &mut store, &request).map_err(|trap| broken(&store, &trap))?;
+    let answer = ask(instance, store, request).map_err(|trap| broken(store, &trap))?;
     let text = answer.map_err(|failure| match failure {
         Failure::Host(error) => from_host(error),
         Failure::Corrupted(found) => Error::Corrupted {
@@ -51,7 +66,7 @@ pub(crate) fn call(policy: &Policy, state: RequestState) -> Result<Answer, Error
 /// # Errors
 /// When it traps or exceeds a limit.
 pub(crate) fn describe(policy: &Policy, state: RequestState) -> Result<Description, Error> {
-    let (instance, mut store) = instantiate(policy, state)?;
+    let (instance, mut store) = instantiate(policy, policy.pre(), state)?;
     let _tick = policy.tick();
     let said = instance
         .poolwarden_pool_pool()
@@ -68,21 +83,23 @@ pub(crate) fn describe(policy: &Policy, state: RequestState) -> Result<Descripti
     })
 }
 
-fn instantiate(
+/// A fresh instance of a policy, as it was linked here.
+pub(super) fn instantiate<T: Bounded>(
     policy: &Policy,
-    state: RequestState,
-) -> Result<(Instance, Store<RequestState>), Error> {
+    linked: &PolicyPre<T>,
+    state: T,
+) -> Result<(Instance, Store<T>), Error> {
     let mut store = policy.store(state);
     let _tick = policy.tick();
-    match policy.pre().instantiate(&mut store) {
+    match linked.instantiate(&mut store) {
         Ok(instance) => Ok((instance, store)),
         Err(trap) => Err(broken(&store, &trap)),
     }
 }
 
-fn ask(
+fn ask<T: Bounded>(
     instance: &Instance,
-    store: &mut Store<RequestState>,
+    store: &mut Store<T>,
     request: &Request,
 ) -> wasmtime::Result<Result<String, Failure>> {
     let pool = instance.poolwarden_pool_pool();
@@ -101,7 +118,7 @@ fn ask(
                 sid: sid.clone(),
                 signal: (*signal).into(),
                 group: *group,
-                grace: u64::try_from(grace.as_millis()).unwrap_or(u64::MAX),
+                grace: milliseconds(*grace),
                 force: *force,
                 dry_run: *dry_run,
             };
@@ -126,17 +143,17 @@ fn ask(
 }
 
 /// Why a guest did not come back: the limit it ran into, or its own trap.
-fn broken(store: &Store<RequestState>, trap: &wasmtime::Error) -> Error {
+fn broken<T: Bounded>(store: &Store<T>, trap: &wasmtime::Error) -> Error {
     let state = store.data();
-    let limits = &state.context.limits;
+    let limits = state.limits();
     if trap.downcast_ref::<Trap>() == Some(&Trap::Interrupt) {
-        return match state.meter.exceeded() {
+        return match state.meter().exceeded() {
             Some(Exceeded::Guest) => Fault::Cpu(limits.guest_cpu).into(),
             Some(Exceeded::Host) => Fault::HostCpu(limits.host_cpu).into(),
             None => Error::Cancelled,
         };
     }
-    match (state.memory.refused(), trap.downcast_ref::<Trap>()) {
+    match (state.refused(), trap.downcast_ref::<Trap>()) {
         (Some("memory"), _) => Fault::Memory(limits.guest_memory),
         (Some(_), _) => Fault::Tables(limits.guest_table_elements),
         (None, Some(Trap::StackOverflow)) => Fault::Stack,

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use wasmtime::ResourceLimiter;
 
+use super::CpuMeter;
+
 /// Bounds of one request. Each protects the host and the pool from a policy that does
 /// not return, grows without end or answers without end.
 #[derive(Clone, Debug)]
@@ -41,6 +43,17 @@ impl Default for Limits {
             log_lines: 1_000,
         }
     }
+}
+
+/// The host's side of a guest that is held to limits.
+pub(crate) trait Bounded: 'static {
+    fn limits(&self) -> &Limits;
+    fn meter(&self) -> &CpuMeter;
+    fn memory(&mut self) -> &mut MemoryLimiter;
+    /// Which of the guest's resources ran out, if one did.
+    fn refused(&self) -> Option<&'static str>;
+    /// Whether nobody wants the answer any more.
+    fn is_withdrawn(&self) -> bool;
 }
 
 /// Counts what a guest has grown, and remembers whether it was refused more.

@@ -7,10 +7,12 @@ mod engine;
 mod limits;
 mod meter;
 mod policy;
+mod replay;
 mod ticker;
 
 pub(crate) use call::{call, describe};
 pub use limits::Limits;
-pub(crate) use limits::MemoryLimiter;
+pub(crate) use limits::{Bounded, MemoryLimiter};
 pub(crate) use meter::{CpuMeter, Exceeded};
 pub use policy::{Description, LoadError, Policy, Setting};
+pub(crate) use replay::ReplayPolicy;

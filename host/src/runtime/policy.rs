@@ -10,6 +10,7 @@ use crate::capabilities::{RequestState, add_to_linker};
 
 use super::digest::sha256;
 use super::engine;
+use super::limits::Bounded;
 use super::ticker::{TickGuard, Ticker};
 
 /// Code of the shipped policy, made by the build script.
@@ -127,13 +128,13 @@ impl Policy {
     }
 
     /// A store for one request, with every limit in place.
-    pub(super) fn store(&self, state: RequestState) -> Store<RequestState> {
+    pub(super) fn store<T: Bounded>(&self, state: T) -> Store<T> {
         let mut store = Store::new(&self.engine, state);
-        store.limiter(|state| &mut state.memory);
+        store.limiter(|state| state.memory());
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|context| {
             let state = context.data();
-            if state.meter.exceeded().is_some() || state.cancel.is_cancelled() {
+            if state.meter().exceeded().is_some() || state.is_withdrawn() {
                 return Ok(wasmtime::UpdateDeadline::Interrupt);
             }
             Ok(wasmtime::UpdateDeadline::Continue(1))

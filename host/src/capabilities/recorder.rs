@@ -1,0 +1,346 @@
+//! Noting what a policy asks of its host and what it is answered, where that is recorded.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use wasmtime::component::Resource;
+
+use crate::answer::Answer;
+use crate::error::Error;
+use crate::process::{Claim, Signal, Standing};
+use crate::recording::{
+    Bytes, Call, CallError, ErrorKind, Found, LARGEST, LastSignal, Observed, Recording,
+    RecordingError, RecordingFile, VERSION,
+};
+
+use super::bindings::poolwarden::pool::types;
+use super::signals::{Reach, Target};
+use super::{HostError, RequestState, View};
+
+/// What a call takes in memory beside its texts, in bytes.
+const CALL: usize = 128;
+
+/// The calls of one request. Each of its clones is the same one.
+#[derive(Clone, Default)]
+pub(crate) struct Recorder(Arc<Mutex<Tape>>);
+
+#[derive(Default)]
+struct Tape {
+    calls: Vec<Call>,
+    /// Which number each handle of the guest stands for now.
+    targets: HashMap<u32, u64>,
+    opened: u64,
+    /// About how many bytes the calls take. Beyond [`LARGEST`] none are kept.
+    weight: usize,
+}
+
+/// A request whose calls are being recorded.
+pub(crate) struct Started {
+    recorder: Recorder,
+    /// Without calls, and without what came of it.
+    recording: Recording,
+}
+
+impl RequestState {
+    /// Has every call noted from here on.
+    pub(crate) fn record(&mut self) -> Started {
+        let recorder = self.recorder.insert(Recorder::default()).clone();
+        let mandate = &self.origin.mandate;
+        let recording = Recording {
+            version: VERSION,
+            at: self.now(),
+            pool: self.context.directory_path().to_owned(),
+            asked_by: self.origin.asker.asks(self.request.verb()),
+            request: self.request.clone(),
+            policy: self.decided_by(),
+            grants: mandate.grants().names(),
+            settings: BTreeMap::clone(mandate.settings()),
+            calls: Vec::new(),
+            answer: None,
+            failure: None,
+        };
+        Started {
+            recorder,
+            recording,
+        }
+    }
+
+    /// Notes a call, where the request is recorded.
+    pub(super) fn note(&self, call: impl FnOnce() -> Call) {
+        if let Some(recorder) = &self.recorder {
+            recorder.tape(|tape| tape.push(call()));
+        }
+    }
+
+    /// Notes what the host looked at for itself.
+    pub(super) fn note_look(&self, claims: &[Claim], findings: &[types::Finding]) {
+        self.note(|| Call::Look {
+            found: found(claims, findings),
+        });
+    }
+}
+
+/// Each notes one call, as the guest made it. Where the request is not recorded, nothing
+/// is copied.
+impl View<'_> {
+    pub(super) fn note_begin(&self, begun: &Result<(), HostError>) {
+        self.0.note(|| {
+            let open = self.0.transaction.as_ref().filter(|_| begun.is_ok());
+            Call::Begin {
+                registry: open.and_then(|open| open.reading.bytes().map(Bytes::new)),
+                error: error(begun),
+            }
+        });
+    }
+
+    pub(super) fn note_replace(&self, bytes: Option<Vec<u8>>, replaced: &Result<(), HostError>) {
+        self.0.note(|| Call::Replace {
+            registry: Bytes::new(bytes.unwrap_or_default()),
+            error: error(replaced),
+        });
+    }
+
+    pub(super) fn note_inspect(&self, claims: &[Claim], findings: &[types::Finding]) {
+        self.0.note(|| Call::Inspect {
+            found: found(claims, findings),
+        });
+    }
+
+    pub(super) fn note_open(
+        &self,
+        sid: &str,
+        pid: u32,
+        opened: &Result<Resource<Target>, HostError>,
+    ) {
+        let Some(recorder) = &self.0.recorder else {
+            return;
+        };
+        recorder.tape(|tape| {
+            let target = opened.as_ref().ok().map(|handle| tape.number(handle));
+            tape.push(Call::Open {
+                sid: sid.to_owned(),
+                pid,
+                target,
+                error: error(opened),
+            });
+        });
+    }
+
+    pub(super) fn note_send(
+        &self,
+        handle: u32,
+        signal: Signal,
+        reach: Reach,
+        sent: &Result<(), HostError>,
+    ) {
+        let Some(recorder) = &self.0.recorder else {
+            return;
+        };
+        recorder.tape(|tape| {
+            let (target, error) = (tape.target(handle), error(sent));
+            tape.push(match reach {
+                Reach::Process => Call::Send {
+                    target,
+                    signal,
+                    error,
+                },
+                Reach::Group => Call::SendGroup {
+                    target,
+                    signal,
+                    error,
+                },
+            });
+        });
+    }
+
+    pub(super) fn note_wait(
+        &self,
+        handles: &[Resource<Target>],
+        timeout_ms: u64,
+        waited: &Result<Vec<bool>, HostError>,
+    ) {
+        let Some(recorder) = &self.0.recorder else {
+            return;
+        };
+        recorder.tape(|tape| {
+            let targets = handles.iter().map(|handle| tape.target(handle.rep()));
+            let targets = targets.collect();
+            tape.push(Call::Wait {
+                targets,
+                timeout_ms,
+                ended: waited.as_ref().map_or_else(|_| Vec::new(), Vec::clone),
+                error: error(waited),
+            });
+        });
+    }
+}
+
+impl Recorder {
+    fn tape<T>(&self, work: impl FnOnce(&mut Tape) -> T) -> T {
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Tape {
+    fn push(&mut self, call: Call) {
+        self.weight = self.weight.saturating_add(weight(&call));
+        if self.weight <= LARGEST {
+            self.calls.push(call);
+        } else {
+            // What is not whole says nothing, and a guest that calls without end must not
+            // fill the memory.
+            self.calls = Vec::new();
+        }
+    }
+
+    /// Gives a worker that was opened its number. Its handle may have stood for another one.
+    fn number(&mut self, handle: &Resource<Target>) -> u64 {
+        let number = self.opened;
+        self.opened += 1;
+        self.targets.insert(handle.rep(), number);
+        number
+    }
+
+    fn target(&self, handle: u32) -> u64 {
+        self.targets.get(&handle).copied().unwrap_or(u64::MAX)
+    }
+}
+
+impl Started {
+    /// The recording, now that the request is over.
+    ///
+    /// # Errors
+    /// When it has become too large, or the answer cannot be taken over.
+    pub(crate) fn ended(
+        mut self,
+        answered: &Result<Answer, Error>,
+        file: &RecordingFile,
+    ) -> Result<Recording, RecordingError> {
+        let (calls, weight) = self
+            .recorder
+            .tape(|tape| (std::mem::take(&mut tape.calls), tape.weight));
+        if weight > LARGEST {
+            return Err(file.too_large(weight as u64, LARGEST as u64));
+        }
+        self.recording.calls = calls;
+        Ok(self.recording.ended(answered)?)
+    }
+}
+
+fn weight(call: &Call) -> usize {
+    let texts = match call {
+        Call::Begin { registry, .. } => registry.as_ref().map_or(0, |bytes| bytes.as_slice().len()),
+        Call::Replace { registry, .. } => registry.as_slice().len(),
+        Call::Inspect { found } | Call::Look { found } => found
+            .iter()
+            .map(|Found { claim, finding }| {
+                let evidence = finding.evidence.as_ref().map_or(0, String::len);
+                CALL + claim.sid.len() + claim.created_at.len() + claim.sock.len() + evidence
+            })
+            .sum(),
+        Call::Open { sid, .. } => sid.len(),
+        Call::Wait { targets, ended, .. } => targets.len() * 8 + ended.len(),
+        Call::Config { key, value } => key.len() + value.as_ref().map_or(0, String::len),
+        Call::Log {
+            context, message, ..
+        } => context.len() + message.len(),
+        Call::Read | Call::End | Call::Send { .. } | Call::SendGroup { .. } | Call::Now { .. } => 0,
+    };
+    CALL + texts
+}
+
+/// The error that the guest saw. A trap ends the request, and what came of it says why.
+fn error<T>(done: &Result<T, HostError>) -> Option<CallError> {
+    match done {
+        Ok(_) | Err(HostError::Trap(_)) => None,
+        Err(HostError::Guest(error)) => Some(error.clone().into()),
+    }
+}
+
+fn found(claims: &[Claim], findings: &[types::Finding]) -> Vec<Found> {
+    let pairs = claims.iter().zip(findings);
+    pairs
+        .map(|(claim, finding)| Found {
+            claim: claim.clone(),
+            finding: finding.into(),
+        })
+        .collect()
+}
+
+impl From<types::Error> for CallError {
+    fn from(error: types::Error) -> Self {
+        let (kind, text) = match error {
+            types::Error::Busy(text) => (ErrorKind::Busy, text),
+            types::Error::Denied(text) => (ErrorKind::Denied, text),
+            types::Error::Refused(text) => (ErrorKind::Refused, text),
+            types::Error::Misuse(text) => (ErrorKind::Misuse, text),
+            types::Error::TooLarge(text) => (ErrorKind::TooLarge, text),
+            types::Error::Ended(text) => (ErrorKind::Ended, text),
+            types::Error::System(text) => (ErrorKind::System, text),
+            types::Error::Cancelled(text) => (ErrorKind::Cancelled, text),
+        };
+        Self { kind, text }
+    }
+}
+
+impl From<CallError> for HostError {
+    fn from(CallError { kind, text }: CallError) -> Self {
+        Self::Guest(match kind {
+            ErrorKind::Busy => types::Error::Busy(text),
+            ErrorKind::Denied => types::Error::Denied(text),
+            ErrorKind::Refused => types::Error::Refused(text),
+            ErrorKind::Misuse => types::Error::Misuse(text),
+            ErrorKind::TooLarge => types::Error::TooLarge(text),
+            ErrorKind::Ended => types::Error::Ended(text),
+            ErrorKind::System => types::Error::System(text),
+            ErrorKind::Cancelled => types::Error::Cancelled(text),
+        })
+    }
+}
+
+impl From<&types::Finding> for Observed {
+    fn from(finding: &types::Finding) -> Self {
+        Self {
+            standing: finding.standing.into(),
+            evidence: finding.evidence.clone(),
+            started: finding.started.and_then(time),
+            last_signal: finding.last_signal.and_then(|sent| {
+                let signal = sent.signal.into();
+                time(sent.at).map(|at| LastSignal { signal, at })
+            }),
+        }
+    }
+}
+
+impl From<&Observed> for types::Finding {
+    fn from(observed: &Observed) -> Self {
+        Self {
+            standing: observed.standing.into(),
+            evidence: observed.evidence.clone(),
+            started: observed.started.map(super::processes::instant),
+            last_signal: observed.last_signal.map(|sent| types::SentSignal {
+                signal: sent.signal.into(),
+                at: super::processes::instant(sent.at),
+            }),
+        }
+    }
+}
+
+impl From<types::Standing> for Standing {
+    fn from(standing: types::Standing) -> Self {
+        match standing {
+            types::Standing::Alive => Self::Alive,
+            types::Standing::Unproven => Self::Unproven,
+            types::Standing::Reused => Self::Reused,
+            types::Standing::Exited => Self::Exited,
+            types::Standing::Gone => Self::Gone,
+            types::Standing::Foreign => Self::Foreign,
+            types::Standing::Unknown => Self::Unknown,
+        }
+    }
+}
+
+fn time(at: types::Instant) -> Option<SystemTime> {
+    UNIX_EPOCH.checked_add(Duration::new(at.seconds, at.nanoseconds))
+}

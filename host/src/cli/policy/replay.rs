@@ -1,0 +1,94 @@
+//! `policy replay`: what a policy would have done in recorded requests.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::Args;
+use poolwarden::recording::Recordings;
+use poolwarden::replay::{NotReplayed, Replay};
+use poolwarden::{Grants, Policy};
+
+use super::super::{Exit, Options, as_json, output};
+use super::report::Report;
+
+/// The word for the policy that this program has in itself.
+const SHIPPED: &str = "shipped";
+
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArguments {
+    /// The policy to try: a WebAssembly component, or `shipped`
+    ///
+    /// It has the settings and grants of each recording. With --grant it has those that are
+    /// given and no others; --setting changes one setting.
+    #[arg(value_name = "POLICY")]
+    candidate: PathBuf,
+    /// Recordings, made with --record
+    #[arg(required = true, value_name = "FILE")]
+    recordings: Vec<PathBuf>,
+}
+
+/// Replays every recording and prints the report.
+///
+/// # Errors
+/// When the policy cannot be loaded, or standard output cannot be written.
+pub(super) fn run(options: &Options, arguments: &ReplayArguments) -> anyhow::Result<Exit> {
+    if options.settings.iter().any(|(name, _)| name == "proof") {
+        eprintln!(
+            "error: the setting `proof` says what the host accepts as a proof, and the recorded \
+             processes are not there to be proven again"
+        );
+        return Ok(Exit::Usage);
+    }
+    let replay = candidate(options, &arguments.candidate)?;
+    let mut report = Report::default();
+    for file in &arguments.recordings {
+        let recordings = match Recordings::open(file) {
+            Ok(recordings) => recordings,
+            Err(error) => {
+                report.problem(error.into());
+                continue;
+            }
+        };
+        for read in recordings {
+            match read.map(|(line, recording)| (line, replay.run(&recording), recording)) {
+                Ok((line, Ok(replayed), recording)) => {
+                    report.add(file, line, &recording, replayed);
+                }
+                Ok((_, Err(NotReplayed::Withdrawn), _)) => report.withdrawn += 1,
+                Ok((line, Err(error), _)) => report.problem(
+                    anyhow::Error::new(error)
+                        .context(format!("cannot replay line {line} of {}", file.display())),
+                ),
+                Err(error) => report.problem(error.into()),
+            }
+        }
+    }
+    let text = if as_json(options) {
+        report.json()?
+    } else {
+        report.text()
+    };
+    output::write(&text)?;
+    for problem in &report.problems {
+        eprintln!("error: {}", output::line(problem));
+    }
+    Ok(report.exit())
+}
+
+fn candidate(options: &Options, path: &Path) -> anyhow::Result<Replay> {
+    let policy = if path == Path::new(SHIPPED) {
+        Policy::shipped()?
+    } else {
+        let bytes = std::fs::read(path)
+            .with_context(|| format!("cannot read the policy {}", path.display()))?;
+        Policy::from_component(&bytes)?
+    };
+    let mut replay = Replay::new(policy)?;
+    if !options.grants.is_empty() {
+        replay = replay.grants(options.grants.iter().fold(Grants::none(), Grants::union));
+    }
+    for (name, value) in &options.settings {
+        replay = replay.setting(name, value);
+    }
+    Ok(replay)
+}

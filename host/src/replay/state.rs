@@ -1,0 +1,374 @@
+//! The host's state for one request that is replayed.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::capabilities::HostError;
+use crate::floor::{Grants, Reading, Refusal, check_replace, find_target};
+use crate::process::{Claim, Standing};
+use crate::recording::{CallError, ErrorKind, Observed};
+use crate::request::{Register, Request, Stop};
+use crate::runtime::{Bounded, CpuMeter, Limits, MemoryLimiter};
+
+use super::effects::Effects;
+use super::history::{History, Moment, Sending, Treatment};
+use super::past::Past;
+
+/// Everything that belongs to one replayed request: what happened then, and what the policy
+/// that is tried has done so far. It holds nothing of a pool.
+pub(crate) struct ReplayState {
+    past: Past,
+    request: Request,
+    grants: Grants,
+    pub(super) settings: BTreeMap<String, String>,
+    /// The registry as the policy would find it; none before it first looked.
+    registry: Option<Option<Vec<u8>>>,
+    /// How many transactions it has begun.
+    begun: usize,
+    open: Option<Open>,
+    /// Whom it opened, by the number of the handle.
+    targets: Vec<Claim>,
+    treatments: HashMap<Claim, Treatment>,
+    signalled: HashSet<Claim>,
+    waits: usize,
+    times: usize,
+    pub(super) log_lines_left: usize,
+    pub(super) effects: Effects,
+    limits: Limits,
+    meter: CpuMeter,
+    memory: MemoryLimiter,
+}
+
+/// An open transaction.
+struct Open {
+    /// Which of the recorded ones it is; none beyond them.
+    nth: Option<usize>,
+    reading: Arc<Reading>,
+    /// By index in the reading.
+    found: HashMap<usize, Observed>,
+    /// How often each claim was asked about.
+    asked: HashMap<Claim, usize>,
+    /// Whether the process to register was found running.
+    registering: bool,
+    replaced: bool,
+}
+
+impl ReplayState {
+    /// As on a pool: one transaction and one target a worker.
+    const RESOURCES: usize = 200_000;
+
+    pub(super) fn new(
+        past: Past,
+        request: Request,
+        grants: Grants,
+        settings: BTreeMap<String, String>,
+        limits: &Limits,
+    ) -> Self {
+        Self {
+            past,
+            request,
+            grants,
+            settings,
+            registry: None,
+            begun: 0,
+            open: None,
+            targets: Vec::new(),
+            treatments: HashMap::new(),
+            signalled: HashSet::new(),
+            waits: 0,
+            times: 0,
+            log_lines_left: limits.log_lines,
+            effects: Effects::default(),
+            meter: CpuMeter::start(limits.guest_cpu, limits.host_cpu),
+            memory: MemoryLimiter::new(limits),
+            limits: limits.clone(),
+        }
+    }
+
+    pub(super) fn begin(&mut self) -> Result<(), HostError> {
+        if self.open.is_some() {
+            return Err(HostError::misuse(
+                "this request already holds a transaction",
+            ));
+        }
+        let nth = self.begun;
+        self.begun += 1;
+        let recorded = self.past.transactions.get(nth);
+        match (recorded, &self.registry) {
+            (Some(recorded), current) => {
+                let bytes = recorded.begun.clone()?;
+                if !recorded.undisturbed || current.is_none() {
+                    self.registry = Some(bytes);
+                }
+            }
+            (None, Some(_)) => {}
+            (None, None) => {
+                return Err(HostError::from(CallError {
+                    kind: ErrorKind::System,
+                    text: "the recorded policy did not look at the registry, so nothing is \
+                           known of it"
+                        .into(),
+                }));
+            }
+        }
+        self.open = Some(Open {
+            nth: recorded.map(|_| nth),
+            reading: Arc::new(Reading::new(self.registry.clone().flatten())),
+            found: HashMap::new(),
+            asked: HashMap::new(),
+            registering: false,
+            replaced: false,
+        });
+        Ok(())
+    }
+
+    pub(super) fn read(&mut self) -> Result<Option<Vec<u8>>, HostError> {
+        Ok(self.open()?.reading.bytes().map(<[u8]>::to_vec))
+    }
+
+    pub(super) fn end(&mut self) {
+        self.open = None;
+    }
+
+    pub(super) fn replace(&mut self, bytes: Vec<u8>) -> Result<(), HostError> {
+        self.grants.check_registry_write()?;
+        if self.request.is_dry_run() {
+            return Err(refused("the client asked for a dry run"));
+        }
+        let now = self.time();
+        let open = self.open.as_ref().ok_or_else(transaction_is_over)?;
+        if open.replaced {
+            return Err(HostError::misuse(
+                "the registry was already replaced in this transaction",
+            ));
+        }
+        let after = Reading::new(Some(bytes));
+        let before = open.reading.clone();
+        let claims = before.claims().unwrap_or_default();
+        let change = check_replace(&before, &after, &self.request, now, |index| {
+            let found = open.found.get(&index);
+            found.is_some_and(|found| found.standing.is_dead())
+                || self.signalled.contains(&claims[index])
+        })?;
+        if change.added.is_some() && !open.registering {
+            return Err(refused("the process to register was not found running"));
+        }
+        let recorded = open.nth.and_then(|nth| self.past.transactions.get(nth));
+        if let Some(error) = recorded.and_then(|recorded| recorded.replace_error.clone()) {
+            return Err(error.into());
+        }
+        self.check_effects()?;
+        self.effects.note_replace(&before, &after);
+        self.registry = Some(after.bytes().map(<[u8]>::to_vec));
+        self.open()?.replaced = true;
+        Ok(())
+    }
+
+    pub(super) fn inspect(&mut self, claims: &[Claim]) -> Vec<Observed> {
+        let claims = claims.iter().enumerate();
+        claims
+            .map(|(hint, claim)| self.inspect_one(hint, claim))
+            .collect()
+    }
+
+    fn inspect_one(&mut self, hint: usize, claim: &Claim) -> Observed {
+        let Some(open) = self.open.as_mut() else {
+            return unknown("no transaction is open");
+        };
+        let index = open.reading.position(claim, hint);
+        let named = matches!(&self.request, Request::Register(Register { sid, pid, .. })
+            if *sid == claim.sid && *pid == claim.pid);
+        if index.is_none() && !named {
+            return unknown("the registry has no such entry");
+        }
+        let asked = open.asked.entry(claim.clone()).or_default();
+        let moment = Moment {
+            transaction: open.nth,
+            asked_before: *asked,
+        };
+        *asked += 1;
+        let treatment = self.treatments.entry(claim.clone()).or_default();
+        let history = self.past.histories.get(claim);
+        let found = history
+            .and_then(|history| history.finding(treatment, moment))
+            .unwrap_or_else(|| unknown("not in the recording"));
+        match index {
+            Some(index) => {
+                open.found.insert(index, found.clone());
+            }
+            None => open.registering = found.standing == Standing::Alive,
+        }
+        found
+    }
+
+    /// The number of the handle for the worker.
+    pub(super) fn open_target(&mut self, sid: &str, pid: u32) -> Result<u32, HostError> {
+        let open = self.open()?;
+        let reading = open.reading.clone();
+        let index = find_target(&reading, sid, pid)?;
+        let claim = reading
+            .claims()
+            .map_err(|error| refused(&error.to_string()))?[index]
+            .clone();
+        let found = match open.found.get(&index) {
+            Some(found) if found.standing == Standing::Alive => found.clone(),
+            _ => self.inspect_one(index, &claim),
+        };
+        if found.standing != Standing::Alive {
+            let evidence = found.evidence.as_deref();
+            let evidence = evidence.unwrap_or("there is no evidence");
+            let text = format!("its process is not proven alive: {evidence}");
+            return Err(refused(&text));
+        }
+        let nth = self.open()?.nth;
+        let history = self.past.histories.get(&claim);
+        if let Some(error) = history.and_then(|history| history.open_error(nth)) {
+            return Err(error.into());
+        }
+        let number = self.targets.len();
+        match u32::try_from(number) {
+            Ok(handle) if number < Self::RESOURCES => {
+                self.targets.push(claim);
+                Ok(handle)
+            }
+            _ => Err(too_many()),
+        }
+    }
+
+    pub(super) fn send(&mut self, target: u32, sending: Sending) -> Result<(), HostError> {
+        self.grants.check_signal(sending.signal)?;
+        if self.request.is_dry_run() {
+            return Err(refused("the client asked for a dry run"));
+        }
+        if sending.group && !matches!(self.request, Request::Stop(Stop { group: true, .. })) {
+            return Err(refused("the client did not ask for process groups"));
+        }
+        let claim = self.target(target)?.clone();
+        self.check_effects()?;
+        let treatment = self.treatments.entry(claim.clone()).or_default();
+        let history = self.past.histories.get(&claim);
+        let error = history
+            .and_then(|history| history.send_error(treatment, sending))
+            .or_else(|| (treatment.has_ended && !sending.group).then(has_ended));
+        treatment.note_send(sending, error.as_ref());
+        if let Some(error) = error {
+            if error.kind == ErrorKind::Ended && self.open.is_some() {
+                // As on a pool, its entry may go once it is found to have ended.
+                self.inspect_one(0, &claim);
+            }
+            return Err(error.into());
+        }
+        self.effects
+            .note_signal(&claim, sending.signal, sending.group);
+        if sending.signal.asks_to_end() {
+            self.signalled.insert(claim);
+        }
+        Ok(())
+    }
+
+    pub(super) fn wait(&mut self, targets: &[u32]) -> Result<Vec<bool>, HostError> {
+        if self.open.is_some() {
+            return Err(HostError::misuse(
+                "waiting inside a transaction: a worker may need the lock to exit",
+            ));
+        }
+        let nth = self.waits;
+        self.waits += 1;
+        if let Some(Some(error)) = self.past.waits.get(nth) {
+            return Err(error.clone().into());
+        }
+        let mut ended = Vec::with_capacity(targets.len());
+        for target in targets {
+            let claim = self.target(*target)?.clone();
+            let history = self.past.histories.get(&claim);
+            let treatment = self.treatments.entry(claim).or_default();
+            let ends = history.unwrap_or(&History::default()).ends(treatment);
+            treatment.note_wait(ends);
+            ended.push(ends);
+        }
+        Ok(ended)
+    }
+
+    pub(super) fn now(&mut self) -> SystemTime {
+        let now = self.time();
+        self.times += 1;
+        now
+    }
+
+    /// What the clock says when it is asked next.
+    fn time(&self) -> SystemTime {
+        let times = &self.past.times;
+        let last = times.last().copied().unwrap_or(SystemTime::UNIX_EPOCH);
+        times.get(self.times).copied().unwrap_or(last)
+    }
+
+    fn open(&mut self) -> Result<&mut Open, HostError> {
+        self.open.as_mut().ok_or_else(transaction_is_over)
+    }
+
+    fn target(&self, handle: u32) -> Result<&Claim, HostError> {
+        let handle = usize::try_from(handle).ok();
+        let claim = handle.and_then(|handle| self.targets.get(handle));
+        claim.ok_or_else(|| HostError::Trap(wasmtime::Error::msg("there is no such target")))
+    }
+
+    /// A policy that acts without end must not fill the memory.
+    fn check_effects(&self) -> Result<(), HostError> {
+        if self.effects.count() < Self::RESOURCES {
+            Ok(())
+        } else {
+            Err(too_many())
+        }
+    }
+}
+
+fn transaction_is_over() -> HostError {
+    HostError::misuse("the transaction is over")
+}
+
+fn refused(text: &str) -> HostError {
+    Refusal(text.to_owned()).into()
+}
+
+fn too_many() -> HostError {
+    HostError::Trap(wasmtime::Error::msg("it opened or changed too much"))
+}
+
+fn has_ended() -> CallError {
+    CallError {
+        kind: ErrorKind::Ended,
+        text: "the process has ended in the replay".into(),
+    }
+}
+
+fn unknown(evidence: &str) -> Observed {
+    Observed {
+        standing: Standing::Unknown,
+        evidence: Some(evidence.into()),
+        started: None,
+        last_signal: None,
+    }
+}
+
+impl Bounded for ReplayState {
+    fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    fn meter(&self) -> &CpuMeter {
+        &self.meter
+    }
+
+    fn memory(&mut self) -> &mut MemoryLimiter {
+        &mut self.memory
+    }
+
+    fn refused(&self) -> Option<&'static str> {
+        self.memory.refused()
+    }
+
+    fn is_withdrawn(&self) -> bool {
+        false
+    }
+}
