@@ -83,8 +83,7 @@ pub enum FailureKind {
 }
 
 /// What came of a request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// An answer: JSON, as the policy wrote it.
     Answer(String),

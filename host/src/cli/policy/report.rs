@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use poolwarden::Request;
-use poolwarden::recording::{Outcome, Recording};
+use poolwarden::recording::{Failure, Outcome, Recording};
 use poolwarden::replay::{Change, Delta, Difference, Effects, Replayed};
 use serde::Serialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::super::Exit;
 use super::super::output::line;
@@ -47,10 +49,11 @@ struct Different {
 /// What came of a request, and what was done for it.
 #[derive(Serialize)]
 struct Side {
-    #[serde(flatten)]
-    outcome: Outcome,
-    #[serde(flatten)]
-    effects: Effects,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    answer: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<Failure>,
+    done: Effects,
 }
 
 impl Report {
@@ -67,16 +70,12 @@ impl Report {
         self.differences.push(Different {
             file: file.to_owned(),
             line,
-            at: Timestamp::try_from(of.at).ok().map(|at| at.to_string()),
+            at: Timestamp::try_from(of.at)
+                .map(|at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+                .ok(),
             request: of.request.clone(),
-            recorded: Side {
-                outcome: replayed.recorded,
-                effects: replayed.did,
-            },
-            replayed: Side {
-                outcome: replayed.replayed,
-                effects: replayed.would_do,
-            },
+            recorded: Side::new(replayed.recorded, replayed.did),
+            replayed: Side::new(replayed.replayed, replayed.would_do),
             difference: replayed.difference,
         });
     }
@@ -126,6 +125,21 @@ impl Report {
     }
 }
 
+impl Side {
+    fn new(outcome: Outcome, done: Effects) -> Self {
+        let (answer, failure) = match outcome {
+            // An answer is JSON: it was checked, or read from JSON.
+            Outcome::Answer(text) => (RawValue::from_string(text).ok(), None),
+            Outcome::Failure(failure) => (None, Some(failure)),
+        };
+        Self {
+            answer,
+            failure,
+            done,
+        }
+    }
+}
+
 impl Different {
     fn write(&self, text: &mut String) {
         let place = format!("{}:{}", self.file.display(), self.line);
@@ -141,11 +155,11 @@ impl Different {
             registry,
         } = &self.difference;
         write_answer(text, answer);
-        if self.difference.is_empty() {
+        if let (true, Some(failure)) = (answer.is_empty(), &self.replayed.failure) {
             write_row(
                 text,
                 "answer",
-                &format!("{}, as recorded", self.replayed.outcome),
+                &format!("failed as recorded: {}", failure.text),
             );
         }
         write_delta(text, "removed", removed);
@@ -179,7 +193,9 @@ fn described(request: &Request) -> String {
 
 fn write_answer(text: &mut String, changes: &[Change]) {
     for change in changes.iter().take(MOST) {
-        let value = |value: &Option<serde_json::Value>| match value {
+        let value = |value: &Option<Value>| match value {
+            // A whole answer, or the words of a failure.
+            Some(Value::String(text)) if change.at.is_empty() => bounded(text),
             Some(value) => bounded(&value.to_string()),
             None => "nothing".to_owned(),
         };
