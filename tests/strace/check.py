@@ -1,4 +1,4 @@
-"""Looks at the system calls of `poolwarden mcp` with strace.
+"""Looks at the system calls of poolwarden with strace.
 
     check.py BINARY
 
@@ -7,7 +7,8 @@ These promises are kept or broken here, in system calls and nowhere else:
 - a `pool_status` that changes nothing writes nothing in the pool and syncs nothing,
 - a `pool_stop` signals through pidfds alone, never by a bare pid, and each signal lies
   between two appends to the audit trail,
-- starting the server compiles nothing and starts no other program.
+- starting the server compiles nothing and starts no other program,
+- `policy replay` touches neither a process nor the pool.
 
 Prints a line for each check that fails, and at the end `N passed, M failed`; exits with 1
 when one failed. Standard library only.
@@ -170,6 +171,37 @@ def check_stop(binary, pool, trace, workers):
     check("a record is before and behind each signal", re.fullmatch("(asa){4,}", steps), [steps])
 
 
+def check_replay(binary, root, pool, workers):
+    """Replays a recorded stop whose pids are those of living processes."""
+    recordings = os.path.join(root, "recordings")
+    command = [binary, "--state-dir", pool, "--record", recordings]
+    stop = ["stop", "deaf", "--grace", "1ms"]
+    subprocess.run([*command, *stop], env={"HOME": pool}, stdout=subprocess.DEVNULL)
+    trace = os.path.join(root, "replay.trace")
+    replay = [binary, "--state-dir", pool, "policy", "replay", "shipped", recordings]
+    ran = subprocess.run(
+        ["strace", "-f", "-y", "-s", "4096", "-o", trace, *replay],
+        env={"HOME": pool}, stdout=subprocess.PIPE, text=True,
+    )
+    report = json.loads(ran.stdout)
+    check("the stop is replayed", report["requests"] == 1 and ran.returncode == 0, [report])
+    with open(trace) as lines:
+        calls = lines.read().splitlines()
+    touched = named(calls, BARE_SIGNALS | {"pidfd_open", "pidfd_send_signal", "flock"})
+    check("a replay touches no process and no lock", not touched, touched)
+    seen = [
+        line for line in calls
+        # The recording itself speaks of the pool.
+        if f'"{pool}' in line and not re.search(r"\b(execve|read)\b", line)
+        or any(f"/proc/{worker.pid}" in line for worker in workers.values())
+    ]
+    check("a replay looks at no pool and no process", not seen, seen)
+    opens = [line for line in named(calls, OPENS) if recordings in line]
+    check("a replay was seen at all: it reads the recording", opens, opens)
+    writing = [line for line in opens if re.search(r"O_(RDWR|WRONLY|CREAT)", line)]
+    check("a replay leaves the recording alone", not writing, writing)
+
+
 def main(binary):
     workers = {}
     try:
@@ -185,6 +217,7 @@ def main(binary):
             os.mkdir(pool, 0o700)
             seed(pool, workers)
             check_status(binary, pool, os.path.join(root, "status.trace"), workers)
+            check_replay(binary, root, pool, workers)
             check_stop(binary, pool, os.path.join(root, "stop.trace"), workers)
     finally:
         for sid, worker in workers.items():

@@ -167,3 +167,179 @@ fn alive() -> Observed {
         last_signal: None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TERM: Sending = Sending {
+        signal: Signal::Term,
+        group: false,
+    };
+    const KILL: Sending = Sending {
+        signal: Signal::Kill,
+        group: false,
+    };
+
+    fn found(standing: Standing) -> Observed {
+        Observed {
+            standing,
+            ..alive()
+        }
+    }
+
+    fn error(kind: ErrorKind) -> CallError {
+        CallError {
+            kind,
+            text: String::new(),
+        }
+    }
+
+    fn at(transaction: usize) -> Moment {
+        Moment {
+            transaction: Some(transaction),
+            asked_before: 0,
+        }
+    }
+
+    const BEYOND: Moment = Moment {
+        transaction: None,
+        asked_before: 0,
+    };
+
+    /// Alive, asked to end, waited for, and then found to have ended or not.
+    fn stopped(ended: bool) -> History {
+        let mut history = History::default();
+        history.note_finding(0, &found(Standing::Alive));
+        history.note_open(0, None);
+        history.note_send(TERM, None);
+        history.note_wait(ended);
+        if ended {
+            history.note_finding(1, &found(Standing::Exited));
+        }
+        history
+    }
+
+    fn treated(sendings: &[Sending]) -> Treatment {
+        let mut treatment = Treatment::default();
+        for sending in sendings {
+            treatment.note_send(*sending, None);
+        }
+        treatment
+    }
+
+    fn standing(history: &History, treatment: &Treatment, moment: Moment) -> Option<Standing> {
+        let found = history.finding(treatment, moment);
+        found.map(|found| found.standing)
+    }
+
+    #[test]
+    fn who_is_treated_as_then_is_found_as_then() {
+        let history = stopped(true);
+        assert_eq!(
+            standing(&history, &treated(&[]), at(0)),
+            Some(Standing::Alive)
+        );
+        let treatment = treated(&[TERM]);
+        assert!(history.ends(&treatment));
+        for moment in [at(1), at(2), BEYOND] {
+            let standing = standing(&history, &treatment, moment);
+            assert_eq!(standing, Some(Standing::Exited));
+        }
+    }
+
+    #[test]
+    fn who_is_spared_lives_on() {
+        let history = stopped(true);
+        let spared = treated(&[]);
+        assert!(!history.ends(&spared));
+        for moment in [at(0), at(1), BEYOND] {
+            let standing = standing(&history, &spared, moment);
+            assert_eq!(standing, Some(Standing::Alive));
+        }
+    }
+
+    #[test]
+    fn who_only_the_new_policy_asks_to_end_does() {
+        let mut history = History::default();
+        history.note_finding(0, &found(Standing::Alive));
+        let mut treatment = treated(&[TERM]);
+        // Nobody has waited yet.
+        assert_eq!(
+            standing(&history, &treatment, BEYOND),
+            Some(Standing::Alive)
+        );
+        assert!(history.ends(&treatment));
+        treatment.note_wait(true);
+        assert_eq!(
+            standing(&history, &treatment, BEYOND),
+            Some(Standing::Exited)
+        );
+    }
+
+    #[test]
+    fn who_took_no_notice_takes_none_again_but_cannot_outlive_a_kill() {
+        let history = stopped(false);
+        assert!(!history.ends(&treated(&[TERM])));
+        assert!(!history.ends(&treated(&[TERM, TERM])));
+        assert!(history.ends(&treated(&[TERM, KILL])));
+    }
+
+    #[test]
+    fn a_signal_fails_again_as_often_as_it_did() {
+        let mut history = History::default();
+        history.note_send(TERM, Some(&error(ErrorKind::System)));
+        history.note_send(TERM, None);
+        let mut treatment = treated(&[]);
+        let first = history.send_error(&treatment, TERM);
+        assert_eq!(first, Some(error(ErrorKind::System)));
+        treatment.note_send(TERM, first.as_ref());
+        assert_eq!(treatment.asked, None);
+        assert_eq!(history.send_error(&treatment, TERM), None);
+        assert_eq!(history.send_error(&treatment, KILL), None);
+    }
+
+    #[test]
+    fn what_was_denied_to_the_recorded_policy_is_no_fact_about_a_worker() {
+        let mut history = History::default();
+        history.note_send(TERM, Some(&error(ErrorKind::Denied)));
+        assert_eq!(history.send_error(&treated(&[]), TERM), None);
+    }
+
+    #[test]
+    fn a_worker_that_nobody_looked_at_is_unknown() {
+        assert_eq!(standing(&History::default(), &treated(&[]), at(0)), None);
+    }
+
+    #[test]
+    fn a_finding_is_the_next_one_where_there_was_none_yet() {
+        let mut history = History::default();
+        history.note_finding(1, &found(Standing::Foreign));
+        history.note_finding(2, &found(Standing::Gone));
+        history.note_finding(2, &found(Standing::Exited));
+        let standing = |transaction, asked_before| {
+            let moment = Moment {
+                transaction: Some(transaction),
+                asked_before,
+            };
+            super::tests::standing(&history, &treated(&[]), moment)
+        };
+        assert_eq!(standing(0, 0), Some(Standing::Foreign));
+        assert_eq!(standing(2, 0), Some(Standing::Gone));
+        assert_eq!(standing(2, 1), Some(Standing::Exited));
+        assert_eq!(standing(2, 9), Some(Standing::Exited));
+        assert_eq!(standing(9, 0), Some(Standing::Exited));
+    }
+
+    #[test]
+    fn who_was_not_opened_is_not_opened() {
+        let mut history = History::default();
+        history.note_open(0, None);
+        history.note_open(1, Some(&error(ErrorKind::Refused)));
+        assert_eq!(history.open_error(Some(0)), None);
+        for transaction in [Some(1), Some(2), None] {
+            let refused = Some(error(ErrorKind::Refused));
+            assert_eq!(history.open_error(transaction), refused);
+        }
+    }
+}

@@ -36,6 +36,8 @@ mod imports;
 mod past;
 mod run;
 mod state;
+#[cfg(test)]
+mod tests;
 
 pub use compare::Change;
 pub use difference::{Delta, Difference};
