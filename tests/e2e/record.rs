@@ -259,6 +259,38 @@ fn what_calls_without_end_is_not_recorded_and_says_so() {
     assert_eq!(fs::read(&pool.file).expect("the file"), b"");
 }
 
+/// The host looks for itself where the policy does not ask, and what it finds decides.
+#[test]
+fn a_policy_that_does_not_ask_is_replayed_by_what_the_host_found() {
+    let worker = Worker::deaf();
+    let pool = Recorded::new(TestPool::with(&[worker.entry("a")]));
+    let policy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/guests/hostile.wasm");
+    let pid = format!("pid={}", worker.pid());
+    let ran = pool.run(&[
+        "--policy",
+        text(&policy),
+        "--grant",
+        "signal-term",
+        "--setting",
+        "attack=signal-later",
+        "--setting",
+        "sid=a",
+        "--setting",
+        &pid,
+        "ensure",
+    ]);
+    assert_eq!(ran.answer(0), json!({"said": "done"}));
+    worker.await_line("TERM");
+    let recordings = pool.read();
+    let calls = names(&recordings[0]);
+    assert!(
+        calls.windows(2).any(|two| two == ["look", "open"]),
+        "{calls:?}"
+    );
+    let ran = pool.replay(&[text(&policy)]);
+    assert_eq!(ran.answer(0)["requests"], 1, "{ran:#?}");
+}
+
 /// Every way of asking, replayed by the policy that decided: nothing may differ.
 #[test]
 fn the_policy_that_was_recorded_does_the_same_again() {

@@ -344,3 +344,35 @@ impl From<types::Standing> for Standing {
 fn time(at: types::Instant) -> Option<SystemTime> {
     UNIX_EPOCH.checked_add(Duration::new(at.seconds, at.nanoseconds))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_become_too_large_is_not_kept() {
+        let mut tape = Tape::default();
+        let large = || Call::Config {
+            key: "x".repeat(LARGEST / 4),
+            value: None,
+        };
+        for kept in [1, 2, 3, 0, 0] {
+            tape.push(large());
+            assert_eq!(tape.calls.len(), kept);
+        }
+        // Also what would fit again.
+        tape.push(Call::Read);
+        assert!(tape.calls.is_empty());
+        assert!(tape.weight > LARGEST);
+    }
+
+    #[test]
+    fn a_handle_that_is_used_again_is_another_target() {
+        let mut tape = Tape::default();
+        let handle = |rep| Resource::<Target>::new_own(rep);
+        assert_eq!(tape.number(&handle(4)), 0);
+        assert_eq!(tape.number(&handle(5)), 1);
+        assert_eq!(tape.number(&handle(4)), 2);
+        assert_eq!((tape.target(4), tape.target(5)), (2, 1));
+    }
+}
