@@ -8,6 +8,7 @@ mod error;
 mod held;
 mod logging;
 mod processes;
+mod recorded;
 mod recorder;
 mod registry;
 mod settings;

@@ -31,6 +31,7 @@
 mod compare;
 mod difference;
 mod effects;
+mod errors;
 mod history;
 mod imports;
 mod past;

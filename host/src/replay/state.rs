@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::capabilities::HostError;
-use crate::floor::{Grants, Reading, Refusal, check_replace, find_target};
+use crate::floor::{Grants, Reading, check_replace, find_target};
 use crate::process::{Claim, Standing};
 use crate::recording::{CallError, ErrorKind, Observed};
 use crate::request::{Register, Request, Stop};
 use crate::runtime::{Bounded, CpuMeter, Limits, MemoryLimiter};
 
 use super::effects::Effects;
+use super::errors::{has_ended, refused, too_many, transaction_is_over, unknown};
 use super::history::{History, Moment, Sending, Treatment};
 use super::past::Past;
 
@@ -320,34 +321,6 @@ impl ReplayState {
         } else {
             Err(too_many())
         }
-    }
-}
-
-fn transaction_is_over() -> HostError {
-    HostError::misuse("the transaction is over")
-}
-
-fn refused(text: &str) -> HostError {
-    Refusal(text.to_owned()).into()
-}
-
-fn too_many() -> HostError {
-    HostError::Trap(wasmtime::Error::msg("it opened or changed too much"))
-}
-
-fn has_ended() -> CallError {
-    CallError {
-        kind: ErrorKind::Ended,
-        text: "the process has ended in the replay".into(),
-    }
-}
-
-fn unknown(evidence: &str) -> Observed {
-    Observed {
-        standing: Standing::Unknown,
-        evidence: Some(evidence.into()),
-        started: None,
-        last_signal: None,
     }
 }
 
