@@ -8,6 +8,7 @@ mod harness;
 mod limits;
 mod order;
 mod registry;
+mod swap;
 mod trail;
 
 /// A test file that nobody declares is a test that nobody runs.
