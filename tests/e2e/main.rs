@@ -9,6 +9,7 @@ mod cli;
 mod contention;
 mod every_file;
 mod findings;
+mod hot_swap;
 mod ledger;
 mod log;
 mod mcp_lifecycle;
