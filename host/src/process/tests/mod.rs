@@ -7,6 +7,7 @@ mod processes;
 mod properties;
 mod real;
 mod refusals;
+mod serving;
 mod socket;
 mod support;
 mod time;
