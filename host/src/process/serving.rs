@@ -17,10 +17,11 @@ pub enum Serving {
     Absent,
     /// There is something else than a socket.
     NoSocket,
-    /// There is a socket, and neither the process nor a descendant is seen to hold it
-    /// listening: it was bound a moment ago, or by a relative name, which the kernel's table
-    /// cannot place; a dead process left it; or somebody else serves it.
-    NotHeld,
+    /// There is a socket on which others listen.
+    Others,
+    /// There is a socket, and nobody is seen to listen on it: it was bound a moment ago, or
+    /// by a relative name, which the kernel's table cannot place; or a dead process left it.
+    Nobody,
     /// Whether they hold it cannot be seen.
     Hidden(io::Error),
 }
@@ -42,22 +43,21 @@ pub(super) fn serving(kernel: &dyn Kernel, pid: u32, path: &Path) -> Serving {
         }
     }
     let mut listeners = Listeners::default();
-    let mut hidden = None;
-    let mut holds = |pid| match listeners.holding(kernel, pid, path, false) {
-        Holding::Held => true,
-        Holding::NotHeld => false,
-        Holding::Hidden(error) => {
-            // One that has ended is not hidden but gone.
-            if error.kind() == io::ErrorKind::PermissionDenied {
-                hidden = Some(error);
+    let mut seen = Serving::Nobody;
+    let family =
+        std::iter::once(pid).chain(std::iter::once_with(|| descendants(kernel, pid)).flatten());
+    for pid in family {
+        match listeners.holding(kernel, pid, path, false) {
+            Holding::Held => return Serving::Yes,
+            Holding::Hidden(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                seen = Serving::Hidden(error);
             }
-            false
+            Holding::NotHeld if matches!(seen, Serving::Nobody) => seen = Serving::Others,
+            // Whoever has ended is not hidden but gone.
+            Holding::NotHeld | Holding::Unheld | Holding::Hidden(_) => {}
         }
-    };
-    if holds(pid) || descendants(kernel, pid).into_iter().any(holds) {
-        return Serving::Yes;
     }
-    hidden.map_or(Serving::NotHeld, Serving::Hidden)
+    seen
 }
 
 /// The children of a process, and theirs, as far as they are seen now. One whose parent

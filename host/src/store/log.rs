@@ -25,7 +25,6 @@ const LONGEST_NAME: usize = 255;
 pub struct Log {
     file: File,
     path: PathBuf,
-    start: u64,
 }
 
 impl Log {
@@ -121,7 +120,6 @@ impl Log {
         Ok(Self {
             file: File::from(file),
             path,
-            start: seen.size,
         })
     }
 
@@ -138,13 +136,21 @@ impl Log {
         self.file.try_clone()
     }
 
-    /// The end of what was written since it was opened, at most `limit` bytes.
+    /// How many bytes it holds now.
+    ///
+    /// # Errors
+    /// When the system refuses to say.
+    pub fn size(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+
+    /// The end of what was written behind the first `since` bytes, at most `limit` bytes.
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn tail(&self, limit: u64) -> io::Result<Vec<u8>> {
-        let size = self.file.metadata()?.len();
-        let start = self.start.max(size.saturating_sub(limit));
+    pub fn tail(&self, since: u64, limit: u64) -> io::Result<Vec<u8>> {
+        let size = self.size()?;
+        let start = since.max(size.saturating_sub(limit));
         let length = usize::try_from(size.saturating_sub(start)).unwrap_or(0);
         let mut bytes = vec![0; length];
         let mut read = 0;
@@ -236,12 +242,13 @@ mod tests {
         let pool = TestPool::new();
         for words in ["one\n", "two\n"] {
             let log = Log::of_session(&pool.dir, "a/b").expect("log");
+            let since = log.size().expect("size");
             assert_eq!(log.path(), pool.file("logs/a%2fb.log"));
             log.writer()
                 .and_then(|mut file| file.write_all(words.as_bytes()))
                 .expect("write");
-            assert_eq!(log.tail(100).expect("read"), words.as_bytes());
-            assert_eq!(log.tail(2).expect("read"), &words.as_bytes()[2..]);
+            assert_eq!(log.tail(since, 100).expect("read"), words.as_bytes());
+            assert_eq!(log.tail(since, 2).expect("read"), &words.as_bytes()[2..]);
         }
         let written = fs::read(pool.file("logs/a%2fb.log")).expect("read");
         assert_eq!(written, b"one\ntwo\n");

@@ -44,7 +44,7 @@ fn the_process_and_its_descendants_count_and_nobody_else() {
             fake.listen(pid, SOCK);
             fake.link(&format!("/proc/{pid}/fd/3"), "socket:[30]");
         }
-        assert!(matches!(serves(&fake), Serving::NotHeld), "{holder}");
+        assert!(matches!(serves(&fake), Serving::Others), "{holder}");
         fake.link(&format!("/proc/{holder}/fd/3"), "socket:[31]");
         assert_eq!(matches!(serves(&fake), Serving::Yes), counts, "{holder}");
     }
@@ -70,14 +70,14 @@ fn what_is_at_the_path_is_told_apart() {
 }
 
 #[test]
-fn a_bound_socket_that_does_not_listen_is_not_held() {
+fn a_bound_socket_that_does_not_listen_is_held_by_nobody() {
     let fake = family();
     fake.socket(SOCK, FileKind::Socket, Ok(()));
     fake.listen(PID, SOCK);
     // The flags of a socket that is only bound.
     let table = "heading\n0: 00000002 00000000 00000000 0001 01 31 /run/pool/w.sock\n";
     fake.file("/proc/4711/net/unix", table);
-    assert!(matches!(serves(&fake), Serving::NotHeld));
+    assert!(matches!(serves(&fake), Serving::Nobody));
 }
 
 #[test]
