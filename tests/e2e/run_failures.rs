@@ -3,9 +3,11 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
+use nix::sys::signal::{SigHandler, Signal, signal};
 use serde_json::json;
 
 use crate::harness::{Detached, Entry, NO_PROCESS, Ran, TestPool, await_that, processes_of};
@@ -55,6 +57,35 @@ fn a_program_that_cannot_run_leaves_no_entry_and_says_why() {
         assert_eq!(pool.sids(), ["init"]);
     }
     assert_eq!(processes_of(&pool), Vec::<u32>::new());
+}
+
+/// Whoever starts the program can have it ignore the end of its children (wait(2)).
+#[test]
+fn a_failed_start_is_told_also_where_children_are_not_waited_for() {
+    let pool = TestPool::with(&[]);
+    for options in [
+        &["--sid", "a"][..],
+        &["--sid", "a", "--sock", "s", "--wait-sock", "50s"],
+    ] {
+        let program = if options.len() == 2 {
+            "/no/such"
+        } else {
+            "false"
+        };
+        let mut command = run(&pool, options, &["--", program]);
+        // SAFETY: it is one system call.
+        unsafe {
+            command.pre_exec(|| {
+                signal(Signal::SIGCHLD, SigHandler::SigIgn)?;
+                Ok(())
+            });
+        }
+        let ran = Ran::of(command);
+        let error = ran.error(1);
+        let wanted = ["No such file or directory", "exit status: 1"];
+        assert!(wanted.iter().any(|text| error.contains(text)), "{error}");
+        assert_eq!(pool.sids(), Vec::<String>::new());
+    }
 }
 
 /// Nobody can tell such an entry from one of a worker in another pid namespace. This program
