@@ -72,6 +72,9 @@ fn find(program: &OsStr) -> io::Result<()> {
         return executable(Path::new(program));
     }
     let mut result = Err(Errno::ENOENT.into());
+    if program.is_empty() {
+        return result;
+    }
     // The system's own default is a matter of execvp(3).
     let Some(path) = std::env::var_os("PATH") else {
         return Ok(());
