@@ -44,6 +44,11 @@ impl Process {
         }
     }
 
+    /// What it was verified through.
+    pub(super) fn kernel(&self) -> &dyn Kernel {
+        self.kernel.as_ref()
+    }
+
     /// Its pid, for people to read: the pidfd is what counts.
     pub fn pid(&self) -> u32 {
         self.pid
