@@ -25,6 +25,7 @@ mod cancel;
 mod capabilities;
 mod error;
 mod floor;
+pub mod life;
 mod pool;
 pub mod process;
 mod request;

@@ -22,7 +22,7 @@ const REGISTRY: &str = "registry.json";
 /// It can be shared between threads; each request runs on the thread that asks, in an
 /// instance of its own.
 pub struct Pool {
-    context: Arc<Context>,
+    pub(crate) context: Arc<Context>,
     policy: Arc<Policy>,
 }
 
@@ -178,19 +178,22 @@ impl Pool {
 }
 
 impl Context {
-    /// Takes the pool's lock, opening the directory where that has not happened yet.
-    pub(crate) fn lock(&self, cancel: &Cancel) -> Result<LockedPool, StoreError> {
+    /// The pool's directory, opened where that has not happened yet.
+    pub(crate) fn directory(&self) -> Result<PoolDir, StoreError> {
         let mut known = self
             .directory
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let directory = match known.as_ref() {
+        Ok(match known.as_ref() {
             Some(directory) => directory.clone(),
             None => known.insert(PoolDir::open(&self.path)?).clone(),
-        };
+        })
+    }
+
+    /// Takes the pool's lock, opening the directory where that has not happened yet.
+    pub(crate) fn lock(&self, cancel: &Cancel) -> Result<LockedPool, StoreError> {
         // The lock is waited for without holding up other requests of this process.
-        drop(known);
-        directory
+        self.directory()?
             .lock(self.limits.lock_wait, cancel)
             .inspect_err(|_| {
                 // It may have been replaced: the next request looks again.
