@@ -5,6 +5,7 @@
 
 mod harness;
 
+mod adopt;
 mod cli;
 mod contention;
 mod every_file;
@@ -19,3 +20,5 @@ mod seed_behaviour;
 mod stop;
 mod terminal;
 mod unchanged;
+mod wait;
+mod watch;

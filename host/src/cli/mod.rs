@@ -1,10 +1,13 @@
 //! The command line: verbs, output, exit codes.
 
+mod adopt;
 mod arguments;
 mod demo;
 mod exit;
 mod output;
 mod table;
+mod wait;
+mod watch;
 mod worker;
 
 use std::io::IsTerminal;
@@ -27,15 +30,15 @@ pub(crate) fn run(arguments: Arguments) -> Exit {
             mcp::serve(pool, &tool_prefix)?;
             Ok(Exit::Ok)
         }),
+        Verb::Adopt(arguments) => adopt::run(&options, &arguments),
+        Verb::Wait(arguments) => wait::run(&options, &arguments),
+        Verb::Watch => watch::run(&options),
         Verb::Demo => demo::run(),
         Verb::DemoWorker { sock } => worker::run(&sock),
         Verb::Ensure(_) | Verb::Status(_) | Verb::Stop(_) | Verb::Register(_) | Verb::Forget(_) => {
             verb.request()
                 .context("the verb makes no request")
-                .and_then(|request| {
-                    let json = options.json || !std::io::stdout().is_terminal();
-                    ask(&open(&options)?, request, json)
-                })
+                .and_then(|request| ask(&open(&options)?, request, wants_json(&options)))
         }
     };
     done.unwrap_or_else(|error| {
@@ -57,6 +60,11 @@ fn ask(pool: &Pool, request: Request, json: bool) -> anyhow::Result<Exit> {
             exit::of_error(&error)
         }
     })
+}
+
+/// Whether a program reads the answer.
+fn wants_json(options: &Options) -> bool {
+    options.json || !std::io::stdout().is_terminal()
 }
 
 /// The pool that the options name, with the shipped policy.
