@@ -21,7 +21,7 @@ pub(in crate::life) const PID: u32 = 4711;
 /// Ticks at which it starts: 11:00:00.
 pub(in crate::life) const START: u64 = 360_000;
 /// Longer than anything takes that a test waits for.
-pub(in crate::life) const LONG: Duration = Duration::from_secs(600);
+pub(in crate::life) const LONG: Duration = Duration::from_secs(60);
 
 static POLICY: LazyLock<Arc<Policy>> =
     LazyLock::new(|| Arc::new(Policy::shipped().expect("the shipped policy loads")));

@@ -2,22 +2,36 @@
 
 use std::fs;
 use std::ops::ControlFlow;
+use std::os::fd::AsFd;
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, ScopedJoinHandle};
 use std::time::Duration;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 
 use super::support::*;
 use crate::cancel::Cancel;
 use crate::error::Error;
 use crate::life::{Event, EventKind, Report, Trouble};
-use crate::process::{Claim, Standing};
+use crate::process::{
+    Claim, Identified, IdentifyError, Inspection, LinuxProcesses, Process, Processes, Question,
+    Standing, Strength, WaitError,
+};
 use crate::runtime::Limits;
 
-/// A watch on a thread of its own.
+/// A watch on a thread of its own. It ends with the test, also with one that fails.
 struct Watching<'scope> {
     reports: Receiver<Report>,
-    thread: ScopedJoinHandle<'scope, Result<(), Error>>,
+    thread: Option<ScopedJoinHandle<'scope, Result<(), Error>>>,
     cancel: Cancel,
+}
+
+impl Drop for Watching<'_> {
+    fn drop(&mut self) {
+        self.cancel.cancel();
+    }
 }
 
 impl<'scope> Watching<'scope> {
@@ -26,7 +40,7 @@ impl<'scope> Watching<'scope> {
         let withdrawn = cancel();
         Self {
             cancel: withdrawn.clone(),
-            thread: scope.spawn(move || {
+            thread: Some(scope.spawn(move || {
                 machine.pool.watch(&withdrawn, |report| {
                     match sender.send(report) {
                         Ok(()) => ControlFlow::Continue(()),
@@ -34,7 +48,7 @@ impl<'scope> Watching<'scope> {
                         Err(_) => ControlFlow::Break(()),
                     }
                 })
-            }),
+            })),
             reports,
         }
     }
@@ -72,13 +86,16 @@ impl<'scope> Watching<'scope> {
         }
     }
 
+    /// How the watch ended.
+    fn ended(&mut self) -> Result<(), Error> {
+        let thread = self.thread.take().expect("it is waited for once");
+        thread.join().expect("no panic")
+    }
+
     /// Ends the watch; it had no more to tell.
-    fn end(self) {
+    fn end(mut self) {
         self.cancel.cancel();
-        self.thread
-            .join()
-            .expect("no panic")
-            .expect("it was asked to end");
+        self.ended().expect("it was asked to end");
         if let Ok(report) = self.reports.try_recv() {
             panic!("nobody expected {report:?}");
         }
@@ -216,7 +233,50 @@ fn a_busy_pool_is_read_later() {
 }
 
 #[test]
-fn a_registry_that_cannot_be_read_is_told_once() {
+fn a_busy_pool_is_told_once() {
+    let machine = Machine::configured(&[claim("a")], |builder| {
+        builder.limits(Limits {
+            lock_wait: Duration::ZERO,
+            ..Limits::default()
+        })
+    });
+    let attempts = Attempts::on(&machine);
+    thread::scope(|scope| {
+        let _locked = machine.lock();
+        let watching = Watching::start(scope, &machine);
+        assert!(matches!(watching.trouble(), Trouble::Unread(_)));
+        // Each attempt begins only when the one before was dealt with.
+        for _ in 0..3 {
+            attempts.await_one();
+            write_unlocked(&machine, "{\"sessions\":[]}");
+        }
+        watching.end();
+    });
+}
+
+/// Tells when somebody has tried to lock a pool in vain: then its lock file is closed.
+struct Attempts(Inotify);
+
+impl Attempts {
+    fn on(machine: &Machine) -> Self {
+        let inotify = Inotify::init(InitFlags::IN_CLOEXEC).expect("inotify");
+        let lock = machine.file("registry.lock");
+        inotify
+            .add_watch(&lock, AddWatchFlags::IN_CLOSE_WRITE)
+            .expect("the lock file is there");
+        Self(inotify)
+    }
+
+    fn await_one(&self) {
+        let mut fds = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
+        let patience = PollTimeout::try_from(LONG).expect("it can be counted");
+        assert_eq!(poll(&mut fds, patience), Ok(1), "nobody tries to lock");
+        self.0.read_events().expect("inotify");
+    }
+}
+
+#[test]
+fn a_registry_that_cannot_be_read_is_told_and_watched_on() {
     let machine = Machine::with(&[claim("a")]);
     thread::scope(|scope| {
         let watching = Watching::start(scope, &machine);
@@ -256,15 +316,14 @@ fn one_that_cannot_be_read_at_first_is_present_later() {
 fn a_pool_that_goes_ends_the_watch() {
     let machine = Machine::with(&[claim("a")]);
     thread::scope(|scope| {
-        let watching = Watching::start(scope, &machine);
+        let mut watching = Watching::start(scope, &machine);
         watching.expect(&[(EventKind::Present, "a")]);
         let path = machine.pool.path();
         fs::rename(path, path.with_file_name("elsewhere")).expect("it is moved");
         let removed = watching.event();
         assert_eq!(removed.kind, EventKind::Removed);
         assert_eq!(removed.standing, Standing::Alive, "its process runs on");
-        let ended = watching.thread.join().expect("no panic");
-        let error = ended.expect_err("nobody asked for it");
+        let error = watching.ended().expect_err("nobody asked for it");
         assert!(error.to_string().contains("moved, removed"), "{error}");
         assert!(!path.exists(), "it is not made anew");
     });
@@ -302,6 +361,58 @@ fn a_change_of_what_nobody_asked_for_is_none() {
         for _ in &others {
             assert_eq!(watching.event().kind, EventKind::Removed);
         }
+        watching.end();
+    });
+}
+
+/// Changes the registry while it is being read, once it was read.
+struct Meddling {
+    processes: LinuxProcesses,
+    meddle: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+}
+
+impl Processes for Meddling {
+    fn inspect(&self, questions: &[Question<'_>], strength: Strength) -> Vec<Inspection> {
+        let meddle = self.meddle.lock().expect("no panic").take();
+        if let Some(meddle) = meddle {
+            meddle();
+        }
+        self.processes.inspect(questions, strength)
+    }
+
+    fn identify(&self, pid: u32) -> Result<Identified, IdentifyError> {
+        self.processes.identify(pid)
+    }
+
+    fn wait(
+        &self,
+        processes: &[Arc<Process>],
+        timeout: Duration,
+        cancel: &Cancel,
+    ) -> Result<Vec<bool>, WaitError> {
+        self.processes.wait(processes, timeout, cancel)
+    }
+}
+
+#[test]
+fn a_change_while_the_pool_is_read_is_not_lost() {
+    let meddling = Arc::new(Meddling {
+        processes: LinuxProcesses::new(),
+        meddle: Mutex::new(None),
+    });
+    let dead = of("dead", i32::MAX as u32);
+    let machine = Machine::configured(std::slice::from_ref(&dead), |builder| {
+        builder.processes(meddling.clone())
+    });
+    let registry = machine.file("registry.json");
+    let other = machine.file("other.json");
+    fs::write(&other, "{\"sessions\":[]}").expect("it is written");
+    *meddling.meddle.lock().expect("no panic") = Some(Box::new(move || {
+        fs::rename(other, registry).expect("it is renamed");
+    }));
+    thread::scope(|scope| {
+        let watching = Watching::start(scope, &machine);
+        watching.expect(&[(EventKind::Present, "dead"), (EventKind::Removed, "dead")]);
         watching.end();
     });
 }
