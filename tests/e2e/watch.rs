@@ -1,15 +1,46 @@
 //! Watching: what happens to the workers, as it happens.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+use std::os::fd::AsFd;
+use std::process::{Child, Command, ExitStatus, Stdio};
 
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::harness::{Entry, Ran, Stream, Terminal, TestPool, Worker, await_that};
+use crate::harness::{Entry, Stream, Terminal, TestPool, Worker, await_that};
 
 fn watch(pool: &TestPool) -> Stream {
     Stream::start(pool.command(&["watch"]))
+}
+
+/// A process that is killed when the test ends before it.
+struct Ours(Child);
+
+impl Ours {
+    fn start(command: &mut Command) -> Self {
+        Self(command.spawn().expect("the program starts"))
+    }
+
+    /// Waits for its end.
+    #[track_caller]
+    fn ended(&mut self) -> ExitStatus {
+        let mut status = None;
+        await_that("the watch ends", || {
+            status = self.0.try_wait().expect("our child");
+            status.is_some()
+        });
+        status.expect("it ended")
+    }
+}
+
+impl Drop for Ours {
+    fn drop(&mut self) {
+        // Both fail when it was reaped before, and then there is nothing to do.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// Checks the next line, and that it has a time.
@@ -168,44 +199,41 @@ fn a_pool_that_is_moved_away_ends_the_watch() {
 fn a_reader_that_goes_away_ends_the_watch() {
     let pool = TestPool::with(&[Entry::new("init", 1)]);
     let mut command = pool.command(&["watch"]);
-    let mut child = command
+    let command = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the program starts");
+        .stderr(Stdio::piped());
+    let mut watch = Ours::start(command);
     let mut line = String::new();
-    let mut reader = BufReader::new(child.stdout.take().expect("its output"));
+    let mut reader = BufReader::new(watch.0.stdout.take().expect("its output"));
     reader.read_line(&mut line).expect("a line");
     assert!(line.contains("present"), "{line}");
     drop(reader);
-    await_that("the watch ends", || {
-        child.try_wait().expect("our child").is_some()
-    });
-    let ran = Ran::from(child.wait_with_output().expect("its end"));
-    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+    assert!(watch.ended().success());
+    let errors = watch.0.stderr.take().expect("its errors");
+    assert_eq!(std::io::read_to_string(errors).expect("a text"), "");
 }
 
 /// Nobody reads and the pipe is full: it can be asked to end all the same.
 #[test]
 fn a_reader_that_is_stuck_does_not_keep_it() {
-    let entries: Vec<_> = (0..1000).map(|n| Entry::new(&format!("w{n}"), 1)).collect();
-    let pool = TestPool::with(&entries);
+    let pool = TestPool::with(&[Entry::new("one", 1), Entry::new("two", 1)]);
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    // One page, which is taken as long as anything is in it (pipe(7)).
+    fcntl(&writer, FcntlArg::F_SETPIPE_SZ(4096)).expect("its size is set");
     let mut command = pool.command(&["watch"]);
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("the program starts");
-    let mut reader = BufReader::new(child.stdout.take().expect("its output"));
-    let mut line = String::new();
-    reader.read_line(&mut line).expect("a line");
-    let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).expect("a pid"));
-    nix::sys::signal::kill(pid, Signal::SIGTERM).expect("our child");
-    await_that("the watch ends", || {
-        child.try_wait().expect("our child").is_some()
+    command.stdin(Stdio::null()).stdout(writer);
+    let mut watch = Ours::start(&mut command);
+    drop(command);
+    await_that("it writes", || {
+        let mut fds = [PollFd::new(reader.as_fd(), PollFlags::POLLIN)];
+        poll(&mut fds, PollTimeout::ZERO).expect("poll(2)") > 0
     });
-    assert!(child.wait().expect("our child").success());
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(watch.0.id()).expect("a pid"));
+    nix::sys::signal::kill(pid, Signal::SIGTERM).expect("our child");
+    assert!(watch.ended().success());
+    let told = std::io::read_to_string(reader).expect("a text");
+    assert_eq!(told.lines().count(), 1, "{told}");
 }
 
 #[test]
@@ -260,9 +288,9 @@ fn a_pool_that_cannot_be_used_is_an_error() {
     let pool = TestPool::new();
     let link = pool.root().join("link");
     std::os::unix::fs::symlink(pool.directory(), &link).expect("a link");
-    let ran = Ran::of(pool.command_on(&link, &["watch"]));
+    let ran = Stream::start(pool.command_on(&link, &["watch"])).finish();
     assert!(ran.error(1).contains("symbolic link"), "{ran:?}");
     std::os::unix::fs::symlink("nowhere", pool.registry()).expect("a link");
-    let ran = pool.run(&["watch"]);
+    let ran = watch(&pool).finish();
     assert!(ran.error(1).contains("registry.json"), "{ran:?}");
 }
