@@ -143,13 +143,14 @@ fn watching_leaves_the_registry_alone() {
 #[test]
 fn ends_are_told_while_somebody_holds_the_lock_and_changes_afterwards() {
     let (one, two) = (Worker::obedient(), Worker::obedient());
-    let pool = TestPool::with(&[one.entry("a")]);
+    let entries = [one.entry("a"), two.entry("b")];
+    let pool = TestPool::with(&entries[..1]);
     let stream = Stream::start(pool.command(&["watch", "--lock-wait", "50ms"]));
     expect(&stream, "present", "a", "alive");
     let held = pool.hold_lock();
     // A program that changes the registry under the lock, slowly.
     let new = pool.directory().join("registry.json.new");
-    let entries = [one.entry("a"), two.entry("b")].map(|entry| entry.text());
+    let entries = entries.map(|entry| entry.text());
     std::fs::write(&new, format!("{{\"sessions\":[{}]}}", entries.join(","))).expect("written");
     std::fs::rename(&new, pool.registry()).expect("renamed");
     let busy = stream.next_error();
@@ -243,6 +244,8 @@ fn workers_that_cannot_be_held_are_told_with_the_registry() {
     let entries = entries.map(|(n, worker)| worker.entry(&format!("w{n}")));
     let entries: Vec<_> = entries.collect();
     let pool = TestPool::with(&entries);
+    // What the watch learned itself would have it look again, and see more than it holds.
+    pool.ask(&["status"]);
     // Half of these are for processes.
     let mut command = Command::new("sh");
     let program = pool.command(&["watch"]);
