@@ -5,3 +5,5 @@ mod strong;
 pub(super) mod support;
 mod wait;
 mod watch;
+mod watch_trouble;
+mod watching;
