@@ -193,6 +193,7 @@ impl Verb {
             },
             Self::Stop(arguments) => Request::Stop(Stop {
                 sid: arguments.sid.clone(),
+                pid: None,
                 signal: arguments.signal,
                 group: arguments.group,
                 grace: arguments.grace,
