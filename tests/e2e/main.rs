@@ -5,10 +5,12 @@
 
 mod harness;
 
+mod adopt;
 mod cli;
 mod contention;
 mod every_file;
 mod findings;
+mod hot_swap;
 mod ledger;
 mod log;
 mod mcp_lifecycle;
@@ -20,6 +22,10 @@ mod record;
 mod registry_files;
 mod replay;
 mod replay_damaged;
+mod run;
+mod run_failures;
+mod run_killed;
+mod run_socket;
 mod seed_behaviour;
 mod stop;
 mod stop_group;
@@ -29,3 +35,5 @@ mod terminal;
 mod trail;
 mod trail_refusals;
 mod unchanged;
+mod wait;
+mod watch;

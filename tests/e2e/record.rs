@@ -89,7 +89,7 @@ fn a_line_holds_the_request_each_call_and_the_answer() {
     assert_eq!(recording["version"], 1);
     assert_eq!(
         recording["request"],
-        json!({"stop": {"sid": "a", "signal": "term", "group": false, "grace_ms": 1,
+        json!({"stop": {"sid": "a", "pid": null, "signal": "term", "group": false, "grace_ms": 1,
                         "force": true, "dry_run": false}})
     );
     assert_eq!(recording["asked_by"]["via"], "command-line");

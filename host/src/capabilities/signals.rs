@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use wasmtime::component::Resource;
 
-use crate::floor::{Refusal, find_target};
+use crate::floor::{Refusal, check_asked, find_target};
 use crate::process::{Claim, SendError, Signal};
 use crate::request::{Request, Stop};
 
@@ -95,6 +95,7 @@ impl View<'_> {
 fn open(state: &mut RequestState, sid: &str, pid: u32) -> Result<Target, HostError> {
     let reading = state.open_transaction()?.reading.clone();
     let index = find_target(&reading, sid, pid)?;
+    check_asked(&state.request, pid)?;
     let claim = reading
         .claims()
         .map(|claims| claims[index].clone())

@@ -17,6 +17,14 @@ const SESSIONS: Columns = &[
     ("SOCKET", "sock"),
     ("EVIDENCE", "evidence"),
 ];
+const STARTED: Columns = &[
+    ("SID", "sid"),
+    ("PID", "pid"),
+    ("VERSION", "version"),
+    ("CREATED", "created_at"),
+    ("SOCKET", "sock"),
+    ("LOG", "log"),
+];
 const STANDINGS: Columns = &[
     ("SID", "sid"),
     ("PID", "pid"),
@@ -73,6 +81,27 @@ pub(super) fn render(request: &Request, answer: &Value) -> String {
         }
     }
     text
+}
+
+/// The answer to `run` in words and tables.
+pub(super) fn started(answer: &Value) -> String {
+    let mut text = String::new();
+    let started = Value::Array(vec![answer["started"].clone()]);
+    section(&mut text, Some("started:"), STARTED, &started);
+    section(&mut text, Some("replaced:"), OUTCOMES, &answer["replaced"]);
+    text
+}
+
+/// One record, a field in a line; fields that are empty are left out.
+pub(super) fn record(fields: &[(&str, &Value)]) -> String {
+    let width = fields.iter().map(|(title, _)| title.len()).max();
+    let width = width.unwrap_or(0);
+    fields
+        .iter()
+        .map(|(title, value)| (title, cell(value)))
+        .filter(|(_, cell)| !cell.is_empty())
+        .map(|(title, cell)| format!("{title:width$}  {cell}\n"))
+        .collect()
 }
 
 /// Appends rows under a heading; nothing when there are none. A column that is empty in
@@ -132,6 +161,20 @@ mod tests {
         SID         PID  STATUS   CREATED               SOCKET  EVIDENCE
         a           10   running  2026-01-01T00:00:00Z  /s
         long\u{1b}  7    foreign                                elsewhere
+        ");
+    }
+
+    #[test]
+    fn a_record_shows_only_fields_that_say_something() {
+        let fields = [
+            ("SID", &json!("a\n")),
+            ("SOCKET", &json!("")),
+            ("PID", &json!(10)),
+            ("PARENT", &json!(null)),
+        ];
+        insta::assert_snapshot!(record(&fields), @r"
+        SID     a\u{a}
+        PID     10
         ");
     }
 

@@ -11,9 +11,9 @@ mod signal;
 
 pub(crate) use grants::Denied;
 pub use grants::{Grants, UnknownGrant};
-pub(crate) use reading::Reading;
+pub(crate) use reading::{Reading, Unreadable};
 pub(crate) use replace::{Change, check_replace};
-pub(crate) use signal::find_target;
+pub(crate) use signal::{check_asked, find_target};
 
 /// A rule of the floor that an effect would have broken. Nothing was done.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]

@@ -38,7 +38,7 @@ impl FileWatch {
                 Ok(watch) => names.entry(watch).or_default().push(name.to_owned()),
                 Err(Errno::ENOENT | Errno::ENOTDIR) => {}
                 Err(errno) => {
-                    tracing::warn!("changes of {} are not noticed: {errno}", path.display())
+                    tracing::warn!("changes of {} are not noticed: {errno}", path.display());
                 }
             }
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::capabilities::HostError;
-use crate::floor::{Grants, Reading, check_replace, find_target};
+use crate::floor::{Grants, Reading, check_asked, check_replace, find_target};
 use crate::process::{Claim, Standing};
 use crate::recording::{CallError, ErrorKind, Observed};
 use crate::request::{Register, Request, Stop};
@@ -208,12 +208,14 @@ impl ReplayState {
         let open = self.open()?;
         let reading = open.reading.clone();
         let index = find_target(&reading, sid, pid)?;
+        let found = open.found.get(&index).cloned();
+        check_asked(&self.request, pid)?;
         let claim = reading
             .claims()
             .map_err(|error| refused(&error.to_string()))?[index]
             .clone();
-        let found = match open.found.get(&index) {
-            Some(found) if found.standing == Standing::Alive => found.clone(),
+        let found = match found {
+            Some(found) if found.standing == Standing::Alive => found,
             _ => self.inspect_one(index, &claim),
         };
         if found.standing != Standing::Alive {

@@ -212,6 +212,22 @@ fn only_who_was_found_alive_is_opened() {
 }
 
 #[test]
+fn who_the_client_did_not_mean_is_not_opened() {
+    let a = claim("a", 10);
+    let calls = [
+        begin(std::slice::from_ref(&a)),
+        inspect(&a, Standing::Alive),
+    ];
+    for (pid, opens) in [(10, true), (11, false)] {
+        let mut request = stop();
+        request["stop"]["pid"] = json!(pid);
+        let mut state = replay(&request, &calls);
+        state.begin().expect("a transaction");
+        assert_eq!(state.open_target("a", 10).is_ok(), opens, "{pid}");
+    }
+}
+
+#[test]
 fn the_clock_goes_as_it_went_and_then_stands_still() {
     let second = |second: u8| json!({"now": {"at": format!("2026-01-01T00:00:0{second}Z")}});
     let mut state = replay(&ensure(), &[second(5), second(7)]);

@@ -108,6 +108,7 @@ fn ask<T: Bounded>(
         Request::Status { sid } => pool.call_status(store, sid.as_deref()),
         Request::Stop(Stop {
             sid,
+            pid: _,
             signal,
             group,
             grace,
@@ -138,7 +139,9 @@ fn ask<T: Bounded>(
             };
             pool.call_register(store, &entry)
         }
-        Request::Forget { sid, even_if_alive } => pool.call_forget(store, sid, *even_if_alive),
+        Request::Forget {
+            sid, even_if_alive, ..
+        } => pool.call_forget(store, sid, *even_if_alive),
     }
 }
 
