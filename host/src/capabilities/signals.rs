@@ -109,7 +109,7 @@ impl signals::HostTarget for View<'_> {
         if let Err(error) = process.send(signal) {
             if matches!(error, SendError::Ended) {
                 // It ended since it was proven: the entry may go once that is found.
-                self.0.inspect(std::slice::from_ref(&claim));
+                refuse_unless_dead(self.0, &claim)?;
             }
             return Err(error.into());
         }
@@ -126,6 +126,23 @@ impl signals::HostTarget for View<'_> {
     fn drop(&mut self, target: Resource<Target>) -> wasmtime::Result<()> {
         self.0.table.delete(target)?;
         Ok(())
+    }
+}
+
+/// Looks again at an entry whose process has ended before its first signal: its socket may
+/// be served by somebody else, and then the entry stays.
+fn refuse_unless_dead(state: &mut RequestState, claim: &Claim) -> Result<(), HostError> {
+    if state.transaction.is_none() {
+        return Ok(());
+    }
+    let finding = state.inspect(std::slice::from_ref(claim)).pop();
+    let kept = finding.filter(|finding| {
+        use types::Standing::{Exited, Gone, Reused};
+        !matches!(finding.standing, Gone | Reused | Exited)
+    });
+    match kept.filter(|_| !state.signalled.contains(claim)) {
+        Some(finding) => Err(Refusal(finding.evidence.unwrap_or_default()).into()),
+        None => Ok(()),
     }
 }
 

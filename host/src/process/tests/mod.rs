@@ -7,6 +7,7 @@ mod processes;
 mod properties;
 mod real;
 mod refusals;
+mod requests;
 mod socket;
 mod support;
 mod time;
