@@ -8,6 +8,8 @@ mod properties;
 mod real;
 mod refusals;
 mod requests;
+#[cfg(feature = "privileged-suites")]
+mod reuse;
 mod socket;
 mod support;
 mod time;
