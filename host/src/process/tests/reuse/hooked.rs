@@ -35,11 +35,15 @@ pub(super) struct Struck {
     pub(super) call: &'static str,
     /// Whether it waits for processes to end.
     pub(super) waits: bool,
+    /// Whether anything was read about the pid from then on.
+    pub(super) looked: bool,
 }
 
 #[derive(Default)]
 struct Plan {
     calls: usize,
+    /// The pid that is given away.
+    pid: i32,
     deed: Option<(Point, Deed)>,
     struck: Option<Struck>,
 }
@@ -49,9 +53,10 @@ struct Plan {
 pub(super) struct Hooked(Mutex<Plan>);
 
 impl Hooked {
-    /// Counts the calls from 0 again, and has this done at that point.
-    pub(super) fn arm(&self, point: Point, deed: Deed) {
+    /// Counts the calls from 0 again, and has this done to that pid at that point.
+    pub(super) fn arm(&self, pid: i32, point: Point, deed: Deed) {
         *self.plan() = Plan {
+            pid,
             deed: Some((point, deed)),
             ..Plan::default()
         };
@@ -68,13 +73,23 @@ impl Hooked {
 
     /// Does the deed if this is its point.
     fn before(&self, call: &'static str) {
-        if let Some(deed) = self.due(Struck { call, waits: false }) {
+        if let Some(deed) = self.due(call, false) {
             deed();
         }
     }
 
+    /// The same, before something is read about the process at this path, if it is one.
+    fn before_reading(&self, call: &'static str, path: &str) {
+        self.before(call);
+        let mut plan = self.plan();
+        let about = format!("/proc/{}/", plan.pid);
+        if let Some(struck) = &mut plan.struck {
+            struck.looked |= path.starts_with(&about);
+        }
+    }
+
     /// Counts a call, and takes the deed out if this is its call.
-    fn due(&self, struck: Struck) -> Option<Deed> {
+    fn due(&self, call: &'static str, waits: bool) -> Option<Deed> {
         let mut plan = self.plan();
         let index = plan.calls;
         plan.calls += 1;
@@ -84,7 +99,11 @@ impl Hooked {
             plan.deed = Some((point, deed));
             return None;
         }
-        plan.struck = Some(struck);
+        plan.struck = Some(Struck {
+            call,
+            waits,
+            looked: false,
+        });
         Some(deed)
     }
 
@@ -129,7 +148,7 @@ impl Kernel for Hooked {
         let waits = timeout != Some(Duration::ZERO);
         let call = if waits { "poll, waiting" } else { "poll" };
         let during = self.is_for_during();
-        match self.due(Struck { call, waits }) {
+        match self.due(call, waits) {
             Some(deed) if during => while_asleep(deed, || Linux.poll(fds, timeout)),
             Some(deed) => {
                 deed();
@@ -155,22 +174,23 @@ impl Kernel for Hooked {
 
     fn read(&self, path: &str) -> io::Result<Vec<u8>> {
         // The last part tells what it is about, whatever the pid.
-        self.before(match path.rsplit('/').next() {
+        let call = match path.rsplit('/').next() {
             Some("stat") => "read stat",
             Some("status") => "read status",
             Some("unix") => "read net/unix",
             _ => "read",
-        });
+        };
+        self.before_reading(call, path);
         Linux.read(path)
     }
 
     fn link(&self, path: &str) -> io::Result<PathBuf> {
-        self.before("link");
+        self.before_reading("link", path);
         Linux.link(path)
     }
 
     fn names(&self, directory: &str) -> io::Result<Vec<String>> {
-        self.before("names");
+        self.before_reading("names", directory);
         Linux.names(directory)
     }
 

@@ -16,7 +16,7 @@ use crate::process::LinuxProcesses;
 use crate::process::kernel::Kernel;
 use crate::process::linux::Linux;
 use crate::process::procfs::Stat;
-use crate::process::time::{Calendar, SLACK};
+use crate::process::time::Calendar;
 use crate::{Cancel, Policy, Pool, PoolBuilder, Register, Request, Stop};
 
 use super::hooked::{Hooked, Point, Struck};
@@ -32,6 +32,8 @@ const BYSTANDER: &str = "bystander";
 /// The stranger, once it is registered for a worker in its own right.
 const HEIR: &str = "heir";
 
+/// How much younger than its entry a worker may be, as the documentation has it.
+const SLACK: Duration = Duration::from_secs(3);
 /// How many workers are started at once, to be old enough when they are used.
 const LITTER: usize = 24;
 /// How often a round is repeated in which pid or clock tick did not fall as they should.
@@ -147,7 +149,8 @@ impl Suite {
                 *lock(&given) = nursery.replace(pid, scenario.taker, sock.as_deref());
             }
         };
-        self.kernel.arm(point, Box::new(give_away.clone()));
+        self.kernel
+            .arm(worker.pid, point, Box::new(give_away.clone()));
         let answer = server.call(scenario.request(SID, point), &cancel());
         let struck = self.kernel.disarm();
         if struck.is_none() {
@@ -175,6 +178,7 @@ impl Suite {
                 "failed".to_owned()
             }
         };
+        self.check_told(scenario, point, struck, &told);
         self.check_after(scenario, point, struck, &stranger);
         let as_wanted = match scenario.basis {
             _ if scenario.taker != Taker::Process => true,
@@ -267,6 +271,25 @@ impl Suite {
             self.tally
                 .broken
                 .push(format!("{scenario:?}: a living worker was collected"));
+        }
+    }
+
+    /// Nothing that was read of a process counts once it has ended.
+    fn check_told(&mut self, scenario: Scenario, point: Point, struck: Option<Struck>, told: &str) {
+        let undecided = !scenario.is_decided_while_the_stranger_lives();
+        let right = match told {
+            // That it ran when it was last looked at.
+            "running" => !struck.is_some_and(|struck| struck.looked),
+            "unproven" | "foreign" | "refused" => undecided,
+            "failed" | "unknown" | "absent" | "invalid-pid" | "would-signal" => false,
+            _ => true,
+        };
+        if !right {
+            self.broken(
+                scenario,
+                point,
+                &format!("{struck:?}: the answer says {told}"),
+            );
         }
     }
 
