@@ -9,6 +9,8 @@
 //! It has to run alone in a pid namespace, where it may choose pids:
 //! `tests/pid_reuse/run.sh`. Anywhere else it fails.
 
+mod born;
+mod checks;
 mod hooked;
 mod last_pid;
 mod nursery;

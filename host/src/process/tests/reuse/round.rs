@@ -5,32 +5,28 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use jiff::Timestamp;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::process::LinuxProcesses;
 use crate::process::kernel::Kernel;
-use crate::process::linux::Linux;
-use crate::process::procfs::Stat;
-use crate::process::time::Calendar;
-use crate::{Cancel, Policy, Pool, PoolBuilder, Register, Request, Stop};
+use crate::{Cancel, Policy, Pool, PoolBuilder, Register, Request};
 
+use super::born::{Born, await_tick_after, birth, entry, start_ticks, ticks_now};
 use super::hooked::{Hooked, Point, Struck};
-use super::nursery::{Nursery, Report};
+use super::nursery::Nursery;
 use super::offspring::Manners;
-use super::scenario::{Basis, Scenario, Server, Taker, Verb};
+use super::scenario::{Basis, Scenario, Server, Taker};
 use super::tally::Tally;
 
 /// The worker whose pid is given away.
-const SID: &str = "worker";
+pub(super) const SID: &str = "worker";
 /// One that lives through everything.
-const BYSTANDER: &str = "bystander";
+pub(super) const BYSTANDER: &str = "bystander";
 /// The stranger, once it is registered for a worker in its own right.
-const HEIR: &str = "heir";
+pub(super) const HEIR: &str = "heir";
 
 /// How much younger than its entry a worker may be, as the documentation has it.
 const SLACK: Duration = Duration::from_secs(3);
@@ -41,39 +37,24 @@ const TRIES: usize = 12;
 
 /// What all rounds share.
 pub(super) struct Suite {
-    nursery: Arc<Mutex<Nursery>>,
+    pub(super) nursery: Arc<Mutex<Nursery>>,
     kernel: Arc<Hooked>,
     policy: Arc<Policy>,
     root: TempDir,
     directory: PathBuf,
     /// A server that runs all the time.
-    long_lived: Pool,
-    bystander: Born,
+    pub(super) long_lived: Pool,
+    pub(super) bystander: Born,
     bystander_entry: Value,
     stock: HashMap<(bool, bool), VecDeque<Born>>,
     serial: usize,
     pub(super) tally: Tally,
 }
 
-/// A process that was started to be a worker.
-#[derive(Clone, Debug)]
-struct Born {
-    pid: i32,
-    sock: Option<PathBuf>,
-    start_ticks: u64,
-}
-
-impl Born {
-    /// When it started, by the clock as it is set now.
-    fn started(&self) -> SystemTime {
-        Calendar::new(&Linux).at(self.start_ticks)
-    }
-}
-
 /// The pid's next owner.
-struct Stranger {
+pub(super) struct Stranger {
     /// 0 if there is none.
-    pid: i32,
+    pub(super) pid: i32,
     start_ticks: u64,
 }
 
@@ -134,7 +115,7 @@ impl Suite {
         let server = match scenario.server {
             Server::Holding => &self.long_lived,
             Server::Fresh => {
-                fresh = pool(&self.directory, &self.kernel, &self.policy);
+                fresh = self.fresh_server();
                 &fresh
             }
         };
@@ -263,163 +244,13 @@ impl Suite {
         }
     }
 
-    /// The worker lived until now.
-    fn check_unhit(&mut self, scenario: Scenario) {
-        let kept = self.sids().iter().any(|sid| sid == SID);
-        if !kept && scenario.verb == Verb::Ensure {
-            self.tally.lost += 1;
-            self.tally
-                .broken
-                .push(format!("{scenario:?}: a living worker was collected"));
-        }
+    /// A server that knows nothing yet.
+    pub(super) fn fresh_server(&self) -> Pool {
+        pool(&self.directory, &self.kernel, &self.policy)
     }
 
-    /// Nothing that was read of a process counts once it has ended.
-    fn check_told(&mut self, scenario: Scenario, point: Point, struck: Option<Struck>, told: &str) {
-        let undecided = !scenario.is_decided_while_the_stranger_lives();
-        let right = match told {
-            // That it ran when it was last looked at.
-            "running" => !struck.is_some_and(|struck| struck.looked),
-            "unproven" | "foreign" | "refused" => undecided,
-            "failed" | "unknown" | "absent" | "invalid-pid" | "would-signal" => false,
-            _ => true,
-        };
-        if !right {
-            self.broken(
-                scenario,
-                point,
-                &format!("{struck:?}: the answer says {told}"),
-            );
-        }
-    }
-
-    /// What holds while the stranger lives.
-    fn check_after(
-        &mut self,
-        scenario: Scenario,
-        point: Point,
-        struck: Option<Struck>,
-        stranger: &Stranger,
-    ) {
-        let call = struck.map_or("none", |struck| struck.call);
-        self.check_untouched(scenario, point, call, stranger);
-        let kept = self.sids().iter().any(|sid| sid == SID);
-        if scenario.is_served_on() && scenario.verb == Verb::Ensure && !kept {
-            self.broken(scenario, point, "collected though its socket answers");
-        }
-        // Another request, by those who know nothing and by those who know it all.
-        let fresh = pool(&self.directory, &self.kernel, &self.policy);
-        for server in [&self.long_lived, &fresh] {
-            self.call(server, Request::Ensure { dry_run: false });
-        }
-        let kept_on = self.sids().iter().any(|sid| sid == SID);
-        if kept_on && scenario.is_decided_while_the_stranger_lives() {
-            self.broken(scenario, point, "its entry is not collected");
-        }
-        if kept && !kept_on && scenario.is_served_on() {
-            self.broken(scenario, point, "collected later though its socket answers");
-        }
-        self.check_untouched(scenario, point, call, stranger);
-        if struck.is_none() && scenario.taker == Taker::Process {
-            self.check_heir(scenario, point, stranger);
-        }
-    }
-
-    fn check_untouched(
-        &mut self,
-        scenario: Scenario,
-        point: Point,
-        call: &str,
-        stranger: &Stranger,
-    ) {
-        for (pid, who) in [
-            (stranger.pid, "the stranger"),
-            (self.bystander.pid, BYSTANDER),
-        ] {
-            if pid == 0 {
-                continue;
-            }
-            let report = lock(&self.nursery).report(pid);
-            if report != Report::UNTOUCHED {
-                self.tally.signals += match report {
-                    Report::Runs { signals, .. } => signals as usize,
-                    Report::Hit(_) => 1,
-                };
-                self.broken(
-                    scenario,
-                    point,
-                    &format!("before {call}: {who} got {report:?}"),
-                );
-            }
-        }
-    }
-
-    /// The stranger can be a worker too: then it is listed, and a stop reaches it. That
-    /// shows as well that a signal would have been counted.
-    fn check_heir(&mut self, scenario: Scenario, point: Point, stranger: &Stranger) {
-        let pid = u32::try_from(stranger.pid).expect("positive");
-        let register = Register {
-            sid: HEIR.into(),
-            pid,
-            sock: String::new(),
-            version: String::new(),
-        };
-        self.call(&self.long_lived, Request::Register(register));
-        self.call(&self.long_lived, Request::Ensure { dry_run: false });
-        if !self.sids().iter().any(|sid| sid == HEIR) {
-            self.tally.lost += 1;
-            self.broken(
-                scenario,
-                point,
-                "the pid's next owner was registered and lost",
-            );
-        }
-        let stop = Stop {
-            sid: Some(SID.into()),
-            grace: Duration::ZERO,
-            ..Stop::default()
-        };
-        self.call(&self.long_lived, Request::Stop(stop.clone()));
-        self.check_untouched(scenario, point, "the heir", stranger);
-        let stop = Stop {
-            sid: Some(HEIR.into()),
-            ..stop
-        };
-        self.call(&self.long_lived, Request::Stop(stop));
-        let report = lock(&self.nursery).report(stranger.pid);
-        // SIGTERM, and SIGCONT after it.
-        let expected = Report::Runs {
-            signals: 2,
-            first: nix::libc::SIGTERM.unsigned_abs(),
-        };
-        if report != expected {
-            self.broken(
-                scenario,
-                point,
-                &format!("a stop of the heir gave {report:?}"),
-            );
-        }
-    }
-
-    /// What holds when nobody is left but the bystander.
-    fn check_end(&mut self, scenario: Scenario, point: Point) {
-        self.call(&self.long_lived, Request::Ensure { dry_run: false });
-        let sids = self.sids();
-        if sids != [BYSTANDER] {
-            if !sids.iter().any(|sid| sid == BYSTANDER) {
-                self.tally.lost += 1;
-            }
-            self.broken(scenario, point, &format!("in the end there are {sids:?}"));
-        }
-    }
-
-    fn broken(&mut self, scenario: Scenario, point: Point, what: &str) {
-        self.tally
-            .broken
-            .push(format!("{scenario:?}, {point:?}: {what}"));
-    }
-
-    fn call(&self, pool: &Pool, request: Request) -> Value {
+    /// A request that nothing disturbs.
+    pub(super) fn call(&self, pool: &Pool, request: Request) -> Value {
         pool.call(request, &cancel())
             .expect("a request that nothing disturbs")
             .value()
@@ -431,7 +262,8 @@ impl Suite {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("its mode");
     }
 
-    fn sids(&self) -> Vec<String> {
+    /// Whom the registry names.
+    pub(super) fn sids(&self) -> Vec<String> {
         let text = fs::read(self.directory.join("registry.json")).expect("the registry");
         let registry: Value = serde_json::from_slice(&text).expect("JSON");
         let sessions = registry["sessions"].as_array().expect("a list");
@@ -440,7 +272,6 @@ impl Suite {
     }
 }
 
-/// A server that knows nothing yet.
 fn pool(directory: &Path, kernel: &Arc<Hooked>, policy: &Arc<Policy>) -> Pool {
     let processes = LinuxProcesses::with_kernel(kernel.clone() as Arc<dyn Kernel>, 64);
     PoolBuilder::new(directory)
@@ -452,46 +283,8 @@ fn cancel() -> Cancel {
     Cancel::new().expect("an eventfd")
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn birth(nursery: &mut Nursery, manners: Manners, sock: Option<PathBuf>) -> Born {
-    let pid = nursery.worker(manners, sock.as_deref());
-    Born {
-        pid,
-        sock,
-        start_ticks: start_ticks(pid).expect("it was just started"),
-    }
-}
-
-fn entry(born: &Born, sid: &str, created_at: SystemTime) -> Value {
-    let created_at = Timestamp::try_from(created_at).expect("a time");
-    json!({
-        "sid": sid,
-        "pid": born.pid,
-        "sock": born.sock.as_deref().map_or("", |path| path.to_str().expect("UTF-8")),
-        "version": "",
-        "created_at": created_at.to_string(),
-    })
-}
-
-fn start_ticks(pid: i32) -> Option<u64> {
-    let text = fs::read(format!("/proc/{pid}/stat")).ok()?;
-    Some(Stat::parse(&text)?.start_ticks)
-}
-
-fn ticks_now() -> u64 {
-    let per_second = u128::from(Linux.ticks_per_second());
-    let ticks = Linux.clocks().since_boot.as_nanos() * per_second / 1_000_000_000;
-    ticks.try_into().expect("some years")
-}
-
-/// Waits, for at most a tick, until the clock has left this one behind.
-fn await_tick_after(ticks: u64) {
-    while ticks_now() <= ticks {
-        thread::yield_now();
-    }
 }
 
 /// What the answer says became of the worker.
