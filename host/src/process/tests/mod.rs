@@ -1,6 +1,7 @@
 //! The proofs over a fake kernel, way by way, and over the real one.
 
 mod cache;
+mod headless;
 mod ledger;
 mod pids;
 mod processes;
@@ -11,6 +12,7 @@ mod requests;
 #[cfg(feature = "privileged-suites")]
 mod reuse;
 mod socket;
+mod standings;
 mod support;
 mod time;
 mod waiting;

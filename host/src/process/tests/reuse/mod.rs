@@ -11,6 +11,7 @@
 
 mod born;
 mod checks;
+mod elsewhere;
 mod hooked;
 mod last_pid;
 mod nursery;

@@ -90,6 +90,18 @@ impl Nursery {
         Some(answer.parse().expect("a pid")).filter(|&taken| taken != 0)
     }
 
+    /// A worker that serves the socket from another pid namespace, where it has this pid.
+    /// Gives the pid that its keeper has here.
+    pub(super) fn worker_elsewhere(&mut self, pid: i32, sock: &Path) -> i32 {
+        let answer = self.order(&format!("elsewhere {pid} {}", text(Some(sock))));
+        answer.parse().expect("a pid")
+    }
+
+    /// Lets a process end by itself, with its namespace, and reaps it.
+    pub(super) fn release(&mut self, pid: i32) {
+        self.order(&format!("release {pid}"));
+    }
+
     /// Ends a process and reaps it.
     pub(super) fn end(&mut self, pid: i32) {
         self.order(&format!("end {pid}"));
@@ -149,6 +161,18 @@ impl Children {
                 }
                 ["replace", pid, "process", sock] => children.take(number(pid), sock).to_string(),
                 ["replace", pid, _, _] => children.take_by_thread(number(pid)).to_string(),
+                ["elsewhere", pid, sock] => {
+                    let keeper = children.birth(Manners::Elsewhere(number(pid)), sock);
+                    let mut ready = [0];
+                    let mut control = &children.0[&keeper];
+                    control.read_exact(&mut ready).expect("it is there");
+                    keeper.to_string()
+                }
+                ["release", pid] => {
+                    children.0.remove(&number(pid));
+                    waitpid(Pid::from_raw(number(pid)), None).expect("a child");
+                    "released".to_owned()
+                }
                 ["end", pid] => {
                     children.end(number(pid));
                     "ended".to_owned()

@@ -9,7 +9,9 @@ use std::thread;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::SigSet;
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use nix::unistd::gettid;
+use nix::sys::wait::wait;
+use nix::unistd::{ForkResult, fork, getpid, gettid};
+use rustix::thread::{UnshareFlags, unshare_unsafe};
 
 use super::last_pid::set_last_pid;
 
@@ -22,6 +24,8 @@ pub(super) enum Manners {
     Counting,
     /// The same; and one of its threads has this id, if it can be had.
     CountingWithThread(i32),
+    /// Does nothing, in a pid namespace of its own, where it has this pid.
+    Elsewhere(i32),
 }
 
 /// How often a pid is tried for. Only another thread of the suite could be in the way.
@@ -42,9 +46,34 @@ pub(super) fn live(manners: Manners, mut control: UnixStream, listener: Option<U
             control.write_all(&[u8::from(got)]).expect("the nursery");
             count(control);
         }
+        Manners::Elsewhere(pid) => live_elsewhere(pid, &mut control, listener),
     }
-    drop(listener);
     nursery_exit()
+}
+
+/// Makes a pid namespace, an init process in it, and beside that the process that is
+/// wanted. All three end with it.
+fn live_elsewhere(pid: i32, control: &mut UnixStream, listener: Option<UnixListener>) {
+    // SAFETY: a new pid namespace concerns children that are still to be made.
+    unsafe { unshare_unsafe(UnshareFlags::NEWPID) }.expect("a pid namespace");
+    // SAFETY: this process has one thread.
+    match unsafe { fork() }.expect("the init process") {
+        ForkResult::Parent { .. } => {}
+        ForkResult::Child => {
+            set_last_pid(pid - 1);
+            // SAFETY: this process has one thread.
+            if let ForkResult::Child = unsafe { fork() }.expect("a process") {
+                assert_eq!(getpid().as_raw(), pid);
+                control.write_all(&[1]).expect("the nursery");
+                // Nobody writes to it: this is the end.
+                let _ = control.read(&mut [0]);
+                nursery_exit();
+            }
+        }
+    }
+    // It alone is to serve the socket.
+    drop(listener);
+    wait().expect("a child");
 }
 
 /// Ends without running anything that the process it was forked from has planned.
