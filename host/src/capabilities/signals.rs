@@ -139,7 +139,7 @@ fn send(
     if let Err(error) = sent {
         if matches!(error, SendError::Ended) {
             // It ended since it was proven: the entry may go once that is found.
-            state.inspect(std::slice::from_ref(&claim));
+            refuse_unless_dead(state, &claim)?;
         }
         return Err(error.into());
     }
@@ -195,6 +195,23 @@ fn recorded(
     };
     state.after_signal(&recorded, &sent);
     Ok(sent)
+}
+
+/// Looks again at an entry whose process has ended before its first signal: its socket may
+/// be served by somebody else, and then the entry stays.
+fn refuse_unless_dead(state: &mut RequestState, claim: &Claim) -> Result<(), HostError> {
+    if state.transaction.is_none() {
+        return Ok(());
+    }
+    let finding = state.inspect(std::slice::from_ref(claim)).pop();
+    let kept = finding.filter(|finding| {
+        use types::Standing::{Exited, Gone, Reused};
+        !matches!(finding.standing, Gone | Reused | Exited)
+    });
+    match kept.filter(|_| !state.signalled.contains(claim)) {
+        Some(finding) => Err(Refusal(finding.evidence.unwrap_or_default()).into()),
+        None => Ok(()),
+    }
 }
 
 /// Whether a process that gets this signal is on its way out, unless it chooses not to
