@@ -100,7 +100,10 @@ impl Round {
         assert_eq!(listed(&pool.ask(&["status"])), living);
         assert_eq!(
             pool.sids(),
-            living.iter().map(|(sid, _)| sid.as_str()).collect::<Vec<_>>()
+            living
+                .iter()
+                .map(|(sid, _)| sid.as_str())
+                .collect::<Vec<_>>()
         );
         if let End::ByItself(output) = end {
             assert!(output.status.success(), "{output:?}");

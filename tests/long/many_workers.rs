@@ -149,7 +149,10 @@ impl Crowd {
             .collect();
         let pool = TestPool::with(&entries);
         let answer = pool.ask(&["ensure"]);
-        assert_eq!(answer["sessions"].as_array().map(Vec::len), Some(pids.len()));
+        assert_eq!(
+            answer["sessions"].as_array().map(Vec::len),
+            Some(pids.len())
+        );
         pool
     }
 
