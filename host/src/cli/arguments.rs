@@ -7,6 +7,8 @@ use clap::{Args, Parser, Subcommand};
 use poolwarden::process::Signal;
 use poolwarden::{Register, Request, Stop};
 
+use super::run::{RunArguments, StubArguments};
+
 /// Keeps a pool of long-lived worker processes: who lives, who is dead, and how to stop
 /// one without ever touching another process.
 #[derive(Debug, Parser)]
@@ -50,6 +52,15 @@ pub(crate) enum Verb {
     Status(StatusArguments),
     /// Stop one worker, or all
     Stop(StopArguments),
+    /// Start a worker that never runs unregistered
+    ///
+    /// The worker is detached: it has a process session of its own, reads nothing, and
+    /// writes to a log. It finds POOLWARDEN_SID, POOLWARDEN_SOCK, POOLWARDEN_STATE_DIR and
+    /// POOLWARDEN_PID in its environment.
+    Run(RunArguments),
+    /// What becomes a worker's program once it is registered
+    #[command(hide = true)]
+    RunStub(StubArguments),
     /// Add an entry for a process that already runs
     Register(RegisterArguments),
     /// Drop an entry without touching its process
@@ -128,6 +139,11 @@ pub(crate) struct ForgetArguments {
 }
 
 impl Verb {
+    /// Whether this is a worker in the making, which needs next to nothing of the program.
+    pub(crate) fn is_stub(&self) -> bool {
+        matches!(self, Self::RunStub(_))
+    }
+
     /// The request that the verb means, where it is one.
     pub(crate) fn request(&self) -> Option<Request> {
         Some(match self {
@@ -155,6 +171,7 @@ impl Verb {
                 sid: arguments.sid.clone(),
                 even_if_alive: arguments.even_if_alive,
             },
+            Self::Run(_) | Self::RunStub(_) => return None,
             Self::Mcp { .. } | Self::Demo | Self::DemoWorker { .. } => return None,
         })
     }
@@ -168,7 +185,7 @@ fn duration(text: &str) -> Result<Duration, String> {
     Duration::try_from(parsed).map_err(|_| "a time cannot be negative".into())
 }
 
-fn grace(text: &str) -> Result<Duration, String> {
+pub(super) fn grace(text: &str) -> Result<Duration, String> {
     let grace = duration(text)?;
     if grace > Stop::MAX_GRACE {
         return Err(format!("the longest is {}s", Stop::MAX_GRACE.as_secs()));

@@ -4,11 +4,13 @@ mod arguments;
 mod demo;
 mod exit;
 mod output;
+mod run;
 mod table;
 mod worker;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use anyhow::{Context, bail};
 use poolwarden::{Cancel, Grants, Policy, Pool, PoolBuilder, Request};
@@ -27,14 +29,18 @@ pub(crate) fn run(arguments: Arguments) -> Exit {
             mcp::serve(pool, &tool_prefix)?;
             Ok(Exit::Ok)
         }),
+        Verb::Run(arguments) => {
+            open(&options).and_then(|pool| run::run(&pool, &arguments, as_json(&options)))
+        }
+        Verb::RunStub(arguments) => Ok(run::stub(&arguments)),
         Verb::Demo => demo::run(),
         Verb::DemoWorker { sock } => worker::run(&sock),
         Verb::Ensure(_) | Verb::Status(_) | Verb::Stop(_) | Verb::Register(_) | Verb::Forget(_) => {
             verb.request()
                 .context("the verb makes no request")
                 .and_then(|request| {
-                    let json = options.json || !std::io::stdout().is_terminal();
-                    ask(&open_for(&options, &request)?, request, json)
+                    let pool = open_for(&options, &request)?;
+                    ask(&pool, request, as_json(&options))
                 })
         }
     };
@@ -42,6 +48,11 @@ pub(crate) fn run(arguments: Arguments) -> Exit {
         eprintln!("error: {}", output::line(&format!("{error:#}")));
         Exit::Failed
     })
+}
+
+/// Whether the answer is for a program.
+fn as_json(options: &Options) -> bool {
+    options.json || !std::io::stdout().is_terminal()
 }
 
 /// Asks the pool and prints its answer.
@@ -108,10 +119,15 @@ fn default_directory() -> anyhow::Result<PathBuf> {
     Ok(home.join(".local/state/poolwarden"))
 }
 
+/// The limit of open files that this program was given; none is unlimited. Set once it is
+/// raised, for the programs that are started: not all of them can do with a higher one.
+static DESCRIPTORS_BEFORE: OnceLock<Option<u64>> = OnceLock::new();
+
 /// Each living worker of a pool is held by a descriptor, and the usual soft limit of
 /// 1024 is there for select(2), which nothing here uses (getrlimit(2)).
 fn raise_descriptor_limit() {
     let limit = getrlimit(Resource::Nofile);
+    DESCRIPTORS_BEFORE.get_or_init(|| limit.current);
     let raised = Rlimit {
         current: limit.maximum,
         maximum: limit.maximum,

@@ -17,6 +17,14 @@ const SESSIONS: Columns = &[
     ("SOCKET", "sock"),
     ("EVIDENCE", "evidence"),
 ];
+const STARTED: Columns = &[
+    ("SID", "sid"),
+    ("PID", "pid"),
+    ("VERSION", "version"),
+    ("CREATED", "created_at"),
+    ("SOCKET", "sock"),
+    ("LOG", "log"),
+];
 const STANDINGS: Columns = &[
     ("SID", "sid"),
     ("PID", "pid"),
@@ -72,6 +80,15 @@ pub(super) fn render(request: &Request, answer: &Value) -> String {
             );
         }
     }
+    text
+}
+
+/// The answer to `run` in words and tables.
+pub(super) fn started(answer: &Value) -> String {
+    let mut text = String::new();
+    let started = Value::Array(vec![answer["started"].clone()]);
+    section(&mut text, Some("started:"), STARTED, &started);
+    section(&mut text, Some("replaced:"), OUTCOMES, &answer["replaced"]);
     text
 }
 
