@@ -14,11 +14,18 @@ mod harness;
 
 mod alone;
 mod chance;
+mod client;
+mod crowd;
 mod echo;
+mod killed_run;
 mod killed_stop;
+mod lifeline;
+mod listing;
 mod many_workers;
+mod orphans;
 mod sizes;
 mod strike;
+mod tally;
 
 /// A test file that nobody declares is a test that nobody runs.
 #[test]

@@ -22,6 +22,16 @@ pub(crate) fn kills() -> usize {
     number("POOLWARDEN_LONG_KILLS", 200)
 }
 
+/// How many clients use one pool: `POOLWARDEN_LONG_CLIENTS`.
+pub(crate) fn clients() -> usize {
+    number("POOLWARDEN_LONG_CLIENTS", 50)
+}
+
+/// How long they do, in seconds: `POOLWARDEN_LONG_TIME`.
+pub(crate) fn time() -> Duration {
+    Duration::from_secs(number("POOLWARDEN_LONG_TIME", 60) as u64)
+}
+
 /// The seed of everything random: `POOLWARDEN_LONG_SEED`, else a new one. It decides what
 /// is tried, not how the kernel interleaves it.
 pub(crate) fn seed() -> u64 {

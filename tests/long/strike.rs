@@ -39,11 +39,11 @@ pub(crate) fn kill_after(mut command: Command, moment: Duration) -> End {
     }
 }
 
-/// How long a command takes that nobody kills: the longest of a few runs, each on what
-/// `prepare` makes. Whatever `prepare` returns beside the command lives until its end.
+/// How long a command takes that nobody kills: the median of a few runs, each on what
+/// `prepare` makes. Whatever it returns beside the command lives until the run's end.
 pub(crate) fn usual_duration<T>(mut prepare: impl FnMut() -> (Command, T)) -> Duration {
-    const RUNS: usize = 5;
-    let longest = (0..RUNS)
+    const RUNS: usize = 7;
+    let mut times: Vec<_> = (0..RUNS)
         .map(|_| {
             let (mut command, kept) = prepare();
             let started = Instant::now();
@@ -53,6 +53,7 @@ pub(crate) fn usual_duration<T>(mut prepare: impl FnMut() -> (Command, T)) -> Du
             drop(kept);
             took
         })
-        .max();
-    longest.expect("there were runs")
+        .collect();
+    times.sort();
+    times[RUNS / 2]
 }
