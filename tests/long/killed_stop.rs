@@ -48,13 +48,14 @@ fn leaves_no_entry_of_a_dead_worker_and_loses_no_live_one() {
     assert!(spared < killed, "it was always too early");
 }
 
-/// How many workers a round has: two that SIGTERM ends, and a deaf one.
+/// How many workers a round has: one is deaf, so that the grace period passes, and SIGTERM
+/// ends the others.
 const WORKERS: usize = 3;
 
 /// One pool's population for one stop.
 struct Round {
     workers: Vec<Echo>,
-    /// Which one is to be stopped; all when there is none.
+    /// The deaf one, if only that is to be stopped; otherwise all are.
     named: Option<usize>,
 }
 
@@ -62,7 +63,12 @@ impl Round {
     /// Starts workers and writes their entries over whatever the last round left. The
     /// stop may be the first to see them, or not.
     fn new(pool: &TestPool, chance: &mut Chance) -> Self {
-        let workers = vec![Echo::obedient(), Echo::obedient(), Echo::deaf()];
+        let deaf = chance.below(WORKERS);
+        let worker = |i| match i == deaf {
+            true => Echo::deaf(),
+            false => Echo::obedient(),
+        };
+        let workers: Vec<_> = (0..WORKERS).map(worker).collect();
         let entries: Vec<_> = workers
             .iter()
             .enumerate()
@@ -72,7 +78,7 @@ impl Round {
         if chance.once_in(2) {
             pool.ask(&["ensure"]);
         }
-        let named = chance.once_in(2).then(|| chance.below(WORKERS));
+        let named = chance.once_in(2).then_some(deaf);
         Self { workers, named }
     }
 
