@@ -170,6 +170,7 @@ impl Verb {
             Self::Forget(arguments) => Request::Forget {
                 sid: arguments.sid.clone(),
                 even_if_alive: arguments.even_if_alive,
+                pid: None,
             },
             Self::Run(_) | Self::RunStub(_) => return None,
             Self::Mcp { .. } | Self::Demo | Self::DemoWorker { .. } => return None,

@@ -102,7 +102,7 @@ fn start(pool: &Pool, arguments: &RunArguments) -> Result<Answer, Failure> {
         Err(mut failure) => {
             drop(stub);
             if failure.may_have_written() {
-                undo::forget(pool, &arguments.sid, &mut failure);
+                undo::forget(pool, &arguments.sid, worker.pid(), &mut failure);
             }
             return Err(failure);
         }
@@ -115,7 +115,7 @@ fn start(pool: &Pool, arguments: &RunArguments) -> Result<Answer, Failure> {
     match confirmed {
         Ok(()) => Ok(Answer::new(registered, log, replaced)),
         Err(mut failure) => {
-            undo::forget(pool, &arguments.sid, &mut failure);
+            undo::forget(pool, &arguments.sid, worker.pid(), &mut failure);
             failure.notes.extend(last_words.lines());
             Err(failure)
         }

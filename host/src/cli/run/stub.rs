@@ -5,6 +5,7 @@
 //! the pipe for what goes wrong, standard error the log. It is started afresh and has one
 //! thread.
 
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
@@ -28,39 +29,24 @@ const FIRST: i32 = 3;
 /// Waits for the word and becomes the program. It returns when there is no word, and when
 /// the program cannot be run, which it reports.
 pub(crate) fn stub(arguments: &StubArguments) -> Exit {
-    match wait_and_become(arguments) {
-        Ok(()) => {}
+    // Its closing tells the registrar that the program runs.
+    if let Ok(report) = fcntl_dupfd_cloexec(io::stdout(), FIRST)
+        && let Err(what) = wait_and_become(arguments)
+    {
         // Nobody reads it when the registrar is no more, and then nobody waits for it.
-        Err(Failed { what, mut report }) => drop(write!(report, "{what}")),
+        let _ = File::from(report).write_all(what.as_bytes());
     }
     Exit::Failed
 }
 
-/// What went wrong, and where to say it.
-struct Failed {
-    what: String,
-    report: Box<dyn Write>,
-}
-
-fn wait_and_become(arguments: &StubArguments) -> Result<(), Failed> {
-    let failed = |what: String| Failed {
-        what,
-        report: Box::new(io::stdout()),
-    };
-    // First of all: what a terminal sends to the registrar is not meant for the worker.
-    nix::unistd::setsid()
-        .map_err(|errno| failed(format!("cannot begin a process session: {errno}")))?;
-    // Its closing tells the registrar that the program runs.
-    let report = fcntl_dupfd_cloexec(io::stdout(), FIRST)
-        .map_err(|errno| failed(format!("cannot keep a pipe open: {errno}")))?;
-    if !hear_the_word().unwrap_or(false) {
-        return Ok(());
+/// What went wrong, if it returns with an error.
+fn wait_and_become(arguments: &StubArguments) -> Result<(), String> {
+    // First, because what a terminal sends to the registrar is not meant for the worker.
+    nix::unistd::setsid().map_err(|errno| format!("cannot begin a process session: {errno}"))?;
+    if hear_the_word().unwrap_or(false) {
+        return Err(become_program(arguments));
     }
-    let what = become_program(arguments);
-    Err(Failed {
-        what,
-        report: Box::new(std::fs::File::from(report)),
-    })
+    Ok(())
 }
 
 /// Reads the pipe to its end: whether it carried the word and nothing else.

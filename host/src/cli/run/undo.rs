@@ -55,9 +55,10 @@ fn send(child: &Child, signal: Signal) {
     }
 }
 
-/// Drops the entry of a worker that is no more. It is not insisted on: an entry that is
-/// gone, or that names a living process, is somebody else's by now.
-pub(super) fn forget(pool: &Pool, sid: &str, failure: &mut Failure) {
+/// Drops the entry of a worker that is no more, also where somebody else listens on its
+/// socket. One that is gone was dropped by somebody else, and one that names another
+/// process is somebody else's.
+pub(super) fn forget(pool: &Pool, sid: &str, pid: u32, failure: &mut Failure) {
     if matches!(failure.reason, Reason::Immortal { .. }) {
         return;
     }
@@ -65,11 +66,12 @@ pub(super) fn forget(pool: &Pool, sid: &str, failure: &mut Failure) {
         pool,
         Request::Forget {
             sid: sid.to_owned(),
-            even_if_alive: false,
+            even_if_alive: true,
+            pid: Some(pid),
         },
     );
     match forgotten.map_err(|failure| failure.reason) {
-        Ok(_) | Err(Reason::Pool(Error::Rejected(_))) => {}
+        Ok(_) | Err(Reason::Pool(Error::Rejected(_) | Error::Refused(_))) => {}
         Err(reason) => failure.notes.push(format!(
             "warning: its entry is left, and goes with the next ensure: {reason}"
         )),
