@@ -92,8 +92,8 @@ impl<'a> Client<'a> {
         }
         // These reasons are documented; each says what to do.
         let reasons = [
-            ("taken", "taken"),
-            ("already running", "taken"),
+            (": taken: ", "taken"),
+            (" is taken: ", "taken"),
             ("the present worker was not stopped", "not replaced"),
             ("somebody ended it before its program ran", "ended at once"),
         ];
