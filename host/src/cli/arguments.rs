@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use poolwarden::process::Signal;
-use poolwarden::{Register, Request, Stop};
+use poolwarden::{Grants, Register, Request, Stop, UnknownGrant};
 
 use super::run::{RunArguments, StubArguments};
 
@@ -26,6 +26,18 @@ pub(crate) struct Options {
     /// The pool's directory [default: $XDG_STATE_HOME/poolwarden]
     #[arg(long, global = true, value_name = "DIR", env = "POOLWARDEN_STATE_DIR")]
     pub(crate) state_dir: Option<PathBuf>,
+    /// The policy that decides: a WebAssembly component [default: the shipped one]
+    ///
+    /// It reads the registry and observes; what else it may do is granted by name, see
+    /// --grant.
+    #[arg(long, global = true, value_name = "FILE", env = "POOLWARDEN_POLICY")]
+    pub(crate) policy: Option<PathBuf>,
+    /// Let the policy do this: registry-write, signal-term, signal-kill and the like
+    #[arg(long = "grant", global = true, value_name = "NAME", value_parser = grant)]
+    pub(crate) grants: Vec<Grants>,
+    /// A setting for the policy
+    #[arg(long = "setting", global = true, value_name = "NAME=VALUE", value_parser = setting)]
+    pub(crate) settings: Vec<(String, String)>,
     /// Print the answer as JSON also on a terminal
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -65,6 +77,8 @@ pub(crate) enum Verb {
     Register(RegisterArguments),
     /// Drop an entry without touching its process
     Forget(ForgetArguments),
+    /// Show what was done to workers and entries, the newest last
+    Log(LogArguments),
     /// Show the whole job on a real pool in a temporary directory
     Demo,
     /// A worker of the demonstration: serves a socket until it is told to end
@@ -138,6 +152,16 @@ pub(crate) struct ForgetArguments {
     even_if_alive: bool,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct LogArguments {
+    /// Only this session
+    #[arg(long)]
+    pub(crate) sid: Option<String>,
+    /// Only so many, the newest
+    #[arg(short = 'n', value_name = "N")]
+    pub(crate) count: Option<usize>,
+}
+
 impl Verb {
     /// Whether this is a worker in the making, which needs next to nothing of the program.
     pub(crate) fn is_stub(&self) -> bool {
@@ -173,7 +197,7 @@ impl Verb {
                 pid: None,
             },
             Self::Run(_) | Self::RunStub(_) => return None,
-            Self::Mcp { .. } | Self::Demo | Self::DemoWorker { .. } => return None,
+            Self::Mcp { .. } | Self::Log(_) | Self::Demo | Self::DemoWorker { .. } => return None,
         })
     }
 }
@@ -192,6 +216,17 @@ pub(super) fn grace(text: &str) -> Result<Duration, String> {
         return Err(format!("the longest is {}s", Stop::MAX_GRACE.as_secs()));
     }
     Ok(grace)
+}
+
+fn grant(name: &str) -> Result<Grants, UnknownGrant> {
+    Grants::named(&[name])
+}
+
+fn setting(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write it like max-age=8h".into()),
+    }
 }
 
 /// A signal that can ask a worker to end.

@@ -2,8 +2,11 @@
 
 mod arguments;
 mod demo;
+mod directories;
 mod exit;
+mod log;
 mod output;
+mod policy_source;
 mod run;
 mod table;
 mod worker;
@@ -12,12 +15,15 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use anyhow::{Context, bail};
-use poolwarden::{Cancel, Grants, Policy, Pool, PoolBuilder, Request};
+use anyhow::Context;
+use poolwarden::audit::Asker;
+use poolwarden::process::Signal;
+use poolwarden::{Cancel, Pool, PoolBuilder, Request};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 pub(crate) use arguments::{Arguments, Options, Verb};
 pub(crate) use exit::Exit;
+pub(crate) use policy_source::PolicySource;
 
 use crate::mcp;
 
@@ -25,12 +31,15 @@ use crate::mcp;
 pub(crate) fn run(arguments: Arguments) -> Exit {
     let Arguments { options, verb } = arguments;
     let done = match verb {
-        Verb::Mcp { tool_prefix } => open(&options).and_then(|pool| {
-            mcp::serve(pool, &tool_prefix)?;
+        Verb::Mcp { tool_prefix } => builder(&options).and_then(|builder| {
+            let source = PolicySource::new(&options, builder.path());
+            mcp::serve(builder, source, &tool_prefix)?;
             Ok(Exit::Ok)
         }),
+        Verb::Log(arguments) => directory(&options)
+            .and_then(|directory| log::run(&directory, &arguments, as_json(&options))),
         Verb::Run(arguments) => {
-            open(&options).and_then(|pool| run::run(&pool, &arguments, as_json(&options)))
+            open(&options, None).and_then(|pool| run::run(&pool, &arguments, as_json(&options)))
         }
         Verb::RunStub(arguments) => Ok(run::stub(&arguments)),
         Verb::Demo => demo::run(),
@@ -39,20 +48,18 @@ pub(crate) fn run(arguments: Arguments) -> Exit {
             verb.request()
                 .context("the verb makes no request")
                 .and_then(|request| {
-                    let pool = open_for(&options, &request)?;
-                    ask(&pool, request, as_json(&options))
+                    let signal = match &request {
+                        Request::Stop(stop) => Some(stop.signal),
+                        _ => None,
+                    };
+                    ask(&open(&options, signal)?, request, as_json(&options))
                 })
         }
     };
     done.unwrap_or_else(|error| {
         eprintln!("error: {}", output::line(&format!("{error:#}")));
-        Exit::Failed
+        exit::of_failure(&error)
     })
-}
-
-/// Whether the answer is for a program.
-fn as_json(options: &Options) -> bool {
-    options.json || !std::io::stdout().is_terminal()
 }
 
 /// Asks the pool and prints its answer.
@@ -70,53 +77,39 @@ fn ask(pool: &Pool, request: Request, json: bool) -> anyhow::Result<Exit> {
     })
 }
 
-/// The pool that the options name, with the shipped policy and what it needs.
-fn open(options: &Options) -> anyhow::Result<Pool> {
-    open_with(options, Grants::shipped())
+/// The pool that the options name, for requests on the command line. `signal` is what the
+/// operator himself asks to send.
+fn open(options: &Options, signal: Option<Signal>) -> anyhow::Result<Pool> {
+    let builder = builder(options)?;
+    let mut source = PolicySource::new(options, builder.path());
+    if let Some(signal) = signal {
+        source = source.with_signal(signal);
+    }
+    Ok(builder
+        .build(source.mandate()?)
+        .asked_by(Asker::command_line()))
 }
 
-/// The same, for a request of the operator, who grants the signal that he names.
-fn open_for(options: &Options, request: &Request) -> anyhow::Result<Pool> {
-    let grants = match request {
-        Request::Stop(stop) => Grants::shipped().with_signal(stop.signal),
-        _ => Grants::shipped(),
-    };
-    open_with(options, grants)
-}
-
-fn open_with(options: &Options, grants: Grants) -> anyhow::Result<Pool> {
+fn builder(options: &Options) -> anyhow::Result<PoolBuilder> {
     raise_descriptor_limit();
-    let directory = match &options.state_dir {
-        Some(directory) => directory.clone(),
-        None => default_directory()?,
-    };
     let mut limits = poolwarden::Limits::default();
     if let Some(wait) = options.lock_wait {
         limits.lock_wait = wait;
     }
-    Ok(PoolBuilder::new(directory)
-        .grants(grants)
-        .limits(limits)
-        .build(Policy::shipped()?))
+    Ok(PoolBuilder::new(directory(options)?).limits(limits))
 }
 
-/// `$XDG_STATE_HOME/poolwarden`, by default `~/.local/state/poolwarden` (XDG Base
-/// Directory Specification 0.8: a relative path there is to be ignored).
-fn default_directory() -> anyhow::Result<PathBuf> {
-    let absolute = |name| {
-        std::env::var_os(name)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-    };
-    if let Some(state) = absolute("XDG_STATE_HOME") {
-        return Ok(state.join("poolwarden"));
+/// Whether the answer is for a program, or for a person at a terminal.
+fn as_json(options: &Options) -> bool {
+    options.json || !std::io::stdout().is_terminal()
+}
+
+/// The pool's directory that the options name.
+fn directory(options: &Options) -> anyhow::Result<PathBuf> {
+    match &options.state_dir {
+        Some(directory) => Ok(directory.clone()),
+        None => directories::default_pool(),
     }
-    let Some(home) = absolute("HOME") else {
-        bail!(
-            "no pool directory: neither --state-dir nor POOLWARDEN_STATE_DIR is given, and HOME is not set"
-        );
-    };
-    Ok(home.join(".local/state/poolwarden"))
 }
 
 /// The limit of open files that this program was given; none is unlimited. Set once it is

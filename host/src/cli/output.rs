@@ -20,10 +20,10 @@ pub(super) fn print(request: &Request, answer: &Answer, json: bool) -> io::Resul
     write(&text)
 }
 
-/// Writes text to standard output.
+/// Writes to standard output.
 ///
 /// # Errors
-/// As with [`print`].
+/// When it cannot be written; a reader that went away is none.
 pub(super) fn write(text: &str) -> io::Result<()> {
     match io::stdout().lock().write_all(text.as_bytes()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::output::line;
 
 /// The columns of one kind of row: heading, and the field that it shows.
-type Columns = &'static [(&'static str, &'static str)];
+pub(super) type Columns = &'static [(&'static str, &'static str)];
 
 const SESSIONS: Columns = &[
     ("SID", "sid"),
@@ -94,7 +94,7 @@ pub(super) fn started(answer: &Value) -> String {
 
 /// Appends rows under a heading; nothing when there are none. A column that is empty in
 /// every row is left out.
-fn section(text: &mut String, heading: Option<&str>, columns: Columns, rows: &Value) {
+pub(super) fn section(text: &mut String, heading: Option<&str>, columns: Columns, rows: &Value) {
     let Some(rows) = rows.as_array().filter(|rows| !rows.is_empty()) else {
         return;
     };

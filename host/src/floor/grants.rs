@@ -13,8 +13,19 @@ pub struct Grants {
 
 /// An effect without its grant.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("the policy has no grant `{0}`; the operator gives grants by name")]
+#[error(
+    "the policy has no grant `{0}`: the operator gives it with `--grant {0}`, or in `grants` \
+     of poolwarden.toml"
+)]
 pub(crate) struct Denied(String);
+
+/// A name that is no grant's.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+#[error("there is no grant {0:?}; there are {list}", list = Grants::all_names().join(", "))]
+pub struct UnknownGrant(pub String);
+
+/// The grant to replace the registry.
+const REGISTRY_WRITE: &str = "registry-write";
 
 impl Grants {
     /// No effect at all: a policy reads the registry and observes.
@@ -28,6 +39,47 @@ impl Grants {
             .with_registry_write()
             .with_signal(Signal::Term)
             .with_signal(Signal::Kill)
+    }
+
+    /// The grants of these names: `registry-write`, and `signal-term` and its like.
+    ///
+    /// # Errors
+    /// When a name is none.
+    pub fn named<S: AsRef<str>>(names: &[S]) -> Result<Self, UnknownGrant> {
+        names.iter().try_fold(Self::none(), |grants, name| {
+            let name = name.as_ref();
+            let signal = Signal::ALL
+                .into_iter()
+                .find(|signal| signal_grant(*signal) == name);
+            match signal {
+                Some(signal) => Ok(grants.with_signal(signal)),
+                None if name == REGISTRY_WRITE => Ok(grants.with_registry_write()),
+                None => Err(UnknownGrant(name.to_owned())),
+            }
+        })
+    }
+
+    /// All that either of the two allows.
+    #[must_use]
+    pub fn union(mut self, other: &Self) -> Self {
+        self.registry_write |= other.registry_write;
+        self.signals.extend(&other.signals);
+        self
+    }
+
+    /// Their names.
+    pub fn names(&self) -> Vec<String> {
+        let write = self.registry_write.then(|| REGISTRY_WRITE.to_owned());
+        let signals = self.signals.iter().copied().map(signal_grant);
+        write.into_iter().chain(signals).collect()
+    }
+
+    /// The names of all grants that there are.
+    pub fn all_names() -> Vec<String> {
+        let signals = Signal::ALL.into_iter().map(signal_grant);
+        std::iter::once(REGISTRY_WRITE.to_owned())
+            .chain(signals)
+            .collect()
     }
 
     /// Adds the grant to replace the registry.
@@ -51,7 +103,7 @@ impl Grants {
         if self.registry_write {
             Ok(())
         } else {
-            Err(Denied("registry-write".into()))
+            Err(Denied(REGISTRY_WRITE.into()))
         }
     }
 
@@ -62,9 +114,13 @@ impl Grants {
         if rides_on_term || self.signals.contains(&signal) {
             Ok(())
         } else {
-            Err(Denied(format!("signal {}", signal.name())))
+            Err(Denied(signal_grant(signal)))
         }
     }
+}
+
+fn signal_grant(signal: Signal) -> String {
+    format!("signal-{}", signal.name().to_ascii_lowercase())
 }
 
 #[cfg(test)]
@@ -107,9 +163,20 @@ mod tests {
         let denied = Grants::none()
             .check_signal(Signal::Kill)
             .expect_err("it is refused");
-        assert_eq!(
-            denied.to_string(),
-            "the policy has no grant `signal KILL`; the operator gives grants by name"
-        );
+        let text = denied.to_string();
+        assert!(text.contains("`signal-kill`"), "{text}");
+        assert!(text.contains("--grant signal-kill"), "{text}");
+    }
+
+    #[test]
+    fn every_grant_has_a_name_that_is_read_back() {
+        let all = Grants::named(&Grants::all_names()).expect("they are known");
+        assert_eq!(all.names(), Grants::all_names());
+        assert!(all.check_registry_write().is_ok());
+        for signal in Signal::ALL {
+            assert!(all.check_signal(signal).is_ok());
+        }
+        let error = Grants::named(&["signal-TERM"]).expect_err("no such name");
+        assert!(error.to_string().contains("signal-term"), "{error}");
     }
 }

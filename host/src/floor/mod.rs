@@ -10,7 +10,7 @@ mod replace;
 mod signal;
 
 pub(crate) use grants::Denied;
-pub use grants::Grants;
+pub use grants::{Grants, UnknownGrant};
 pub(crate) use reading::Reading;
 pub(crate) use replace::{Change, check_replace};
 pub(crate) use signal::find_target;

@@ -43,6 +43,18 @@ pub enum SendError {
     System(#[from] io::Error),
 }
 
+impl SendError {
+    /// Whether this program or the system has no descriptor left (`EMFILE`, `ENFILE`).
+    pub(crate) fn is_lack_of_descriptors(&self) -> bool {
+        match self {
+            Self::System(error) => {
+                matches!(errno(error), Some(Errno::EMFILE | Errno::ENFILE))
+            }
+            _ => false,
+        }
+    }
+}
+
 impl Process {
     pub(super) fn new(kernel: &Arc<dyn Kernel>, subject: Subject, identity: Identity) -> Self {
         Self {

@@ -130,6 +130,11 @@ impl StoreError {
         }
     }
 
+    /// A file of the pool could not be read.
+    pub(crate) fn reading(path: &Path, source: io::Error) -> Self {
+        Self::step("read", path, source)
+    }
+
     /// What kind of error this is.
     pub fn kind(&self) -> StoreErrorKind {
         match self {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use poolwarden::Error;
 use poolwarden::process::{IdentifyError, Serving, WaitError};
-use poolwarden::store::{StoreError, StoreErrorKind};
+use poolwarden::store::StoreError;
 
 use super::launch::NoStart;
 use crate::cli::output::line;
@@ -62,8 +62,8 @@ pub(super) enum Reason {
     Ended { sock: String, status: ExitStatus },
     /// The worker does not listen.
     #[error(
-        "it does not listen on {sock} after {}: {}; it was ended: {status}",
-        span(*.waited), at_path(.seen)
+        "it does not listen on {sock} after {waited:?}: {}; it was ended: {status}",
+        at_path(.seen)
     )]
     Silent {
         sock: String,
@@ -105,7 +105,6 @@ impl Failure {
     pub(super) fn report(self, sid: &str) -> Exit {
         let exit = match &self.reason {
             Reason::Pool(error) => exit::of_error(error),
-            Reason::Store(error) if error.kind() == StoreErrorKind::Busy => Exit::Busy,
             _ => Exit::Failed,
         };
         let reason = anyhow::Error::from(self.reason);
@@ -135,9 +134,4 @@ fn at_path(seen: &Serving) -> String {
         Serving::Nobody => "a socket is there, and nobody is seen to listen on it".into(),
         Serving::Hidden(error) => format!("who listens there cannot be seen: {error}"),
     }
-}
-
-/// A time as the command line takes it.
-fn span(time: Duration) -> String {
-    format!("{time:?}")
 }

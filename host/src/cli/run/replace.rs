@@ -39,6 +39,7 @@ pub(super) fn make_free(pool: &Pool, arguments: &RunArguments) -> Result<Option<
         sid,
         grace: arguments.grace,
         force: arguments.force,
+        dry_run: false,
         ..Stop::default()
     };
     let stopped = ask(pool, Request::Stop(stop))?;
@@ -72,6 +73,9 @@ fn find(program: &OsStr) -> io::Result<()> {
         return executable(Path::new(program));
     }
     let mut result = Err(Errno::ENOENT.into());
+    if program.is_empty() {
+        return result;
+    }
     // The system's own default is a matter of execvp(3).
     let Some(path) = std::env::var_os("PATH") else {
         return Ok(());

@@ -1,0 +1,228 @@
+//! What `poolwarden.toml` says.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::floor::{Grants, UnknownGrant};
+
+/// An operator's configuration, read and checked.
+///
+/// ```toml
+/// # What is not named is not granted.
+/// [policy]
+/// path = "age-limit.wasm"          # relative to this file
+/// sha256 = "…"                     # optional: this very component and no other
+/// grants = ["registry-write", "signal-term"]
+///
+/// [settings]
+/// max-age = "8h"
+/// ```
+///
+/// Without `[policy]` the shipped policy decides, with its own grants and these settings.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Config {
+    /// Another policy than the shipped one.
+    pub policy: Option<PolicyConfig>,
+    /// Settings, for the policy and for the host.
+    pub settings: BTreeMap<String, String>,
+    /// The file that says so.
+    pub source: Option<PathBuf>,
+}
+
+/// A policy from a file, and what it is allowed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyConfig {
+    /// The component's file.
+    pub path: PathBuf,
+    /// The component's SHA-256 digest in hexadecimal, where the operator pins it.
+    pub sha256: Option<String>,
+    /// What it may do. Nothing, unless the operator names it.
+    pub grants: Grants,
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The system refused a call on the file.
+    #[error("the configuration {} cannot be read", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Others could change it, and with it what a policy may do.
+    #[error("the configuration {} is not safe to use: {danger}", .path.display())]
+    Unsafe {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        danger: String,
+    },
+    /// It is no TOML, or says what means nothing here.
+    #[error("the configuration {} is not understood: {detail}", .path.display())]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// Where, and what was expected.
+        detail: String,
+    },
+    /// A grant that does not exist.
+    #[error("the configuration {} gives a grant that there is not: {grant}", .path.display())]
+    Grant {
+        /// The file.
+        path: PathBuf,
+        /// Which, and what there is.
+        grant: UnknownGrant,
+    },
+    /// A digest that is none.
+    #[error(
+        "the configuration {} pins the policy to {digest:?}, which is no SHA-256 digest: \
+         it has 64 hexadecimal digits, as sha256sum(1) prints them",
+        .path.display()
+    )]
+    Digest {
+        /// The file.
+        path: PathBuf,
+        /// What it says.
+        digest: String,
+    },
+}
+
+// An unknown key is most likely a known one, misspelt, and a grant or a pin that silently
+// does not count would be worse than an error.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    policy: Option<Policy>,
+    #[serde(default)]
+    settings: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Policy {
+    path: PathBuf,
+    sha256: Option<String>,
+    #[serde(default)]
+    grants: Vec<String>,
+}
+
+impl Config {
+    /// Reads the text of a configuration; `path` is where it was found.
+    ///
+    /// # Errors
+    /// [`ConfigError::Syntax`], [`ConfigError::Grant`] and [`ConfigError::Digest`].
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        let file: File = toml::from_str(text).map_err(|error| ConfigError::Syntax {
+            path: path.to_owned(),
+            detail: error.to_string().trim_end().to_owned(),
+        })?;
+        let policy = file.policy.map(|policy| policy.checked(path)).transpose()?;
+        Ok(Self {
+            policy,
+            settings: file.settings,
+            source: Some(path.to_owned()),
+        })
+    }
+}
+
+impl Policy {
+    fn checked(self, file: &Path) -> Result<PolicyConfig, ConfigError> {
+        let grants = Grants::named(&self.grants).map_err(|grant| ConfigError::Grant {
+            path: file.to_owned(),
+            grant,
+        })?;
+        if let Some(digest) = self.sha256.as_ref().filter(|digest| !is_digest(digest)) {
+            return Err(ConfigError::Digest {
+                path: file.to_owned(),
+                digest: digest.clone(),
+            });
+        }
+        let folder = file.parent().unwrap_or_else(|| Path::new(""));
+        Ok(PolicyConfig {
+            path: folder.join(self.path),
+            sha256: self.sha256.map(|digest| digest.to_ascii_lowercase()),
+            grants,
+        })
+    }
+}
+
+fn is_digest(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::process::Signal;
+
+    fn parse(text: &str) -> Result<Config, ConfigError> {
+        Config::parse(text, Path::new("/etc/pool/poolwarden.toml"))
+    }
+
+    #[test]
+    fn a_whole_configuration_is_read() {
+        let digest = "AB".repeat(32);
+        let text = format!(
+            "[policy]\npath = \"limit.wasm\"\nsha256 = \"{digest}\"\n\
+             grants = [\"registry-write\", \"signal-term\"]\n[settings]\nmax-age = \"8h\"\n"
+        );
+        let config = parse(&text).expect("it is accepted");
+        let policy = config.policy.expect("a policy");
+        assert_eq!(policy.path, Path::new("/etc/pool/limit.wasm"));
+        assert_eq!(policy.sha256, Some("ab".repeat(32)));
+        let grants = Grants::none()
+            .with_registry_write()
+            .with_signal(Signal::Term);
+        assert_eq!(policy.grants, grants);
+        assert_eq!(config.settings["max-age"], "8h");
+    }
+
+    #[test]
+    fn nothing_is_granted_that_is_not_named() {
+        let config = parse("[policy]\npath = \"/opt/p.wasm\"").expect("it is accepted");
+        let policy = config.policy.expect("a policy");
+        assert_eq!(policy.path, Path::new("/opt/p.wasm"));
+        assert_eq!(policy.grants, Grants::none());
+    }
+
+    #[test]
+    fn an_empty_configuration_changes_nothing() {
+        let config = parse("").expect("it is accepted");
+        assert_eq!((config.policy, config.settings), (None, BTreeMap::new()));
+    }
+
+    #[test]
+    fn what_means_nothing_is_an_error_with_its_place() {
+        for (text, part) in [
+            (
+                "[policy]\npath = \"p\"\ngrant = []",
+                "unknown field `grant`",
+            ),
+            ("[polcy]\npath = \"p\"", "unknown field `polcy`"),
+            ("[policy]\nsha256 = \"\"", "missing field `path`"),
+            ("[settings]\nmax-age = 8", "line 2"),
+            ("[policy", "line 1"),
+            (
+                "[policy]\npath = \"p\"\ngrants = [\"signal-segv\"]",
+                "signal-segv",
+            ),
+            (
+                "[policy]\npath = \"p\"\ngrants = [\"registry\"]",
+                "registry-write",
+            ),
+            (
+                "[policy]\npath = \"p\"\nsha256 = \"12\"",
+                "64 hexadecimal digits",
+            ),
+        ] {
+            let error = parse(text).expect_err(text).to_string();
+            assert!(error.contains(part), "{error}");
+            assert!(error.contains("/etc/pool/poolwarden.toml"), "{error}");
+        }
+    }
+}
