@@ -17,12 +17,12 @@ use crate::sizes;
 fn one_call_takes_one_grace_period_and_others_are_answered_meanwhile() {
     let _alone = alone();
     let (count, grace) = (sizes::workers(), sizes::grace());
-    let alone = unforced(count, None);
+    let obedient = unforced(count, None);
 
     let mut crowd = Crowd::new(count, sizes::deaf());
     let pool = crowd.pool();
     let started = Instant::now();
-    let mut stop = Running::start(pool.command(&forced(grace)));
+    let mut stop = Running::start(forced(&pool, grace));
     // Everybody else has ended only when everybody was signalled.
     crowd.reap_the_obedient();
     let (all_ended, asked) = (started.elapsed(), Instant::now());
@@ -40,10 +40,10 @@ fn one_call_takes_one_grace_period_and_others_are_answered_meanwhile() {
     say(&format!(
         "stop of {count} workers, {} of them deaf: {took:.2?} with a grace period of {grace:?}; \
          the obedient had ended after {all_ended:.2?}, and a status then took {answered:.2?}; \
-         {count} obedient ones alone take {alone:.2?}",
+         {count} obedient ones alone take {obedient:.2?}",
         crowd.deaf.len()
     ));
-    assert_one_grace_period(took, grace, alone);
+    assert_one_grace_period(took, grace, obedient);
 }
 
 #[test]
@@ -54,12 +54,12 @@ fn one_call_does_it_with_few_descriptors() {
     let _alone = alone();
     let (count, grace) = (sizes::workers(), sizes::grace());
     assert!(count > DESCRIPTORS as usize, "too few workers to matter");
-    let alone = unforced(count, Some(DESCRIPTORS));
+    let obedient = unforced(count, Some(DESCRIPTORS));
 
     let mut crowd = Crowd::new(count, sizes::deaf());
     let pool = crowd.pool();
     let started = Instant::now();
-    let stop = limited(&pool.command(&forced(grace)), DESCRIPTORS);
+    let stop = limited(&forced(&pool, grace), DESCRIPTORS);
     let ran = Running::start(stop).finish();
     let took = started.elapsed();
     crowd.reap_the_obedient();
@@ -67,16 +67,16 @@ fn one_call_does_it_with_few_descriptors() {
     assert_eq!(pool.sids(), Vec::<String>::new());
     say(&format!(
         "the same with {DESCRIPTORS} descriptors: {took:.2?}; {count} obedient ones alone take \
-         {alone:.2?}"
+         {obedient:.2?}"
     ));
-    assert_one_grace_period(took, grace, alone);
+    assert_one_grace_period(took, grace, obedient);
 }
 
 /// A second grace period, or one for each worker, would be longer than this.
 #[track_caller]
-fn assert_one_grace_period(took: Duration, grace: Duration, alone: Duration) {
+fn assert_one_grace_period(took: Duration, grace: Duration, obedient: Duration) {
     assert!(took >= grace, "the deaf were not waited for: {took:?}");
-    assert!(took < grace * 2 + alone, "it took {took:?}");
+    assert!(took < grace * 2 + obedient, "it took {took:?}");
 }
 
 /// How long it takes to stop this many workers that all end at once.
@@ -96,9 +96,10 @@ fn unforced(count: usize, descriptors: Option<u32>) -> Duration {
     took
 }
 
-fn forced(grace: Duration) -> [&'static str; 5] {
-    let grace = format!("{}s", grace.as_secs()).leak();
-    ["stop", "--all", "--force", "--grace", grace]
+fn forced(pool: &TestPool, grace: Duration) -> Command {
+    let mut stop = pool.command(&["stop", "--all", "--force", "--grace"]);
+    stop.arg(format!("{}s", grace.as_secs()));
+    stop
 }
 
 /// A command that may open this many files and no more.
