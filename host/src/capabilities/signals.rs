@@ -78,6 +78,16 @@ impl signals::HostTarget for View<'_> {
 fn open(state: &mut RequestState, sid: &str, pid: u32) -> Result<Target, HostError> {
     let reading = state.open_transaction()?.reading.clone();
     let index = find_target(&reading, sid, pid)?;
+    if let Request::Stop(Stop {
+        pid: Some(only), ..
+    }) = state.request
+        && only != pid
+    {
+        return Err(Refusal(format!(
+            "the client asked to stop pid {only}, not pid {pid}"
+        ))
+        .into());
+    }
     let claim = reading
         .claims()
         .map(|claims| claims[index].clone())
