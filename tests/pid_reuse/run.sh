@@ -26,7 +26,8 @@ END
 fi
 
 # Not with `-p`, which would compile the runtime anew: it unifies features differently.
-suite="cargo test --workspace --lib --features poolwarden/privileged-suites --locked"
+features=${FEATURES:-poolwarden/privileged-suites}
+suite="cargo test --workspace --lib --features $features --locked"
 $suite --no-run
 
 # Every request writes and syncs files, which is not what is measured here.

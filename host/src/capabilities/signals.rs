@@ -137,7 +137,9 @@ fn send(
     }
     let sent = recorded(state, &held, subject, signal, reach)?;
     if let Err(error) = sent {
-        if matches!(error, SendError::Ended) {
+        // What was signalled before may go as it is: most workers have ended by the second
+        // signal, and each look at one of them asks about all others too.
+        if matches!(error, SendError::Ended) && !state.signalled.contains(&claim) {
             // It ended since it was proven: the entry may go once that is found.
             refuse_unless_dead(state, &claim)?;
         }
