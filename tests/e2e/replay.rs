@@ -15,8 +15,11 @@ fn other_policy() -> PathBuf {
 
 #[test]
 fn a_person_sees_what_would_be_different() {
-    let (worker, deaf) = (Worker::obedient(), Worker::deaf());
-    let pool = Recorded::new(TestPool::with(&[worker.entry("a"), deaf.entry("deaf")]));
+    let pool = Recorded::new(TestPool::new());
+    // It ends with the lock in its hands, and so not between two signals.
+    let worker = Worker::orderly(pool.pool.directory());
+    let deaf = Worker::deaf();
+    pool.pool.seed(&[worker.entry("a"), deaf.entry("deaf")]);
     pool.run(&["stop", "--all", "--grace", "1s"]);
     pool.run(&["status"]);
     let show = |arguments: &[&str]| {

@@ -153,9 +153,11 @@ fn send(
     }
     let sent = recorded(state, &held, subject, signal, reach)?;
     if let Err(error) = sent {
-        if matches!(error, SendError::Ended) {
+        // What was signalled before may go as it is: most workers have ended by the second
+        // signal, and each look at one of them asks about all others too.
+        if matches!(error, SendError::Ended) && !state.signalled.contains(&claim) {
             // It ended since it was proven: the entry may go once that is found.
-            look(state, &claim);
+            refuse_unless_dead(state, &claim)?;
         }
         return Err(error.into());
     }
@@ -211,4 +213,21 @@ fn recorded(
     };
     state.after_signal(&recorded, &sent);
     Ok(sent)
+}
+
+/// Looks again at an entry whose process has ended before its first signal: its socket may
+/// be served by somebody else, and then the entry stays.
+fn refuse_unless_dead(state: &mut RequestState, claim: &Claim) -> Result<(), HostError> {
+    if state.transaction.is_none() {
+        return Ok(());
+    }
+    let finding = look(state, claim).pop();
+    let kept = finding.filter(|finding| {
+        use types::Standing::{Exited, Gone, Reused};
+        !matches!(finding.standing, Gone | Reused | Exited)
+    });
+    match kept.filter(|_| !state.signalled.contains(claim)) {
+        Some(finding) => Err(Refusal(finding.evidence.unwrap_or_default()).into()),
+        None => Ok(()),
+    }
 }

@@ -1,4 +1,6 @@
 //! Who is this process: facts about Linux processes, and proofs of a claim about one.
+//!
+#![doc = include_str!("standings.md")]
 
 mod cache;
 mod claim;

@@ -256,7 +256,8 @@ impl ReplayState {
             .or_else(|| (treatment.has_ended && !sending.group).then(has_ended));
         treatment.note_send(sending, error.as_ref());
         if let Some(error) = error {
-            if error.kind == ErrorKind::Ended && self.open.is_some() {
+            let is_news = self.open.is_some() && !self.signalled.contains(&claim);
+            if error.kind == ErrorKind::Ended && is_news {
                 // As on a pool, its entry may go once it is found to have ended.
                 self.inspect_one(0, &claim);
             }
