@@ -6,8 +6,8 @@ use std::{env, fs};
 
 use clap::Parser;
 use poolwarden_guest_build::{
-    Error, GUESTS, Guest, Record, Result, Toolchain, Verdict, check, core_module, encode, sha256,
-    verify,
+    EXAMPLES, Error, GUESTS, Guest, Record, Result, Toolchain, Verdict, check, core_module, encode,
+    sha256, verify,
 };
 
 /// A component is stale, or differs from what its source gives, or a build failed.
@@ -27,6 +27,9 @@ struct Arguments {
     /// With --check: write the fresh components into this folder.
     #[arg(long, value_name = "DIR", requires = "check")]
     out: Option<PathBuf>,
+    /// Build the example policies instead, into this folder.
+    #[arg(long, value_name = "DIR", conflicts_with = "check")]
+    examples: Option<PathBuf>,
     /// The checkout. Default: the one that this tool was built from.
     #[arg(long, value_name = "DIR", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))]
     root: PathBuf,
@@ -40,10 +43,13 @@ fn main() -> ExitCode {
     });
     let done = done.and_then(|root| {
         if arguments.check {
-            check_all(&root, arguments.out.as_deref())
-        } else {
-            build_all(&root).map(|()| ExitCode::SUCCESS)
+            return check_all(&root, arguments.out.as_deref());
         }
+        match &arguments.examples {
+            Some(folder) => build_examples(&root, folder)?,
+            None => build_all(&root)?,
+        }
+        Ok(ExitCode::SUCCESS)
     });
     done.unwrap_or_else(|error| {
         eprintln!("error: {}", error.with_causes());
@@ -54,14 +60,30 @@ fn main() -> ExitCode {
 /// Builds every guest and writes its component and record.
 fn build_all(root: &Path) -> Result<()> {
     let toolchain = Toolchain::find(root)?;
-    // Apart from the host's: the two toolchains would wipe each other's work.
-    let target = target(root).join("guest");
     for guest in GUESTS {
-        let component = encode(guest, &core_module(root, guest, &toolchain, &target)?)?;
+        let component = build(root, guest, &toolchain)?;
         Record::of(root, guest, &component, toolchain.builder())?.write(root, guest, &component)?;
         report(guest, &component, &toolchain);
     }
     Ok(())
+}
+
+/// Builds the example policies into a folder.
+fn build_examples(root: &Path, folder: &Path) -> Result<()> {
+    let toolchain = Toolchain::find(root)?;
+    for guest in EXAMPLES {
+        let component = build(root, guest, &toolchain)?;
+        report(guest, &component, &toolchain);
+        keep(folder, guest, &component)?;
+    }
+    Ok(())
+}
+
+/// Builds one guest, with what earlier builds left to build on.
+fn build(root: &Path, guest: &Guest<'_>, toolchain: &Toolchain) -> Result<Vec<u8>> {
+    // Apart from the host's: the two toolchains would wipe each other's work.
+    let target = target(root).join("guest");
+    encode(guest, &core_module(root, guest, toolchain, &target)?)
 }
 
 /// Builds every guest from nothing and compares it with what is committed.
