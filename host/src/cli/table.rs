@@ -29,6 +29,14 @@ const OUTCOMES: Columns = &[
     ("OUTCOME", "outcome"),
     ("EVIDENCE", "evidence"),
 ];
+const DISMISSALS: Columns = &[
+    ("SID", "sid"),
+    ("PID", "pid"),
+    ("SIGNAL", "signal"),
+    ("OUTCOME", "outcome"),
+    ("REASON", "reason"),
+    ("EVIDENCE", "evidence"),
+];
 
 /// The answer in words and tables. An empty one says that it is empty.
 pub(super) fn render(request: &Request, answer: &Value) -> String {
@@ -45,6 +53,8 @@ pub(super) fn render(request: &Request, answer: &Value) -> String {
                 "removed:"
             };
             section(&mut text, Some(heading), STANDINGS, &answer["removed"]);
+            let dismissed = &answer["dismissed"];
+            section(&mut text, Some("dismissed:"), DISMISSALS, dismissed);
         }
         Request::Stop(_) => {
             section(&mut text, None, OUTCOMES, &answer["outcomes"]);
@@ -62,6 +72,7 @@ pub(super) fn render(request: &Request, answer: &Value) -> String {
                 let replaced = Value::Array(vec![answer["replaced"].clone()]);
                 section(&mut text, Some("replaced:"), STANDINGS, &replaced);
             }
+            section(&mut text, Some("removed:"), STANDINGS, &answer["removed"]);
         }
         Request::Forget { .. } => {
             section(
@@ -132,6 +143,19 @@ mod tests {
         SID         PID  STATUS   CREATED               SOCKET  EVIDENCE
         a           10   running  2026-01-01T00:00:00Z  /s
         long\u{1b}  7    foreign                                elsewhere
+        ");
+    }
+
+    #[test]
+    fn whom_the_policy_dismissed_is_shown() {
+        let answer = json!({"sessions": [], "removed": [], "dismissed": [
+            {"sid": "a", "pid": 10, "signal": "SIGTERM", "outcome": "signalled", "reason": "too old"},
+        ]});
+        insta::assert_snapshot!(render(&Request::Ensure { dry_run: false }, &answer), @r"
+        no workers
+        dismissed:
+        SID  PID  SIGNAL   OUTCOME    REASON
+        a    10   SIGTERM  signalled  too old
         ");
     }
 

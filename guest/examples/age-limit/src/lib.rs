@@ -1,6 +1,6 @@
 //! A policy that stops workers which have run for too long.
 //!
-//! At each `ensure`, who has run for longer than the setting `max-age` is sent SIGTERM, once:
+//! At each `ensure`, who has run for the setting `max-age` or longer is sent SIGTERM, once:
 //! from then on the worker is `stopping`, and its entry stays until it is found dead. With
 //! `kill-after`, one that is still there so long after the last signal is sent SIGKILL by
 //! the next `ensure`. The rest is the shipped policy.
@@ -52,16 +52,16 @@ impl Policy for AgeLimit {
         // A worker whose start is unknown has no age, and none is less than any.
         let too_old = pool
             .running()
-            .filter(|worker| worker.age(now) > Some(max_age))
-            .map(|worker| worker.dismiss(Signal::Term, "it has run for longer than max-age"));
+            .filter(|worker| worker.age(now) >= Some(max_age))
+            .map(|worker| worker.dismiss(Signal::Term, "it has run for max-age or longer"));
         let too_slow = pool
             .stopping()
-            .filter(|worker| worker.age(now) > Some(max_age))
+            .filter(|worker| worker.age(now) >= Some(max_age))
             .filter(|worker| {
                 self.kill_after
                     .is_some_and(|patience| worker.since_signal(now) >= Some(patience))
             })
-            .map(|worker| worker.dismiss(Signal::Kill, "it took longer than kill-after to end"));
+            .map(|worker| worker.dismiss(Signal::Kill, "it did not end within kill-after"));
         too_old.chain(too_slow).collect()
     }
 }

@@ -22,7 +22,7 @@ fn ensure(host: &FakeHost) -> Value {
 
 #[test]
 fn an_old_worker_is_asked_to_end_once_and_kept_until_it_is_dead() {
-    let host = pool(9 * HOUR);
+    let host = pool(8 * HOUR);
     let first = ensure(&host);
     assert_eq!(
         first["dismissed"],
@@ -30,7 +30,7 @@ fn an_old_worker_is_asked_to_end_once_and_kept_until_it_is_dead() {
             "sid": "a",
             "pid": 101,
             "signal": "SIGTERM",
-            "reason": "it has run for longer than max-age",
+            "reason": "it has run for max-age or longer",
             "outcome": "signalled",
         }])
     );
@@ -47,16 +47,16 @@ fn an_old_worker_is_asked_to_end_once_and_kept_until_it_is_dead() {
 
 #[test]
 fn whoever_is_younger_or_of_unknown_age_stays() {
-    let mut unknown = pool(9 * HOUR);
+    let mut unknown = pool(8 * HOUR);
     unknown.change(101, |process| process.started = None);
-    for host in [pool(8 * HOUR), unknown] {
+    for host in [pool(8 * HOUR - 1), unknown] {
         assert_eq!(ensure(&host).get("dismissed"), None);
     }
 }
 
 #[test]
 fn one_that_takes_no_notice_is_killed_when_its_time_is_over() {
-    let host = pool(9 * HOUR).with_setting("kill-after", "30s");
+    let host = pool(8 * HOUR).with_setting("kill-after", "30s");
     ensure(&host);
     host.elapsed.set(29);
     assert_eq!(ensure(&host).get("dismissed"), None);
@@ -74,7 +74,7 @@ fn somebody_elses_stop_of_a_young_worker_is_left_alone() {
 
 #[test]
 fn without_its_setting_it_is_the_shipped_policy() {
-    let mut host = pool(9 * HOUR);
+    let mut host = pool(8 * HOUR);
     host.settings.clear();
     assert_eq!(ensure(&host).get("dismissed"), None);
 }
