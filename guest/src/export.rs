@@ -10,11 +10,12 @@ use crate::settings::Settings;
 
 /// Makes a core module export a policy, once in the crate that is built as a component.
 ///
-/// Outside of WebAssembly it does nothing: the exported names mean something to a
-/// component only, and native linkers reject them.
+/// Outside of WebAssembly nothing is exported: the names mean something to a component
+/// only, and native linkers reject them.
 #[macro_export]
 macro_rules! export {
     ($policy:ty) => {
+        const _: () = $crate::export::is_policy::<$policy>();
         #[cfg(target_family = "wasm")]
         const _: () = {
             type Component = $crate::export::Component<$policy>;
@@ -52,6 +53,9 @@ impl<P: Policy> Guest for Component<P> {
         configured::<P>()?.forget(&Imports, &sid, even_if_alive)
     }
 }
+
+/// Says at compile time whether a type is a policy, on every target.
+pub const fn is_policy<P: Policy>() {}
 
 fn configured<P: Policy>() -> Result<P, Failure> {
     P::configure(&Settings::of(&Imports))

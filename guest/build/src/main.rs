@@ -27,8 +27,8 @@ struct Arguments {
     /// With --check: write the fresh components into this folder.
     #[arg(long, value_name = "DIR", requires = "check")]
     out: Option<PathBuf>,
-    /// Build the example policies instead, into this folder.
-    #[arg(long, value_name = "DIR", conflicts_with = "check")]
+    /// Build the example policies into this folder. Without --check, nothing else is built.
+    #[arg(long, value_name = "DIR")]
     examples: Option<PathBuf>,
     /// The checkout. Default: the one that this tool was built from.
     #[arg(long, value_name = "DIR", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))]
@@ -42,12 +42,16 @@ fn main() -> ExitCode {
         source,
     });
     let done = done.and_then(|root| {
+        let examples = arguments.examples.as_deref();
         if arguments.check {
-            return check_all(&root, arguments.out.as_deref());
+            return check_all(&root, arguments.out.as_deref(), examples);
         }
-        match &arguments.examples {
-            Some(folder) => build_examples(&root, folder)?,
-            None => build_all(&root)?,
+        let toolchain = Toolchain::find(&root)?;
+        // Apart from the host's: the two toolchains would wipe each other's work.
+        let built = target(&root).join("guest");
+        match examples {
+            Some(folder) => build_examples(&root, folder, &toolchain, &built)?,
+            None => build_all(&root, &toolchain, &built)?,
         }
         Ok(ExitCode::SUCCESS)
     });
@@ -58,36 +62,27 @@ fn main() -> ExitCode {
 }
 
 /// Builds every guest and writes its component and record.
-fn build_all(root: &Path) -> Result<()> {
-    let toolchain = Toolchain::find(root)?;
+fn build_all(root: &Path, toolchain: &Toolchain, target: &Path) -> Result<()> {
     for guest in GUESTS {
-        let component = build(root, guest, &toolchain)?;
+        let component = encode(guest, &core_module(root, guest, toolchain, target)?)?;
         Record::of(root, guest, &component, toolchain.builder())?.write(root, guest, &component)?;
-        report(guest, &component, &toolchain);
+        report(guest, &component, toolchain);
     }
     Ok(())
 }
 
 /// Builds the example policies into a folder.
-fn build_examples(root: &Path, folder: &Path) -> Result<()> {
-    let toolchain = Toolchain::find(root)?;
+fn build_examples(root: &Path, folder: &Path, toolchain: &Toolchain, target: &Path) -> Result<()> {
     for guest in EXAMPLES {
-        let component = build(root, guest, &toolchain)?;
-        report(guest, &component, &toolchain);
+        let component = encode(guest, &core_module(root, guest, toolchain, target)?)?;
+        report(guest, &component, toolchain);
         keep(folder, guest, &component)?;
     }
     Ok(())
 }
 
-/// Builds one guest, with what earlier builds left to build on.
-fn build(root: &Path, guest: &Guest<'_>, toolchain: &Toolchain) -> Result<Vec<u8>> {
-    // Apart from the host's: the two toolchains would wipe each other's work.
-    let target = target(root).join("guest");
-    encode(guest, &core_module(root, guest, toolchain, &target)?)
-}
-
 /// Builds every guest from nothing and compares it with what is committed.
-fn check_all(root: &Path, out: Option<&Path>) -> Result<ExitCode> {
+fn check_all(root: &Path, out: Option<&Path>, examples: Option<&Path>) -> Result<ExitCode> {
     let records = GUESTS
         .iter()
         .map(|guest| verify(root, guest))
@@ -124,6 +119,9 @@ fn check_all(root: &Path, out: Option<&Path>) -> Result<ExitCode> {
             keep(out, guest, &component)?;
         }
         verdicts.push(verdict);
+    }
+    if let Some(folder) = examples {
+        build_examples(root, folder, &toolchain, fresh.path())?;
     }
     Ok(if verdicts.contains(&Verdict::Different) {
         ExitCode::from(FAILED)
