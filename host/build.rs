@@ -1,8 +1,11 @@
-//! Compiles the shipped policy ahead of time, so that starting the program compiles nothing.
+//! Compiles the shipped policy ahead of time, so that starting the program compiles nothing,
+//! and takes its digest.
 
 use std::path::PathBuf;
 use std::{env, error::Error, fs};
 
+#[path = "src/runtime/digest.rs"]
+mod digest;
 #[path = "src/runtime/engine.rs"]
 mod engine;
 
@@ -12,6 +15,7 @@ const COMPONENT_VARIABLE: &str = "POOLWARDEN_POLICY_COMPONENT";
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-env-changed={COMPONENT_VARIABLE}");
+    println!("cargo::rerun-if-changed=src/runtime/digest.rs");
     println!("cargo::rerun-if-changed=src/runtime/engine.rs");
     let component = match env::var_os(COMPONENT_VARIABLE) {
         Some(path) => PathBuf::from(path),
@@ -34,9 +38,9 @@ fn main() -> Result<(), Box<dyn Error>> {
             component.display()
         )
     })?;
-    fs::write(
-        PathBuf::from(env::var("OUT_DIR")?).join("policy.cwasm"),
-        code,
-    )?;
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    fs::write(out.join("policy.cwasm"), code)?;
+    // Of the component and not of this code: it is what others can compare.
+    fs::write(out.join("policy.sha256"), digest::sha256(&bytes))?;
     Ok(())
 }

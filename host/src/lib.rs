@@ -9,7 +9,8 @@
 //! the [`Policy`], a WebAssembly component that decides; the `capabilities` lend it
 //! the registry (`store`), findings about processes (`process`) and signals, within what
 //! the operator granted ([`Grants`]) and what the `floor` allows to nobody; the answer
-//! is JSON ([`Answer`]).
+//! is JSON ([`Answer`]). Every signal and every removal is recorded in the pool's trail
+//! ([`audit`]).
 //!
 //! ```no_run
 //! use poolwarden::{Cancel, Policy, PoolBuilder, Request};
@@ -21,11 +22,13 @@
 //! ```
 
 mod answer;
+pub mod audit;
 mod cancel;
 mod capabilities;
 pub mod config;
 mod error;
 mod floor;
+mod mandate;
 mod pool;
 pub mod process;
 mod request;
@@ -36,6 +39,7 @@ pub use answer::Answer;
 pub use cancel::Cancel;
 pub use error::{Error, Fault};
 pub use floor::{Grants, UnknownGrant};
+pub use mandate::Mandate;
 pub use pool::{Pool, PoolBuilder};
 pub use request::{Register, Request, Stop};
 pub use runtime::{Description, Limits, LoadError, Policy, Setting};

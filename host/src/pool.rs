@@ -1,17 +1,18 @@
 //! A pool, the policy that decides about it, and what that policy may do.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::answer::Answer;
+use crate::audit::Asker;
 use crate::cancel::Cancel;
-use crate::capabilities::RequestState;
+use crate::capabilities::{Origin, RequestState};
 use crate::error::Error;
 use crate::floor::{Grants, Reading};
-use crate::process::{LinuxProcesses, Processes, Strength};
+use crate::mandate::{CurrentMandate, Mandate};
+use crate::process::{LinuxProcesses, Processes};
 use crate::request::Request;
-use crate::runtime::{self, Description, Limits, Policy};
+use crate::runtime::{self, Description, Limits};
 use crate::store::{Ledger, LockedPool, PoolDir, Row, StoreError};
 
 /// The registry's name within the pool directory.
@@ -23,7 +24,8 @@ const REGISTRY: &str = "registry.json";
 /// instance of its own.
 pub struct Pool {
     context: Arc<Context>,
-    policy: Arc<Policy>,
+    mandate: Arc<CurrentMandate>,
+    asker: Arc<Asker>,
 }
 
 /// What all requests on one pool share.
@@ -33,10 +35,7 @@ pub(crate) struct Context {
     last_reading: Mutex<Option<Arc<Reading>>>,
     last_rows: Mutex<Option<Arc<Rows>>>,
     pub(crate) processes: Arc<dyn Processes>,
-    pub(crate) strength: Strength,
-    pub(crate) grants: Grants,
     pub(crate) limits: Limits,
-    pub(crate) settings: BTreeMap<String, String>,
 }
 
 /// What the ledger knows about each entry of a registry, by the entry's index.
@@ -74,28 +73,33 @@ impl Rows {
 pub struct PoolBuilder {
     path: PathBuf,
     processes: Option<Arc<dyn Processes>>,
-    grants: Grants,
+    grants: Option<Grants>,
     limits: Limits,
-    settings: BTreeMap<String, String>,
+    settings: Vec<(String, String)>,
 }
 
 impl PoolBuilder {
-    /// A pool in this directory, which need not exist yet, with the grants that the
-    /// shipped policy needs.
+    /// A pool in this directory, which need not exist yet.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {
             path: path.into(),
             processes: None,
-            grants: Grants::shipped(),
+            grants: None,
             limits: Limits::default(),
-            settings: BTreeMap::new(),
+            settings: Vec::new(),
         }
     }
 
-    /// What the policy may do.
+    /// The pool's directory.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What the policy may do. Without this, what its mandate says: the shipped policy what
+    /// it needs, any other one nothing.
     #[must_use]
     pub fn grants(mut self, grants: Grants) -> Self {
-        self.grants = grants;
+        self.grants = Some(grants);
         self
     }
 
@@ -106,11 +110,10 @@ impl PoolBuilder {
         self
     }
 
-    /// A setting that the policy can read. The host itself reads `proof`: with `strong`,
-    /// the time at which a process started proves nothing.
+    /// A setting that the policy can read; see [`Mandate::with_setting`].
     #[must_use]
     pub fn setting(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.settings.insert(name.into(), value.into());
+        self.settings.push((name.into(), value.into()));
         self
     }
 
@@ -121,12 +124,16 @@ impl PoolBuilder {
         self
     }
 
-    /// The pool, with this policy. Nothing is touched before the first request.
-    pub fn build(self, policy: impl Into<Arc<Policy>>) -> Pool {
-        let strength = match self.settings.get("proof").map(String::as_str) {
-            Some("strong") => Strength::Strong,
-            _ => Strength::Any,
-        };
+    /// The pool, with this policy or this mandate. Nothing is touched before the first
+    /// request.
+    pub fn build(self, mandate: impl Into<Mandate>) -> Pool {
+        let mut mandate = mandate.into();
+        if let Some(grants) = self.grants {
+            mandate = mandate.with_grants(grants);
+        }
+        for (name, value) in self.settings {
+            mandate = mandate.with_setting(name, value);
+        }
         let context = Context {
             path: self.path,
             directory: Mutex::new(None),
@@ -135,14 +142,12 @@ impl PoolBuilder {
             processes: self
                 .processes
                 .unwrap_or_else(|| Arc::new(LinuxProcesses::new())),
-            strength,
-            grants: self.grants,
             limits: self.limits,
-            settings: self.settings,
         };
         Pool {
             context: Arc::new(context),
-            policy: policy.into(),
+            mandate: Arc::new(CurrentMandate::new(mandate)),
+            asker: Arc::new(Asker::library()),
         }
     }
 }
@@ -155,7 +160,10 @@ impl Pool {
     pub fn call(&self, request: Request, cancel: &Cancel) -> Result<Answer, Error> {
         let span = tracing::debug_span!("request", verb = request.verb());
         let _entered = span.enter();
-        runtime::call(&self.policy, self.state(request, cancel))
+        let origin = self.origin();
+        let policy = origin.mandate.policy().clone();
+        let state = RequestState::new(self.context.clone(), origin, request, cancel.clone());
+        runtime::call(&policy, state)
     }
 
     /// What the policy says about itself.
@@ -163,8 +171,47 @@ impl Pool {
     /// # Errors
     /// When it fails to.
     pub fn describe(&self, cancel: &Cancel) -> Result<Description, Error> {
-        let request = Request::Status { sid: None };
-        runtime::describe(&self.policy, self.state(request, cancel))
+        self.describe_with(self.origin(), cancel)
+    }
+
+    /// Puts another policy in place, with its grants and settings, once it has said what it
+    /// is. Requests that have begun end as they began, and none of them fails for this.
+    ///
+    /// # Errors
+    /// When the new policy fails to describe itself. The old one stays.
+    pub fn swap(&self, mandate: Mandate, cancel: &Cancel) -> Result<Description, Error> {
+        let origin = Origin {
+            asker: self.asker.clone(),
+            mandate: Arc::new(mandate.clone()),
+        };
+        let described = self.describe_with(origin, cancel)?;
+        self.mandate.set(mandate);
+        Ok(described)
+    }
+
+    fn describe_with(&self, origin: Origin, cancel: &Cancel) -> Result<Description, Error> {
+        let policy = origin.mandate.policy().clone();
+        let state = RequestState::describing(self.context.clone(), origin, cancel.clone());
+        runtime::describe(&policy, state)
+    }
+
+    /// The state in which the policy is asked what it is.
+    #[cfg(test)]
+    pub(crate) fn describing(&self, cancel: &Cancel) -> RequestState {
+        RequestState::describing(self.context.clone(), self.origin(), cancel.clone())
+    }
+
+    /// Who asks, and what decides from now to the end of a request.
+    fn origin(&self) -> Origin {
+        Origin {
+            asker: self.asker.clone(),
+            mandate: self.mandate.get(),
+        }
+    }
+
+    /// What decides now, and what it may do.
+    pub fn mandate(&self) -> Arc<Mandate> {
+        self.mandate.get()
     }
 
     /// The pool's directory.
@@ -172,8 +219,15 @@ impl Pool {
         &self.context.path
     }
 
-    fn state(&self, request: Request, cancel: &Cancel) -> RequestState {
-        RequestState::new(self.context.clone(), request, cancel.clone())
+    /// The same pool, for requests of this asker: what is done for them is recorded with
+    /// its name.
+    #[must_use]
+    pub fn asked_by(&self, asker: Asker) -> Self {
+        Self {
+            context: self.context.clone(),
+            mandate: self.mandate.clone(),
+            asker: Arc::new(asker),
+        }
     }
 }
 

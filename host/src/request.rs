@@ -27,6 +27,9 @@ pub enum Request {
         sid: String,
         /// Also when its process is not proven dead.
         even_if_alive: bool,
+        /// Only an entry that names this process. Another one that may be alive is kept,
+        /// and the request refused: the session was registered anew meanwhile.
+        pid: Option<u32>,
     },
 }
 

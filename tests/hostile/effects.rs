@@ -107,6 +107,7 @@ fn what_a_policy_wrote_is_no_target() {
     let forget = Request::Forget {
         sid: "w0".into(),
         even_if_alive: true,
+        pid: None,
     };
     let pid = pool.pid(1).to_string();
     let rest = json!({"sessions": [pool.entry(1)]}).to_string();

@@ -13,13 +13,13 @@ use poolwarden::{Answer, Cancel, Error, Grants, Limits, Policy, Pool, PoolBuilde
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-static HOSTILE: LazyLock<Arc<Policy>> = LazyLock::new(|| {
+pub(crate) static HOSTILE: LazyLock<Arc<Policy>> = LazyLock::new(|| {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/guests/hostile.wasm");
     let bytes = fs::read(path).expect("the hostile guest is built");
     Arc::new(Policy::from_component(&bytes).expect("the hostile guest fits the world"))
 });
 
-static SHIPPED: LazyLock<Arc<Policy>> =
+pub(crate) static SHIPPED: LazyLock<Arc<Policy>> =
     LazyLock::new(|| Arc::new(Policy::shipped().expect("the shipped policy loads")));
 
 /// A pool in a directory of its own.

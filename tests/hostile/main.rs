@@ -4,10 +4,13 @@
 //! every attack the lock is free, the registry is whole, and the next request is answered.
 
 mod effects;
+mod endurance;
 mod harness;
 mod limits;
 mod order;
 mod registry;
+mod swap;
+mod trail;
 
 /// A test file that nobody declares is a test that nobody runs.
 #[test]

@@ -2,10 +2,11 @@
 
     check.py BINARY
 
-Three promises are kept or broken here, in system calls and nowhere else:
+These promises are kept or broken here, in system calls and nowhere else:
 
 - a `pool_status` that changes nothing writes nothing in the pool and syncs nothing,
-- a `pool_stop` signals through pidfds alone, never by a bare pid,
+- a `pool_stop` signals through pidfds alone, never by a bare pid, and each signal lies
+  between two appends to the audit trail,
 - starting the server compiles nothing and starts no other program.
 
 Prints a line for each check that fails, and at the end `N passed, M failed`; exits with 1
@@ -141,6 +142,7 @@ def check_status(binary, pool, trace, workers):
         check(f"the {name} status waits for no disk", not syncs, syncs)
         locks = named(seen, {"flock"})
         check(f"the {name} status was seen at all: it locks", locks, locks)
+    check("no status leaves an audit trail", not os.path.exists(os.path.join(pool, "audit.jsonl")), [])
     programs = named(calls, {"execve", "execveat"})[1:]
     check("the server starts no other program", not programs, programs)
 
@@ -159,6 +161,13 @@ def check_stop(binary, pool, trace, workers):
     for name, times in (("SIGTERM", 3), ("SIGKILL", 1)):
         these = [line for line in sent if name in line]
         check(f"{name} goes through {times} pidfds", len(these) == times, sent)
+    appends = re.compile(r'write\(\d+<[^>]*/audit\.jsonl>, "\{.*"event\\":\\"signal')
+    steps = "".join(
+        "s" if "pidfd_send_signal(" in line else "a"
+        for line in during(calls, "stop")
+        if "pidfd_send_signal(" in line or appends.search(line)
+    )
+    check("a record is before and behind each signal", re.fullmatch("(asa){4,}", steps), [steps])
 
 
 def main(binary):

@@ -1,5 +1,6 @@
 //! The processes that a request holds, and waiting for them.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -64,30 +65,49 @@ impl RequestState {
         timeout: Duration,
         begun: Instant,
     ) -> Result<Vec<bool>, HostError> {
-        let (open, parked): (Vec<_>, Vec<_>) =
-            (0..held.len()).partition(|&index| matches!(held[index], Held::Open(_)));
         let mut ended = vec![false; held.len()];
-        for turn in std::iter::once(open.as_slice()).chain(parked.chunks(WINDOW)) {
-            let mut waiting = Vec::with_capacity(turn.len());
-            for &index in turn {
-                match held[index].reopen() {
-                    Ok(process) => waiting.push((index, process)),
-                    Err(SendError::Ended) => ended[index] = true,
-                    Err(error) => return Err(error.into()),
+        let (open, parked): (VecDeque<_>, VecDeque<_>) =
+            (0..held.len()).partition(|&index| matches!(held[index], Held::Open(_)));
+        for mut queue in [open, parked] {
+            while !queue.is_empty() {
+                let turn = take_turn(held, &mut queue, &mut ended)?;
+                let (indices, processes): (Vec<_>, Vec<_>) = turn.into_iter().unzip();
+                let left = timeout.saturating_sub(begun.elapsed());
+                let found = self
+                    .context
+                    .processes
+                    .wait(&processes, left, &self.cancel)?;
+                for (index, has_ended) in indices.into_iter().zip(found) {
+                    ended[index] = has_ended;
                 }
-            }
-            let (indices, processes): (Vec<_>, Vec<_>) = waiting.into_iter().unzip();
-            let left = timeout.saturating_sub(begun.elapsed());
-            let found = self
-                .context
-                .processes
-                .wait(&processes, left, &self.cancel)?;
-            for (index, has_ended) in indices.into_iter().zip(found) {
-                ended[index] = has_ended;
             }
         }
         Ok(ended)
     }
+}
+
+/// Takes as many from the queue as can be waited for at once, and notes those that have
+/// ended. What is held already is one turn.
+fn take_turn(
+    held: &[Held],
+    queue: &mut VecDeque<usize>,
+    ended: &mut [bool],
+) -> Result<Vec<(usize, Arc<Process>)>, SendError> {
+    let mut turn = Vec::new();
+    while let Some(&index) = queue.front() {
+        if matches!(held[index], Held::Parked(_)) && turn.len() >= WINDOW {
+            break;
+        }
+        match held[index].reopen() {
+            Ok(process) => turn.push((index, process)),
+            Err(SendError::Ended) => ended[index] = true,
+            // Those that are taken make room when they have been waited for.
+            Err(error) if !turn.is_empty() && error.is_lack_of_descriptors() => break,
+            Err(error) => return Err(error),
+        }
+        queue.pop_front();
+    }
+    Ok(turn)
 }
 
 impl From<WaitError> for HostError {

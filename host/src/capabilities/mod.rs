@@ -13,12 +13,13 @@ mod settings;
 mod signal_names;
 mod signals;
 mod state;
+mod trail;
 mod transaction;
 
 use wasmtime::component::{HasData, Linker};
 
 pub(crate) use error::HostError;
-pub(crate) use state::RequestState;
+pub(crate) use state::{Origin, RequestState};
 
 use bindings::poolwarden::pool as imports;
 use bindings::wasi;

@@ -53,7 +53,7 @@ impl RequestState {
         let inspections = self
             .context
             .processes
-            .inspect(&questions, self.context.strength);
+            .inspect(&questions, self.origin.mandate.strength());
         let mut inspected = inspections.into_iter().zip(last_signals);
 
         let mut findings = Vec::with_capacity(claims.len());
@@ -69,7 +69,7 @@ impl RequestState {
                 findings.push(unknown("the host has no finding"));
                 continue;
             };
-            open.note(index, inspection.finding.standing, inspection.process);
+            open.note(index, &inspection.finding, inspection.process);
             if let Some(record) = inspection.learned {
                 open.ledger.insert(claim.clone(), *record);
             }

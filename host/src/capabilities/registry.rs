@@ -42,6 +42,11 @@ impl HostTransaction for View<'_> {
 }
 
 fn begin(state: &mut RequestState) -> Result<(), HostError> {
+    if !state.may_begin {
+        return Err(HostError::misuse(
+            "a policy describes itself without a pool",
+        ));
+    }
     if state.transaction.is_some() {
         return Err(HostError::misuse(
             "this request already holds a transaction",
@@ -60,13 +65,13 @@ fn begin(state: &mut RequestState) -> Result<(), HostError> {
 }
 
 fn replace(state: &mut RequestState, bytes: Vec<u8>) -> Result<(), HostError> {
-    state.context.grants.check_registry_write()?;
+    state.origin.mandate.grants().check_registry_write()?;
     if state.request.is_dry_run() {
         return Err(refused("the client asked for a dry run"));
     }
     let now = state.now();
     let (request, signalled) = (&state.request, &state.signalled);
-    let Some(open) = state.transaction.as_mut() else {
+    let Some(open) = state.transaction.as_ref() else {
         return Err(HostError::misuse("the transaction is over"));
     };
     if open.replaced {
@@ -85,11 +90,15 @@ fn replace(state: &mut RequestState, bytes: Vec<u8>) -> Result<(), HostError> {
     if change.added.is_some() && open.registering.is_none() {
         return Err(refused("the process to register was not found running"));
     }
-    if matches!(request, Request::Stop(_)) {
+    let recorded = state.before_removals(&change.dropped)?;
+    let stops = matches!(state.request, Request::Stop(_));
+    let open = state.open_transaction()?;
+    if stops {
         open.remove_stale_sockets(&change);
     }
-    open.replace(after.bytes().unwrap_or_default(), &change)?;
-    Ok(())
+    let replaced = open.replace(after.bytes().unwrap_or_default(), &change);
+    state.after_removals(&recorded, &replaced);
+    Ok(replaced?)
 }
 
 fn refused(text: &str) -> HostError {

@@ -11,6 +11,7 @@ use crate::request::{Request, Stop};
 use super::bindings::poolwarden::pool::{signals, types};
 use super::held::Held;
 use super::registry::Transaction;
+use super::trail::Subject;
 use super::{HostError, RequestState, View};
 
 /// One verified process, and the claim that it was verified for.
@@ -18,6 +19,7 @@ use super::{HostError, RequestState, View};
 pub struct Target {
     process: Held,
     claim: Claim,
+    subject: Subject,
     /// Whether its process group was signalled. Then the group is known to be its own,
     /// also when its leader has ended.
     group_signalled: bool,
@@ -25,7 +27,7 @@ pub struct Target {
 
 /// Who a signal is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Reach {
+pub(super) enum Reach {
     Process,
     Group,
 }
@@ -89,6 +91,7 @@ fn open(state: &mut RequestState, sid: &str, pid: u32) -> Result<Target, HostErr
         None => Ok(Target {
             process,
             claim,
+            subject: state.open_transaction()?.subject(index),
             group_signalled: false,
         }),
     }
@@ -112,20 +115,17 @@ fn send(
     signal: Signal,
     reach: Reach,
 ) -> Result<(), HostError> {
-    state.context.grants.check_signal(signal)?;
+    state.origin.mandate.grants().check_signal(signal)?;
     if state.request.is_dry_run() {
         return Err(Refusal("the client asked for a dry run".into()).into());
     }
     let target = state.table.get(handle)?;
     let (held, claim) = (target.process.clone(), target.claim.clone());
-    let checked = target.group_signalled;
-    if reach == Reach::Group && !checked {
+    let subject = target.subject.clone();
+    if reach == Reach::Group && !target.group_signalled {
         check_group(state, &held)?;
     }
-    let sent = held.reopen().and_then(|process| match reach {
-        Reach::Process => process.send(signal),
-        Reach::Group => process.send_group(signal),
-    });
+    let sent = recorded(state, &held, subject, signal, reach)?;
     if let Err(error) = sent {
         if matches!(error, SendError::Ended) {
             // It ended since it was proven: the entry may go once that is found.
@@ -159,6 +159,32 @@ fn check_group(state: &RequestState, held: &Held) -> Result<(), HostError> {
         Some(reason) => Err(Refusal(reason.to_string()).into()),
         None => Ok(()),
     }
+}
+
+/// Sends a signal between its two lines in the audit trail.
+fn recorded(
+    state: &mut RequestState,
+    held: &Held,
+    subject: Subject,
+    signal: Signal,
+    reach: Reach,
+) -> Result<Result<(), SendError>, HostError> {
+    let process = match held.reopen() {
+        Ok(process) => process,
+        Err(error) => return Ok(Err(error)),
+    };
+    // Where nobody is left, nothing is done and nothing recorded. A group can outlive the
+    // process that leads it.
+    if reach == Reach::Process && process.has_ended().is_ok_and(|ended| ended) {
+        return Ok(Err(SendError::Ended));
+    }
+    let recorded = state.before_signal(subject, signal, reach)?;
+    let sent = match reach {
+        Reach::Process => process.send(signal),
+        Reach::Group => process.send_group(signal),
+    };
+    state.after_signal(&recorded, &sent);
+    Ok(sent)
 }
 
 /// Whether a process that gets this signal is on its way out, unless it chooses not to

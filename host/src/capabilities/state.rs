@@ -6,7 +6,9 @@ use std::time::{Duration, SystemTime};
 
 use wasmtime::component::ResourceTable;
 
+use crate::audit::Asker;
 use crate::cancel::Cancel;
+use crate::mandate::Mandate;
 use crate::pool::Context;
 use crate::process::Claim;
 use crate::request::Request;
@@ -15,10 +17,18 @@ use crate::runtime::{CpuMeter, MemoryLimiter};
 use super::HostError;
 use super::transaction::OpenTransaction;
 
+/// Whose request it is, and who decides about it.
+#[derive(Clone)]
+pub(crate) struct Origin {
+    pub(crate) asker: Arc<Asker>,
+    pub(crate) mandate: Arc<Mandate>,
+}
+
 /// Everything that belongs to one request. It lives in the store of that request's fresh
 /// instance and goes with it: nothing of a policy outlives its answer.
 pub(crate) struct RequestState {
     pub(crate) context: Arc<Context>,
+    pub(super) origin: Origin,
     pub(crate) request: Request,
     pub(crate) cancel: Cancel,
     pub(crate) table: ResourceTable,
@@ -31,13 +41,22 @@ pub(crate) struct RequestState {
     pub(super) signalled: HashSet<Claim>,
     /// What is left of the time that the request may wait for processes.
     pub(super) wait_left: Duration,
+    /// What is left of the time that the request may wait for others that write the trail.
+    pub(super) trail_wait_left: Duration,
+    /// Whether it may take the pool's lock, without which it can have no effect.
+    pub(super) may_begin: bool,
 }
 
 impl RequestState {
     /// A policy holds one transaction and one target a worker.
     const RESOURCES: usize = 200_000;
 
-    pub(crate) fn new(context: Arc<Context>, request: Request, cancel: Cancel) -> Self {
+    pub(crate) fn new(
+        context: Arc<Context>,
+        origin: Origin,
+        request: Request,
+        cancel: Cancel,
+    ) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(Self::RESOURCES);
         Self {
@@ -45,12 +64,24 @@ impl RequestState {
             memory: MemoryLimiter::new(&context.limits),
             log_lines_left: context.limits.log_lines,
             wait_left: request.wait_allowance(),
+            trail_wait_left: context.limits.lock_wait,
+            may_begin: true,
             table,
             transaction: None,
             signalled: HashSet::new(),
             context,
+            origin,
             request,
             cancel,
+        }
+    }
+
+    /// To ask a policy what it is, which takes no pool.
+    pub(crate) fn describing(context: Arc<Context>, origin: Origin, cancel: Cancel) -> Self {
+        let request = Request::Status { sid: None };
+        Self {
+            may_begin: false,
+            ..Self::new(context, origin, request, cancel)
         }
     }
 

@@ -1,12 +1,13 @@
 //! An open transaction: the lock, the registry as it was read, and what was found since.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::floor::{Change, Reading};
-use crate::process::{Claim, Process, Record, Signal, Standing};
+use crate::process::{Claim, Finding, Process, Record, Signal, Standing};
 use crate::store::{Ledger, LockedPool, SentSignal};
 
 use super::held::Held;
@@ -14,7 +15,7 @@ use super::held::Held;
 /// What one transaction holds. Dropping it writes what the ledger learned and releases
 /// the lock, also when the guest trapped.
 pub(super) struct OpenTransaction {
-    locked: LockedPool,
+    pub(super) locked: LockedPool,
     /// The registry as read at `begin`. Signals and replacements are measured against it.
     pub(super) reading: Arc<Reading>,
     pub(super) ledger: Ledger,
@@ -30,9 +31,10 @@ pub(super) struct OpenTransaction {
     writes: bool,
 }
 
-/// A standing, and the verified process where it is alive.
+/// A standing with its evidence, and the verified process where it is alive.
 struct Found {
     standing: Standing,
+    evidence: Cow<'static, str>,
     process: Option<Held>,
 }
 
@@ -58,13 +60,23 @@ impl OpenTransaction {
     }
 
     /// Remembers what was found about an entry.
-    pub(super) fn note(&mut self, index: usize, standing: Standing, process: Option<Arc<Process>>) {
+    pub(super) fn note(&mut self, index: usize, finding: &Finding, process: Option<Arc<Process>>) {
         let process = process.map(|process| {
             let held = Held::new(process, self.spare == 0);
             self.spare = self.spare.saturating_sub(1);
             held
         });
-        self.found[index] = Some(Found { standing, process });
+        self.found[index] = Some(Found {
+            standing: finding.standing,
+            evidence: finding.evidence.clone(),
+            process,
+        });
+    }
+
+    /// What was found about an entry in this transaction, and how.
+    pub(super) fn finding(&self, index: usize) -> Option<(Standing, Cow<'static, str>)> {
+        let found = self.found[index].as_ref()?;
+        Some((found.standing, found.evidence.clone()))
     }
 
     /// Whether the entry's process was found dead in this transaction.

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use poolwarden::process::Signal;
-use poolwarden::{Register, Request, Stop};
+use poolwarden::{Grants, Register, Request, Stop, UnknownGrant};
+
+use super::run::{RunArguments, StubArguments};
 
 /// Keeps a pool of long-lived worker processes: who lives, who is dead, and how to stop
 /// one without ever touching another process.
@@ -24,6 +26,18 @@ pub(crate) struct Options {
     /// The pool's directory [default: $XDG_STATE_HOME/poolwarden]
     #[arg(long, global = true, value_name = "DIR", env = "POOLWARDEN_STATE_DIR")]
     pub(crate) state_dir: Option<PathBuf>,
+    /// The policy that decides: a WebAssembly component [default: the shipped one]
+    ///
+    /// It reads the registry and observes; what else it may do is granted by name, see
+    /// --grant.
+    #[arg(long, global = true, value_name = "FILE", env = "POOLWARDEN_POLICY")]
+    pub(crate) policy: Option<PathBuf>,
+    /// Let the policy do this: registry-write, signal-term, signal-kill and the like
+    #[arg(long = "grant", global = true, value_name = "NAME", value_parser = grant)]
+    pub(crate) grants: Vec<Grants>,
+    /// A setting for the policy
+    #[arg(long = "setting", global = true, value_name = "NAME=VALUE", value_parser = setting)]
+    pub(crate) settings: Vec<(String, String)>,
     /// Print the answer as JSON also on a terminal
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -50,10 +64,21 @@ pub(crate) enum Verb {
     Status(StatusArguments),
     /// Stop one worker, or all
     Stop(StopArguments),
+    /// Start a worker that never runs unregistered
+    ///
+    /// The worker is detached: it has a process session of its own, reads nothing, and
+    /// writes to a log. It finds POOLWARDEN_SID, POOLWARDEN_SOCK, POOLWARDEN_STATE_DIR and
+    /// POOLWARDEN_PID in its environment.
+    Run(RunArguments),
+    /// What becomes a worker's program once it is registered
+    #[command(hide = true)]
+    RunStub(StubArguments),
     /// Add an entry for a process that already runs
     Register(RegisterArguments),
     /// Drop an entry without touching its process
     Forget(ForgetArguments),
+    /// Show what was done to workers and entries, the newest last
+    Log(LogArguments),
     /// Show the whole job on a real pool in a temporary directory
     Demo,
     /// A worker of the demonstration: serves a socket until it is told to end
@@ -127,7 +152,22 @@ pub(crate) struct ForgetArguments {
     even_if_alive: bool,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct LogArguments {
+    /// Only this session
+    #[arg(long)]
+    pub(crate) sid: Option<String>,
+    /// Only so many, the newest
+    #[arg(short = 'n', value_name = "N")]
+    pub(crate) count: Option<usize>,
+}
+
 impl Verb {
+    /// Whether this is a worker in the making, which needs next to nothing of the program.
+    pub(crate) fn is_stub(&self) -> bool {
+        matches!(self, Self::RunStub(_))
+    }
+
     /// The request that the verb means, where it is one.
     pub(crate) fn request(&self) -> Option<Request> {
         Some(match self {
@@ -154,8 +194,10 @@ impl Verb {
             Self::Forget(arguments) => Request::Forget {
                 sid: arguments.sid.clone(),
                 even_if_alive: arguments.even_if_alive,
+                pid: None,
             },
-            Self::Mcp { .. } | Self::Demo | Self::DemoWorker { .. } => return None,
+            Self::Run(_) | Self::RunStub(_) => return None,
+            Self::Mcp { .. } | Self::Log(_) | Self::Demo | Self::DemoWorker { .. } => return None,
         })
     }
 }
@@ -168,12 +210,23 @@ fn duration(text: &str) -> Result<Duration, String> {
     Duration::try_from(parsed).map_err(|_| "a time cannot be negative".into())
 }
 
-fn grace(text: &str) -> Result<Duration, String> {
+pub(super) fn grace(text: &str) -> Result<Duration, String> {
     let grace = duration(text)?;
     if grace > Stop::MAX_GRACE {
         return Err(format!("the longest is {}s", Stop::MAX_GRACE.as_secs()));
     }
     Ok(grace)
+}
+
+fn grant(name: &str) -> Result<Grants, UnknownGrant> {
+    Grants::named(&[name])
+}
+
+fn setting(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write it like max-age=8h".into()),
+    }
 }
 
 /// A signal that can ask a worker to end.

@@ -2,16 +2,19 @@
 
 use std::process::ExitCode;
 
-use poolwarden::{Error, Request};
+use poolwarden::config::ConfigError;
+use poolwarden::{Error, LoadError, Request};
 use serde_json::Value;
 
-/// What the program's exit status says. Usage errors exit with 2, from the parser.
+/// What the program's exit status says. Usage errors exit with 2, from the parser as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
     /// Done.
     Ok = 0,
     /// The request failed, or a stop has errors.
     Failed = 1,
+    /// The command line or the configuration means nothing.
+    Usage = 2,
     /// `status SID`: it does not run.
     NotRunning = 3,
     /// `status SID`: whether it runs cannot be proven.
@@ -36,6 +39,17 @@ pub(super) fn of_error(error: &Error) -> Exit {
         Error::Corrupted { .. } => Exit::Corrupted,
         Error::Policy(_) | Error::Denied(_) | Error::Refused(_) => Exit::Policy,
         _ => Exit::Failed,
+    }
+}
+
+/// Of an error that is not the answer to a request.
+pub(super) fn of_failure(error: &anyhow::Error) -> Exit {
+    if error.is::<LoadError>() {
+        Exit::Policy
+    } else if error.is::<ConfigError>() {
+        Exit::Usage
+    } else {
+        Exit::Failed
     }
 }
 

@@ -2,20 +2,28 @@
 
 mod arguments;
 mod demo;
+mod directories;
 mod exit;
+mod log;
 mod output;
+mod policy_source;
+mod run;
 mod table;
 mod worker;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
-use anyhow::{Context, bail};
-use poolwarden::{Cancel, Grants, Policy, Pool, PoolBuilder, Request};
+use anyhow::Context;
+use poolwarden::audit::Asker;
+use poolwarden::process::Signal;
+use poolwarden::{Cancel, Pool, PoolBuilder, Request};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 pub(crate) use arguments::{Arguments, Options, Verb};
 pub(crate) use exit::Exit;
+pub(crate) use policy_source::PolicySource;
 
 use crate::mcp;
 
@@ -23,24 +31,34 @@ use crate::mcp;
 pub(crate) fn run(arguments: Arguments) -> Exit {
     let Arguments { options, verb } = arguments;
     let done = match verb {
-        Verb::Mcp { tool_prefix } => open(&options).and_then(|pool| {
-            mcp::serve(pool, &tool_prefix)?;
+        Verb::Mcp { tool_prefix } => builder(&options).and_then(|builder| {
+            let source = PolicySource::new(&options, builder.path());
+            mcp::serve(builder, source, &tool_prefix)?;
             Ok(Exit::Ok)
         }),
+        Verb::Log(arguments) => directory(&options)
+            .and_then(|directory| log::run(&directory, &arguments, as_json(&options))),
+        Verb::Run(arguments) => {
+            open(&options, None).and_then(|pool| run::run(&pool, &arguments, as_json(&options)))
+        }
+        Verb::RunStub(arguments) => Ok(run::stub(&arguments)),
         Verb::Demo => demo::run(),
         Verb::DemoWorker { sock } => worker::run(&sock),
         Verb::Ensure(_) | Verb::Status(_) | Verb::Stop(_) | Verb::Register(_) | Verb::Forget(_) => {
             verb.request()
                 .context("the verb makes no request")
                 .and_then(|request| {
-                    let json = options.json || !std::io::stdout().is_terminal();
-                    ask(&open_for(&options, &request)?, request, json)
+                    let signal = match &request {
+                        Request::Stop(stop) => Some(stop.signal),
+                        _ => None,
+                    };
+                    ask(&open(&options, signal)?, request, as_json(&options))
                 })
         }
     };
     done.unwrap_or_else(|error| {
         eprintln!("error: {}", output::line(&format!("{error:#}")));
-        Exit::Failed
+        exit::of_failure(&error)
     })
 }
 
@@ -59,59 +77,50 @@ fn ask(pool: &Pool, request: Request, json: bool) -> anyhow::Result<Exit> {
     })
 }
 
-/// The pool that the options name, with the shipped policy and what it needs.
-fn open(options: &Options) -> anyhow::Result<Pool> {
-    open_with(options, Grants::shipped())
+/// The pool that the options name, for requests on the command line. `signal` is what the
+/// operator himself asks to send.
+fn open(options: &Options, signal: Option<Signal>) -> anyhow::Result<Pool> {
+    let builder = builder(options)?;
+    let mut source = PolicySource::new(options, builder.path());
+    if let Some(signal) = signal {
+        source = source.with_signal(signal);
+    }
+    Ok(builder
+        .build(source.mandate()?)
+        .asked_by(Asker::command_line()))
 }
 
-/// The same, for a request of the operator, who grants the signal that he names.
-fn open_for(options: &Options, request: &Request) -> anyhow::Result<Pool> {
-    let grants = match request {
-        Request::Stop(stop) => Grants::shipped().with_signal(stop.signal),
-        _ => Grants::shipped(),
-    };
-    open_with(options, grants)
-}
-
-fn open_with(options: &Options, grants: Grants) -> anyhow::Result<Pool> {
+fn builder(options: &Options) -> anyhow::Result<PoolBuilder> {
     raise_descriptor_limit();
-    let directory = match &options.state_dir {
-        Some(directory) => directory.clone(),
-        None => default_directory()?,
-    };
     let mut limits = poolwarden::Limits::default();
     if let Some(wait) = options.lock_wait {
         limits.lock_wait = wait;
     }
-    Ok(PoolBuilder::new(directory)
-        .grants(grants)
-        .limits(limits)
-        .build(Policy::shipped()?))
+    Ok(PoolBuilder::new(directory(options)?).limits(limits))
 }
 
-/// `$XDG_STATE_HOME/poolwarden`, by default `~/.local/state/poolwarden` (XDG Base
-/// Directory Specification 0.8: a relative path there is to be ignored).
-fn default_directory() -> anyhow::Result<PathBuf> {
-    let absolute = |name| {
-        std::env::var_os(name)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-    };
-    if let Some(state) = absolute("XDG_STATE_HOME") {
-        return Ok(state.join("poolwarden"));
-    }
-    let Some(home) = absolute("HOME") else {
-        bail!(
-            "no pool directory: neither --state-dir nor POOLWARDEN_STATE_DIR is given, and HOME is not set"
-        );
-    };
-    Ok(home.join(".local/state/poolwarden"))
+/// Whether the answer is for a program, or for a person at a terminal.
+fn as_json(options: &Options) -> bool {
+    options.json || !std::io::stdout().is_terminal()
 }
+
+/// The pool's directory that the options name.
+fn directory(options: &Options) -> anyhow::Result<PathBuf> {
+    match &options.state_dir {
+        Some(directory) => Ok(directory.clone()),
+        None => directories::default_pool(),
+    }
+}
+
+/// The limit of open files that this program was given; none is unlimited. Set once it is
+/// raised, for the programs that are started: not all of them can do with a higher one.
+static DESCRIPTORS_BEFORE: OnceLock<Option<u64>> = OnceLock::new();
 
 /// Each living worker of a pool is held by a descriptor, and the usual soft limit of
 /// 1024 is there for select(2), which nothing here uses (getrlimit(2)).
 fn raise_descriptor_limit() {
     let limit = getrlimit(Resource::Nofile);
+    DESCRIPTORS_BEFORE.get_or_init(|| limit.current);
     let raised = Rlimit {
         current: limit.maximum,
         maximum: limit.maximum,

@@ -17,6 +17,14 @@ pub(super) fn print(request: &Request, answer: &Answer, json: bool) -> io::Resul
     } else {
         table::render(request, &answer.value())
     };
+    write(&text)
+}
+
+/// Writes to standard output.
+///
+/// # Errors
+/// When it cannot be written; a reader that went away is none.
+pub(super) fn write(text: &str) -> io::Result<()> {
     match io::stdout().lock().write_all(text.as_bytes()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         written => written,

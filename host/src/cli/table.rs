@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::output::line;
 
 /// The columns of one kind of row: heading, and the field that it shows.
-type Columns = &'static [(&'static str, &'static str)];
+pub(super) type Columns = &'static [(&'static str, &'static str)];
 
 const SESSIONS: Columns = &[
     ("SID", "sid"),
@@ -16,6 +16,14 @@ const SESSIONS: Columns = &[
     ("CREATED", "created_at"),
     ("SOCKET", "sock"),
     ("EVIDENCE", "evidence"),
+];
+const STARTED: Columns = &[
+    ("SID", "sid"),
+    ("PID", "pid"),
+    ("VERSION", "version"),
+    ("CREATED", "created_at"),
+    ("SOCKET", "sock"),
+    ("LOG", "log"),
 ];
 const STANDINGS: Columns = &[
     ("SID", "sid"),
@@ -86,9 +94,18 @@ pub(super) fn render(request: &Request, answer: &Value) -> String {
     text
 }
 
+/// The answer to `run` in words and tables.
+pub(super) fn started(answer: &Value) -> String {
+    let mut text = String::new();
+    let started = Value::Array(vec![answer["started"].clone()]);
+    section(&mut text, Some("started:"), STARTED, &started);
+    section(&mut text, Some("replaced:"), OUTCOMES, &answer["replaced"]);
+    text
+}
+
 /// Appends rows under a heading; nothing when there are none. A column that is empty in
 /// every row is left out.
-fn section(text: &mut String, heading: Option<&str>, columns: Columns, rows: &Value) {
+pub(super) fn section(text: &mut String, heading: Option<&str>, columns: Columns, rows: &Value) {
     let Some(rows) = rows.as_array().filter(|rows| !rows.is_empty()) else {
         return;
     };

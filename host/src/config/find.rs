@@ -3,7 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::unistd::geteuid;
 
@@ -34,13 +34,20 @@ impl Config {
     /// When there is one that cannot be used. It is never passed over: it may deny what
     /// the next one grants.
     pub fn of_pool(pool: &Path, user: Option<&Path>) -> Result<Self, ConfigError> {
-        if let Some(config) = Self::read(&pool.join(NAME), Links::Refuse)? {
-            return Ok(config);
-        }
         // The user's own files are often links to where they are kept.
-        let user = user.map(|directory| directory.join("poolwarden").join(NAME));
-        let config = user.map(|path| Self::read(&path, Links::Follow));
-        Ok(config.transpose()?.flatten().unwrap_or_default())
+        let links = [Links::Refuse, Links::Follow];
+        for (path, links) in Self::places(pool, user).iter().zip(links) {
+            if let Some(config) = Self::read(path, links)? {
+                return Ok(config);
+            }
+        }
+        Ok(Self::default())
+    }
+
+    /// The files in which [`of_pool`](Self::of_pool) looks, in that order.
+    pub fn places(pool: &Path, user: Option<&Path>) -> Vec<PathBuf> {
+        let of_user = user.map(|directory| directory.join("poolwarden").join(NAME));
+        std::iter::once(pool.join(NAME)).chain(of_user).collect()
     }
 
     fn read(path: &Path, links: Links) -> Result<Option<Self>, ConfigError> {
@@ -127,7 +134,6 @@ fn not_safe(path: &Path, danger: &str) -> ConfigError {
 mod tests {
     use std::fs;
     use std::os::unix::fs::{PermissionsExt, symlink};
-    use std::path::PathBuf;
 
     use nix::sys::stat::Mode;
     use nix::unistd::mkfifo;

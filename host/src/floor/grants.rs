@@ -59,6 +59,14 @@ impl Grants {
         })
     }
 
+    /// All that either of the two allows.
+    #[must_use]
+    pub fn union(mut self, other: &Self) -> Self {
+        self.registry_write |= other.registry_write;
+        self.signals.extend(&other.signals);
+        self
+    }
+
     /// Their names.
     pub fn names(&self) -> Vec<String> {
         let write = self.registry_write.then(|| REGISTRY_WRITE.to_owned());

@@ -1,9 +1,11 @@
 //! The host's own reading of a registry.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::OnceLock;
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use crate::process::Claim;
 
@@ -15,6 +17,8 @@ pub(crate) struct Reading {
     bytes: Option<Vec<u8>>,
     claims: Result<Vec<Claim>, Unreadable>,
     by_sid: OnceLock<HashMap<String, Vec<usize>>>,
+    /// Where each entry stands in the bytes.
+    ranges: OnceLock<Vec<Range<usize>>>,
 }
 
 /// Why bytes are not a registry, with the position that the parser gives.
@@ -23,8 +27,8 @@ pub(crate) struct Reading {
 pub(crate) struct Unreadable(String);
 
 #[derive(Deserialize)]
-struct File {
-    sessions: Vec<Entry>,
+struct File<E> {
+    sessions: Vec<E>,
 }
 
 #[derive(Deserialize)]
@@ -46,6 +50,7 @@ impl Reading {
             bytes,
             claims,
             by_sid: OnceLock::new(),
+            ranges: OnceLock::new(),
         }
     }
 
@@ -77,6 +82,14 @@ impl Reading {
         by_sid.get(sid).map_or(&[], Vec::as_slice)
     }
 
+    /// The text of one entry, byte for byte; none where there is no such entry.
+    pub(crate) fn raw(&self, index: usize) -> Option<&str> {
+        let text = std::str::from_utf8(self.bytes()?).ok()?;
+        // Nobody asks for it where nothing is done.
+        let ranges = self.ranges.get_or_init(|| ranges(text).unwrap_or_default());
+        text.get(ranges.get(index)?.clone())
+    }
+
     /// Where this very claim stands. `hint` is where it is expected: a policy mostly
     /// asks for all entries in order.
     pub(crate) fn position(&self, claim: &Claim, hint: usize) -> Option<usize> {
@@ -95,7 +108,8 @@ fn parse(bytes: &[u8]) -> Result<Vec<Claim>, Unreadable> {
     // serde_json does not look at the text of fields that it skips.
     let text = std::str::from_utf8(bytes)
         .map_err(|error| Unreadable(format!("not UTF-8 after byte {}", error.valid_up_to())))?;
-    let file: File = serde_json::from_str(text).map_err(|error| Unreadable(error.to_string()))?;
+    let file: File<Entry> =
+        serde_json::from_str(text).map_err(|error| Unreadable(error.to_string()))?;
     let claim = |entry: Entry| Claim {
         sid: entry.sid,
         pid: entry.pid,
@@ -103,6 +117,20 @@ fn parse(bytes: &[u8]) -> Result<Vec<Claim>, Unreadable> {
         sock: entry.sock,
     };
     Ok(file.sessions.into_iter().map(claim).collect())
+}
+
+/// Where the entries of a registry stand in its text.
+fn ranges(text: &str) -> serde_json::Result<Vec<Range<usize>>> {
+    #[derive(Deserialize)]
+    struct Borrowed<'a>(#[serde(borrow)] &'a RawValue);
+
+    let file: File<Borrowed<'_>> = serde_json::from_str(text)?;
+    let range = |Borrowed(entry): Borrowed<'_>| {
+        // What is borrowed from the text lies within it.
+        let start = entry.get().as_ptr().addr() - text.as_ptr().addr();
+        start..start + entry.get().len()
+    };
+    Ok(file.sessions.into_iter().map(range).collect())
 }
 
 #[cfg(test)]
@@ -138,6 +166,21 @@ mod tests {
         assert_eq!(reading.position(&other, 2), None);
         assert_eq!(reading.with_sid("a"), [0, 2]);
         assert!(reading.with_sid("c").is_empty());
+    }
+
+    #[test]
+    fn an_entry_is_given_byte_for_byte() {
+        let odd = "{ \"sid\" : \"b\\u0000é\",\n\t\"pid\":3,\"sock\":\"\",\"version\":\"\",\
+                   \"created_at\":\"x\",\"n\":1.00e400,\"n\":[null, {}]}";
+        let text = format!(
+            "{{\"before\":\"ü\", \"sessions\" : [{} ,\n {odd}], \"after\":[{{}}]}}",
+            entry("a", 2)
+        );
+        let reading = Reading::new(Some(text.into_bytes()));
+        assert_eq!(reading.raw(0), Some(entry("a", 2).as_str()));
+        assert_eq!(reading.raw(1), Some(odd));
+        assert_eq!(reading.raw(2), None);
+        assert_eq!(Reading::new(None).raw(0), None);
     }
 
     #[test]

@@ -1,20 +1,22 @@
 //! The pool as an MCP server over standard input and output.
 
+mod file_watch;
 mod outgoing;
+mod policy;
 mod schema;
 mod server;
 mod tools;
 mod transport;
 
-use std::sync::Arc;
-
 use anyhow::Context;
 use nix::fcntl::{FcntlArg, fcntl};
-use poolwarden::Pool;
+use poolwarden::PoolBuilder;
 use rmcp::ServiceExt;
 use rmcp::service::ServerInitializeError;
 
+use crate::cli::PolicySource;
 use outgoing::Outgoing;
+use policy::Governed;
 use server::Server;
 use transport::FirstRequest;
 
@@ -22,7 +24,12 @@ use transport::FirstRequest;
 ///
 /// # Errors
 /// When the streams cannot be used, or the client breaks the protocol's opening.
-pub(crate) fn serve(pool: Pool, tool_prefix: &str) -> anyhow::Result<()> {
+pub(crate) fn serve(
+    builder: PoolBuilder,
+    source: PolicySource,
+    tool_prefix: &str,
+) -> anyhow::Result<()> {
+    let governed = Governed::start(builder, source)?;
     // The protocol is all that is asynchronous; requests run on the blocking threads.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -30,7 +37,7 @@ pub(crate) fn serve(pool: Pool, tool_prefix: &str) -> anyhow::Result<()> {
         .context("cannot start the event loop")?;
     let served = runtime.block_on(async {
         widen_output();
-        let server = Server::new(Arc::new(pool), tool_prefix);
+        let server = Server::new(governed, tool_prefix);
         let (input, output) = rmcp::transport::stdio_pipes();
         let transport = FirstRequest::new(input, Outgoing::new(output), server.closing());
         match server.serve(transport).await {

@@ -1,8 +1,8 @@
 //! The server: from a tool call to a request on the pool, and back.
 
-use std::sync::Arc;
 use std::time::Duration;
 
+use poolwarden::audit::Asker;
 use poolwarden::{Answer, Cancel, Error, Pool, Request};
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, Implementation,
@@ -12,6 +12,7 @@ use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 use tokio::sync::watch;
 
+use super::policy::Governed;
 use super::tools::{INSTRUCTIONS, PoolTool};
 use crate::hint::hint;
 
@@ -21,18 +22,18 @@ const CLOSING_GRACE: Duration = Duration::from_millis(1500);
 
 /// Serves the tools on one pool.
 pub(super) struct Server {
-    pool: Arc<Pool>,
+    governed: Governed,
     tools: Vec<(PoolTool, Tool)>,
     closing: watch::Sender<bool>,
 }
 
 impl Server {
-    pub(super) fn new(pool: Arc<Pool>, prefix: &str) -> Self {
+    pub(super) fn new(governed: Governed, prefix: &str) -> Self {
         let tools = PoolTool::ALL
             .map(|tool| (tool, tool.definition(prefix)))
             .into();
         Self {
-            pool,
+            governed,
             tools,
             closing: watch::Sender::new(false),
         }
@@ -47,6 +48,7 @@ impl Server {
     /// does, when this call is dropped, or some time after the input has ended.
     async fn run(
         &self,
+        pool: &Pool,
         request: Request,
         context: &RequestContext<RoleServer>,
     ) -> Result<Answer, Error> {
@@ -56,7 +58,7 @@ impl Server {
             ))
         })?;
         let _withdraw = WithdrawOnDrop(cancel.clone());
-        let pool = self.pool.clone();
+        let pool = pool.asked_by(asker(context));
         let of_request = cancel.clone();
         let mut work = tokio::task::spawn_blocking(move || pool.call(request, &of_request));
         let mut closing = self.closing.subscribe();
@@ -125,10 +127,15 @@ impl ServerHandler for Server {
             ));
         };
         let result = match tool.request(call.arguments) {
-            Ok(request) => match self.run(request, &context).await {
-                // `Outgoing` adds the structured content: it is the same text.
-                Ok(answer) => CallToolResult::success(vec![ContentBlock::text(answer.into_text())]),
-                Err(error) => failure(&error),
+            Ok(request) => match self.governed.pool().await {
+                Ok(pool) => match self.run(&pool, request, &context).await {
+                    // `Outgoing` adds the structured content: it is the same text.
+                    Ok(answer) => {
+                        CallToolResult::success(vec![ContentBlock::text(answer.into_text())])
+                    }
+                    Err(error) => failure(&error),
+                },
+                Err(text) => CallToolResult::error(vec![ContentBlock::text(text)]),
             },
             Err(text) => CallToolResult::error(vec![ContentBlock::text(text)]),
         };
@@ -140,6 +147,15 @@ impl ServerHandler for Server {
             .iter()
             .find(|(_, tool)| tool.name == name)
             .map(|(_, tool)| tool.clone())
+    }
+}
+
+/// Who calls: what the client said when it opened the session or, in a request that
+/// stands for itself, in that request.
+fn asker(context: &RequestContext<RoleServer>) -> Asker {
+    match context.client_info() {
+        Some(client) => Asker::mcp(&client.name, &client.version),
+        None => Asker::unknown_mcp_client(),
     }
 }
 

@@ -121,7 +121,9 @@ fn ask(
             };
             pool.call_register(store, &entry)
         }
-        Request::Forget { sid, even_if_alive } => pool.call_forget(store, sid, *even_if_alive),
+        Request::Forget {
+            sid, even_if_alive, ..
+        } => pool.call_forget(store, sid, *even_if_alive),
     }
 }
 

@@ -1,6 +1,8 @@
 //! Running a policy: the engine, the component, its limits, one call.
 
 mod call;
+mod described;
+mod digest;
 mod engine;
 mod limits;
 mod meter;

@@ -1,22 +1,31 @@
 //! A policy that is ready to run.
 
+use std::sync::{Arc, OnceLock};
+
 use wasmtime::component::{Component, Linker};
 use wasmtime::{Engine, Store};
 
 use crate::capabilities::bindings::PolicyPre;
 use crate::capabilities::{RequestState, add_to_linker};
 
+use super::digest::sha256;
 use super::engine;
 use super::ticker::{TickGuard, Ticker};
 
 /// Code of the shipped policy, made by the build script.
 static SHIPPED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/policy.cwasm"));
 
+/// SHA-256 of the component that it was made from.
+static SHIPPED_SHA256: &str = include_str!(concat!(env!("OUT_DIR"), "/policy.sha256"));
+
 /// A compiled and linked component. Each request runs in a fresh instance of it.
 pub struct Policy {
     engine: Engine,
     pre: PolicyPre<RequestState>,
     ticker: Ticker,
+    sha256: String,
+    shipped: bool,
+    pub(super) said: OnceLock<Arc<Result<Description, String>>>,
 }
 
 /// What a policy says about itself.
@@ -68,7 +77,11 @@ impl Policy {
         // without changing the program.
         let component = unsafe { Component::deserialize(&engine, SHIPPED) }
             .map_err(|error| LoadError::Component(format!("{error:#}")))?;
-        Self::link(engine, &component)
+        let policy = Self::link(engine, &component, SHIPPED_SHA256.to_owned())?;
+        Ok(Self {
+            shipped: true,
+            ..policy
+        })
     }
 
     /// A policy from the bytes of a component, in its binary form. They are compiled
@@ -81,10 +94,10 @@ impl Policy {
         let engine = new_engine()?;
         let component = Component::from_binary(&engine, bytes)
             .map_err(|error| LoadError::Component(format!("{error:#}")))?;
-        Self::link(engine, &component)
+        Self::link(engine, &component, sha256(bytes))
     }
 
-    fn link(engine: Engine, component: &Component) -> Result<Self, LoadError> {
+    fn link(engine: Engine, component: &Component, sha256: String) -> Result<Self, LoadError> {
         let world = |error: wasmtime::Error| LoadError::World(format!("{error:#}"));
         let mut linker = Linker::new(&engine);
         add_to_linker(&mut linker).map_err(world)?;
@@ -97,7 +110,20 @@ impl Policy {
             engine,
             pre,
             ticker,
+            sha256,
+            shipped: false,
+            said: OnceLock::new(),
         })
+    }
+
+    /// SHA-256 of the component, in lower-case hexadecimal.
+    pub fn sha256(&self) -> &str {
+        &self.sha256
+    }
+
+    /// Whether it is the one that this program ships.
+    pub fn is_shipped(&self) -> bool {
+        self.shipped
     }
 
     /// A store for one request, with every limit in place.

@@ -35,32 +35,32 @@ const REPEAT: Duration = Duration::from_millis(10);
 /// the deadline or the cancellation on. They can do so before, too: ask the clock.
 // Fields are dropped in order: the hook uses the timer, which needs the signal unblocked.
 pub(super) struct Alarm {
-    _hook: HookGuard,
+    _hook: Option<HookGuard>,
     _timer: Arc<Mutex<ThreadTimer>>,
     _unblocked: Unblocked,
 }
 
 impl Alarm {
-    /// Sets the alarm for this thread.
+    /// Sets the alarm for this thread, without a cancellation for the deadline alone.
     ///
     /// # Errors
     /// EBUSY when something else in this process handles SIGURG; what timer_create(2)
     /// and timer_settime(2) give.
-    pub(super) fn set(deadline: Instant, cancel: &Cancel) -> io::Result<Self> {
+    pub(super) fn set(deadline: Instant, cancel: Option<&Cancel>) -> io::Result<Self> {
         install_handler()?;
         let unblocked = Unblocked::new()?;
         let mut timer = ThreadTimer::new()?;
         timer.start(deadline.saturating_duration_since(Instant::now()))?;
         let timer = Arc::new(Mutex::new(timer));
-        let hook = cancel.on_cancel({
+        let hook = cancel.map(|cancel| {
             let timer = timer.clone();
-            move || {
+            cancel.on_cancel(move || {
                 let mut timer = timer.lock().unwrap_or_else(PoisonError::into_inner);
                 if let Err(error) = timer.start(Duration::ZERO) {
                     // The wait then ends at its deadline.
                     tracing::warn!(%error, "cannot interrupt the wait for a pool's lock");
                 }
-            }
+            })
         });
         Ok(Self {
             _hook: hook,
@@ -167,7 +167,7 @@ mod tests {
     fn interrupts_again_and_again_from_the_deadline_on() {
         let cancel = Cancel::new().expect("eventfd");
         let deadline = Instant::now() + Duration::from_millis(50);
-        let _alarm = Alarm::set(deadline, &cancel).expect("alarm");
+        let _alarm = Alarm::set(deadline, Some(&cancel)).expect("alarm");
         assert_eq!(blocking_call(), io::ErrorKind::Interrupted);
         assert!(Instant::now() >= deadline);
         assert_eq!(blocking_call(), io::ErrorKind::Interrupted);
@@ -179,13 +179,13 @@ mod tests {
         let cancel = Cancel::new().expect("eventfd");
         std::thread::scope(|scope| {
             scope.spawn(|| {
-                let _alarm = Alarm::set(far, &cancel).expect("alarm");
+                let _alarm = Alarm::set(far, Some(&cancel)).expect("alarm");
                 assert_eq!(blocking_call(), io::ErrorKind::Interrupted);
                 assert!(cancel.is_cancelled());
             });
             cancel.cancel();
         });
-        let _alarm = Alarm::set(far, &cancel).expect("alarm");
+        let _alarm = Alarm::set(far, Some(&cancel)).expect("alarm");
         assert_eq!(blocking_call(), io::ErrorKind::Interrupted);
     }
 
@@ -193,7 +193,7 @@ mod tests {
     fn works_where_the_signal_is_blocked_and_leaves_it_blocked() {
         SigSet::from(SIGNAL).thread_block().expect("mask");
         let cancel = Cancel::new().expect("eventfd");
-        let alarm = Alarm::set(Instant::now(), &cancel).expect("alarm");
+        let alarm = Alarm::set(Instant::now(), Some(&cancel)).expect("alarm");
         assert_eq!(blocking_call(), io::ErrorKind::Interrupted);
         drop(alarm);
         assert!(SigSet::thread_get_mask().expect("mask").contains(SIGNAL));

@@ -16,7 +16,7 @@ use super::create::create_with_parents;
 use super::disk::{Disk, SystemDisk};
 use super::error::StoreError;
 use super::ledger_cache::LedgerCache;
-use super::lock::PoolLock;
+use super::lock::FileLock;
 use super::locked::LockedPool;
 use crate::cancel::Cancel;
 
@@ -46,13 +46,22 @@ impl PoolDir {
         Self::open_on(path, Box::new(SystemDisk))
     }
 
+    /// Opens the pool at `path` where there is one, and makes nothing.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub(crate) fn open_existing(path: &Path) -> Result<Option<Self>, StoreError> {
+        let path = rebuilt(path)?;
+        match open_directory(&path) {
+            Err(Errno::ENOENT) => Ok(None),
+            Err(errno) => Err(not_opened(&path, errno)),
+            Ok(fd) => Self::checked(path, fd, Box::new(SystemDisk)).map(Some),
+        }
+    }
+
     /// Opens the pool at `path`, whose files are replaced through `disk`.
     pub(super) fn open_on(path: &Path, disk: Box<dyn Disk>) -> Result<Self, StoreError> {
-        // Absolute, since the working directory may change. Rebuilt from its components,
-        // since a trailing slash would make the system follow a symbolic link.
-        let absolute = std::path::absolute(path)
-            .map_err(|error| StoreError::step("make an absolute path of", path, error))?;
-        let path: PathBuf = absolute.components().collect();
+        let path = rebuilt(path)?;
         let fd = match open_directory(&path) {
             Err(Errno::ENOENT) => {
                 create_with_parents(&path)
@@ -62,6 +71,10 @@ impl PoolDir {
             opened => opened,
         }
         .map_err(|errno| not_opened(&path, errno))?;
+        Self::checked(path, fd, disk)
+    }
+
+    fn checked(path: PathBuf, fd: OwnedFd, disk: Box<dyn Disk>) -> Result<Self, StoreError> {
         let pool = Self(Arc::new(Shared {
             path,
             fd,
@@ -86,7 +99,7 @@ impl PoolDir {
     /// [`StoreError::Step`] when the system refuses.
     pub fn lock(&self, wait: Duration, cancel: &Cancel) -> Result<LockedPool, StoreError> {
         self.check()?;
-        let lock = PoolLock::acquire(self, wait, cancel)?;
+        let lock = FileLock::of_pool(self, wait, cancel)?;
         // Once more: while we waited, anything can have happened.
         self.check()?;
         Ok(LockedPool::new(self.clone(), lock))
@@ -141,6 +154,14 @@ impl fmt::Debug for PoolDir {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("PoolDir").field(&self.0.path).finish()
     }
+}
+
+/// The path made absolute, since the working directory may change, and rebuilt from its
+/// components, since a trailing slash would make the system follow a symbolic link.
+fn rebuilt(path: &Path) -> Result<PathBuf, StoreError> {
+    let absolute = std::path::absolute(path)
+        .map_err(|error| StoreError::step("make an absolute path of", path, error))?;
+    Ok(absolute.components().collect())
 }
 
 fn open_directory(path: &Path) -> Result<OwnedFd, Errno> {

@@ -8,7 +8,7 @@ use nix::fcntl::{OFlag, openat, renameat};
 use nix::sys::stat::{Mode, fchmod};
 use nix::unistd::{UnlinkatFlags, fsync, unlinkat};
 
-/// What replacing a file asks of the system. Names are relative to the directory `dir`.
+/// What replacing a file and appending to one ask of the system. Names are relative to the directory `dir`.
 ///
 /// A seam: an implementation that fails at a chosen step shows what is left behind.
 pub(super) trait Disk: Send + Sync {
@@ -18,8 +18,15 @@ pub(super) trait Disk: Send + Sync {
     fn create(&self, dir: BorrowedFd<'_>, name: &str) -> io::Result<File>;
     /// Writes all of `bytes`.
     fn write(&self, file: &File, bytes: &[u8]) -> io::Result<()>;
+    /// Writes at the end of a file that was opened with `O_APPEND`, in one call, and says
+    /// how many bytes were written: fewer than asked where the disk is full (write(2)).
+    fn append(&self, file: &File, bytes: &[u8]) -> io::Result<usize>;
+    /// Cuts a file to this size, in bytes.
+    fn cut(&self, file: &File, size: u64) -> io::Result<()>;
     /// Brings a file's contents to the disk.
     fn sync(&self, file: &File) -> io::Result<()>;
+    /// Brings to the disk what reading the contents back takes (fdatasync(2)).
+    fn sync_data(&self, file: &File) -> io::Result<()>;
     /// Gives a file another name, in place of whatever had that name.
     fn rename(&self, dir: BorrowedFd<'_>, from: &str, to: &str) -> io::Result<()>;
     /// Brings a directory's names to the disk.
@@ -48,8 +55,20 @@ impl Disk for SystemDisk {
         file.write_all(bytes)
     }
 
+    fn append(&self, mut file: &File, bytes: &[u8]) -> io::Result<usize> {
+        file.write(bytes)
+    }
+
+    fn cut(&self, file: &File, size: u64) -> io::Result<()> {
+        file.set_len(size)
+    }
+
     fn sync(&self, file: &File) -> io::Result<()> {
         file.sync_all()
+    }
+
+    fn sync_data(&self, file: &File) -> io::Result<()> {
+        file.sync_data()
     }
 
     fn rename(&self, dir: BorrowedFd<'_>, from: &str, to: &str) -> io::Result<()> {

@@ -1,5 +1,5 @@
-//! The pool's lock: flock(2) on `registry.lock`, shared with every program that uses the
-//! pool.
+//! Locks on files of the pool: flock(2). The pool's own is on `registry.lock`, shared
+//! with every program that uses the pool.
 
 use std::fs::File;
 use std::io;
@@ -20,54 +20,75 @@ use crate::cancel::Cancel;
 /// waits for it waits for the inode, not for the name.
 pub(super) const LOCK: &str = "registry.lock";
 
-/// The lock, held. It belongs to an open file description of its own, so that threads of
-/// one process exclude each other too.
+/// The lock on a file, held. It belongs to an open file description of its own, so that
+/// threads of one process exclude each other too.
 #[derive(Debug)]
-pub(super) struct PoolLock(Option<File>);
+pub(super) struct FileLock {
+    file: File,
+    name: &'static str,
+    held: bool,
+}
 
-impl PoolLock {
-    /// Takes the lock; waits up to `wait` for it.
-    pub(super) fn acquire(
+impl FileLock {
+    /// Takes the pool's lock; waits up to `wait` for it.
+    pub(super) fn of_pool(
         pool: &PoolDir,
         wait: Duration,
         cancel: &Cancel,
     ) -> Result<Self, StoreError> {
-        let mut wait = Wait::new(pool, wait, cancel);
         if cancel.is_cancelled() {
             return Err(StoreError::Cancelled {
                 lock: pool.path_of(LOCK),
             });
         }
-        let mut file = open_lock_file(pool)?;
+        Self::acquire(pool, LOCK, open_lock_file, wait, Some(cancel))
+    }
+
+    /// Locks the file `name`, which `open` opens; waits up to `wait` for it, and without a
+    /// cancellation whatever becomes of the request.
+    pub(super) fn acquire(
+        pool: &PoolDir,
+        name: &'static str,
+        open: impl Fn(&PoolDir) -> Result<File, StoreError>,
+        wait: Duration,
+        cancel: Option<&Cancel>,
+    ) -> Result<Self, StoreError> {
+        let mut wait = Wait::new(pool, name, wait, cancel);
+        let mut file = open(pool)?;
         loop {
             wait.lock(&file)?;
-            let lock = Self(Some(file));
+            let lock = Self {
+                file,
+                name,
+                held: true,
+            };
             if lock.is_current(pool)? {
                 return Ok(lock);
             }
             // Somebody removed or replaced the file between our opening and our locking
             // it. This lock excludes nobody; the one to hold is on the new file.
             drop(lock);
-            file = open_lock_file(pool)?;
+            file = open(pool)?;
             wait.go_on(&file)?;
         }
     }
 
     /// Whether the lock is on the file that newcomers find.
     pub(super) fn is_current(&self, pool: &PoolDir) -> Result<bool, StoreError> {
-        let Some(file) = &self.0 else {
-            return Ok(false);
-        };
-        let locked = fstat(file)
-            .map(Facts::from)
-            .map_err(|errno| StoreError::step("look at", &pool.path_of(LOCK), errno))?;
-        Ok(file::look_at(pool, LOCK)?.is_some_and(|at_path| at_path.id == locked.id))
+        let locked = self.facts(pool)?;
+        Ok(file::look_at(pool, self.name)?.is_some_and(|at_path| at_path.id == locked.id))
     }
 
-    /// The descriptor that holds the lock, until that is released.
-    #[cfg(test)]
-    pub(super) fn file(&self) -> Option<&File> {
-        self.0.as_ref()
+    /// What the system says about the file now.
+    pub(super) fn facts(&self, pool: &PoolDir) -> Result<Facts, StoreError> {
+        fstat(&self.file)
+            .map(Facts::from)
+            .map_err(|errno| StoreError::step("look at", &pool.path_of(self.name), errno))
+    }
+
+    /// The file that is locked.
+    pub(super) fn file(&self) -> &File {
+        &self.file
     }
 
     /// Releases the lock.
@@ -75,17 +96,19 @@ impl PoolLock {
     /// Closing the descriptor would not do: a child that was forked meanwhile has a copy
     /// of it, and the lock lasts until the last copy is closed (flock(2)).
     pub(super) fn release(&mut self) -> io::Result<()> {
-        match self.0.take() {
-            Some(file) => FileExt::unlock(&file),
-            None => Ok(()),
+        if std::mem::take(&mut self.held) {
+            FileExt::unlock(&self.file)
+        } else {
+            Ok(())
         }
     }
 }
 
-impl Drop for PoolLock {
+impl Drop for FileLock {
     fn drop(&mut self) {
         if let Err(error) = self.release() {
-            tracing::warn!(%error, "cannot unlock {LOCK}; that comes with the end of this process");
+            let name = self.name;
+            tracing::warn!(%error, "cannot unlock {name}; that comes with the end of this process");
         }
     }
 }

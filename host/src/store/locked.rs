@@ -7,7 +7,7 @@ use nix::fcntl::OFlag;
 use super::directory::PoolDir;
 use super::error::StoreError;
 use super::ledger::Ledger;
-use super::lock::{LOCK, PoolLock};
+use super::lock::{FileLock, LOCK};
 use super::{file, ledger_cache, replace, stale_socket};
 
 /// The registry's name in the pool.
@@ -22,7 +22,7 @@ pub const MAX_REGISTRY: u64 = 64 * 1024 * 1024;
 #[must_use = "the lock is released when this is dropped"]
 pub struct LockedPool {
     pool: PoolDir,
-    lock: PoolLock,
+    lock: FileLock,
 }
 
 /// What became of a ledger that was to be written.
@@ -42,7 +42,7 @@ pub enum LedgerWrite {
 }
 
 impl LockedPool {
-    pub(super) fn new(pool: PoolDir, lock: PoolLock) -> Self {
+    pub(super) fn new(pool: PoolDir, lock: FileLock) -> Self {
         Self { pool, lock }
     }
 
@@ -129,7 +129,7 @@ impl LockedPool {
     /// The descriptor that holds the lock.
     #[cfg(test)]
     pub(super) fn lock_file(&self) -> &std::fs::File {
-        self.lock.file().expect("held")
+        self.lock.file()
     }
 
     fn still_locked(&self) -> Result<(), StoreError> {

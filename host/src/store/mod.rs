@@ -1,4 +1,4 @@
-//! The pool on disk: its directory, its lock, its registry and its ledger.
+//! The pool on disk: its directory, its lock, its registry, its ledger and its trail.
 
 mod alarm;
 mod check;
@@ -14,10 +14,12 @@ mod ledger_file;
 mod ledger_row;
 mod lock;
 mod locked;
+mod log;
 mod replace;
 mod stale_socket;
 #[cfg(test)]
 mod testing;
+mod trail;
 mod wait;
 
 pub use check::{Danger, FileKind};
@@ -26,3 +28,5 @@ pub use error::{StoreError, StoreErrorKind};
 pub use holder::Holder;
 pub use ledger::{Ledger, Row, SentSignal};
 pub use locked::{LedgerWrite, LockedPool, MAX_REGISTRY};
+pub use log::Log;
+pub(crate) use trail::{Durability, TrailFile};

@@ -61,57 +61,11 @@ pub(super) fn replace(pool: &PoolDir, name: &str, bytes: &[u8]) -> Result<File, 
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::os::fd::BorrowedFd;
     use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
     use std::path::{Path, PathBuf};
-    use std::sync::{Arc, Mutex};
 
-    use super::super::disk::{Disk, SystemDisk};
-    use super::super::testing::TestPool;
+    use super::super::testing::{FaultyDisk, TestPool};
     use super::*;
-
-    /// A disk on which one operation fails, and which notes what it is asked.
-    #[derive(Clone, Default)]
-    struct FaultyDisk {
-        fails: &'static str,
-        asked: Arc<Mutex<Vec<&'static str>>>,
-    }
-
-    impl FaultyDisk {
-        fn ask<T>(
-            &self,
-            operation: &'static str,
-            run: impl FnOnce() -> io::Result<T>,
-        ) -> io::Result<T> {
-            self.asked.lock().expect("asked").push(operation);
-            if operation == self.fails {
-                Err(io::ErrorKind::StorageFull.into())
-            } else {
-                run()
-            }
-        }
-    }
-
-    impl Disk for FaultyDisk {
-        fn remove(&self, dir: BorrowedFd<'_>, name: &str) -> io::Result<()> {
-            self.ask("remove", || SystemDisk.remove(dir, name))
-        }
-        fn create(&self, dir: BorrowedFd<'_>, name: &str) -> io::Result<File> {
-            self.ask("create", || SystemDisk.create(dir, name))
-        }
-        fn write(&self, file: &File, bytes: &[u8]) -> io::Result<()> {
-            self.ask("write", || SystemDisk.write(file, bytes))
-        }
-        fn sync(&self, file: &File) -> io::Result<()> {
-            self.ask("sync", || SystemDisk.sync(file))
-        }
-        fn rename(&self, dir: BorrowedFd<'_>, from: &str, to: &str) -> io::Result<()> {
-            self.ask("rename", || SystemDisk.rename(dir, from, to))
-        }
-        fn sync_directory(&self, dir: BorrowedFd<'_>) -> io::Result<()> {
-            self.ask("sync directory", || SystemDisk.sync_directory(dir))
-        }
-    }
 
     fn names_in(directory: &Path) -> Vec<PathBuf> {
         let entries = fs::read_dir(directory).expect("directory");
@@ -149,7 +103,7 @@ mod tests {
         let dir = PoolDir::open_on(pool.dir.path(), Box::new(disk.clone())).expect("pool");
         replace(&dir, "registry.json", b"new").expect("replace");
         assert_eq!(
-            *disk.asked.lock().expect("asked"),
+            disk.asked(),
             [
                 "remove",
                 "create",
@@ -164,18 +118,15 @@ mod tests {
     #[test]
     fn a_step_that_fails_is_named_and_leaves_the_old_file_alone() {
         for (fails, step) in [
-            ("create", "create"),
-            ("write", "write"),
-            ("sync", "sync"),
-            ("rename", "rename"),
+            (&["create"], "create"),
+            (&["write"], "write"),
+            (&["sync"], "sync"),
+            (&["rename"], "rename"),
         ] {
             let pool = TestPool::new();
             let path = pool.file("registry.json");
             fs::write(&path, "old").expect("write");
-            let disk = FaultyDisk {
-                fails,
-                ..FaultyDisk::default()
-            };
+            let disk = FaultyDisk::failing(fails);
             let dir = PoolDir::open_on(pool.dir.path(), Box::new(disk)).expect("pool");
             let error = replace(&dir, "registry.json", b"new").expect_err("fails");
             assert_eq!(
@@ -183,17 +134,14 @@ mod tests {
                 format!("cannot {step} {}.new", path.display())
             );
             assert_eq!(fs::read(&path).expect("read"), b"old");
-            assert_eq!(names_in(pool.dir.path()), [path], "{fails}");
+            assert_eq!(names_in(pool.dir.path()), [path], "{step}");
         }
     }
 
     #[test]
     fn what_may_not_last_is_told_from_what_failed() {
         let pool = TestPool::new();
-        let disk = FaultyDisk {
-            fails: "sync directory",
-            ..FaultyDisk::default()
-        };
+        let disk = FaultyDisk::failing(&["sync directory"]);
         let dir = PoolDir::open_on(pool.dir.path(), Box::new(disk)).expect("pool");
         let error = replace(&dir, "registry.json", b"new").expect_err("fails");
         assert!(matches!(error, StoreError::NotDurable { .. }), "{error}");

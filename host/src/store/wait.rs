@@ -1,4 +1,4 @@
-//! Waiting for the pool's lock, no longer than was asked.
+//! Waiting for a lock on a file of the pool, no longer than was asked.
 
 use std::fs::File;
 use std::io;
@@ -10,19 +10,19 @@ use super::alarm::Alarm;
 use super::directory::PoolDir;
 use super::error::StoreError;
 use super::holder::Holder;
-use super::lock::LOCK;
 use crate::cancel::Cancel;
 
 /// The longest wait; longer ones are cut, since the clock cannot represent any time.
 const LONGEST_WAIT: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// A bounded wait for the lock.
+/// A bounded wait for a lock.
 ///
 /// It is one blocking call, in which the kernel queues everybody in order of arrival:
 /// whoever polls instead can starve beside those who block.
 pub(super) struct Wait<'a> {
     pool: &'a PoolDir,
-    cancel: &'a Cancel,
+    name: &'a str,
+    cancel: Option<&'a Cancel>,
     started: Instant,
     deadline: Instant,
     /// Set when it is first needed: most locks are free.
@@ -30,10 +30,16 @@ pub(super) struct Wait<'a> {
 }
 
 impl<'a> Wait<'a> {
-    pub(super) fn new(pool: &'a PoolDir, wait: Duration, cancel: &'a Cancel) -> Self {
+    pub(super) fn new(
+        pool: &'a PoolDir,
+        name: &'a str,
+        wait: Duration,
+        cancel: Option<&'a Cancel>,
+    ) -> Self {
         let started = Instant::now();
         Self {
             pool,
+            name,
             cancel,
             started,
             deadline: started + wait.min(LONGEST_WAIT),
@@ -43,7 +49,7 @@ impl<'a> Wait<'a> {
 
     /// Locks the file, within what is left of the wait.
     pub(super) fn lock(&mut self, file: &File) -> Result<(), StoreError> {
-        let failed = |error| StoreError::step("lock", &self.pool.path_of(LOCK), error);
+        let failed = |error| StoreError::step("lock", &self.pool.path_of(self.name), error);
         match FileExt::try_lock_exclusive(file) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             done => return done.map_err(failed),
@@ -51,7 +57,7 @@ impl<'a> Wait<'a> {
         self.go_on(file)?;
         if self.alarm.is_none() {
             let alarm = Alarm::set(self.deadline, self.cancel).map_err(|error| {
-                StoreError::step("bound the wait for", &self.pool.path_of(LOCK), error)
+                StoreError::step("bound the wait for", &self.pool.path_of(self.name), error)
             })?;
             self.alarm = Some(alarm);
         }
@@ -67,8 +73,8 @@ impl<'a> Wait<'a> {
 
     /// Whether there is time left and nobody withdrew the request.
     pub(super) fn go_on(&self, file: &File) -> Result<(), StoreError> {
-        let lock = || self.pool.path_of(LOCK);
-        if self.cancel.is_cancelled() {
+        let lock = || self.pool.path_of(self.name);
+        if self.cancel.is_some_and(Cancel::is_cancelled) {
             return Err(StoreError::Cancelled { lock: lock() });
         }
         if Instant::now() < self.deadline {
@@ -91,6 +97,7 @@ mod tests {
     use nix::unistd::{Pid, gettid};
 
     use super::super::error::StoreErrorKind;
+    use super::super::lock::LOCK;
     use super::super::testing::{
         LONG, TestPool, cancel, is_free, lock_from_outside, until, until_awaited,
     };
@@ -174,7 +181,7 @@ mod tests {
         thread::scope(|scope| {
             let waiting = scope.spawn(|| {
                 // Interrupts this thread again and again, for no reason of the wait's.
-                let _noise = Alarm::set(Instant::now(), &cancel()).expect("alarm");
+                let _noise = Alarm::set(Instant::now(), Some(&cancel())).expect("alarm");
                 tell.send(gettid()).expect("tell");
                 pool.dir.lock(LONG, &cancel()).map(drop)
             });

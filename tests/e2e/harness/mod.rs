@@ -1,5 +1,6 @@
 //! Pools, workers and clients for tests.
 
+mod detached;
 mod entry;
 mod lines;
 mod mcp;
@@ -10,6 +11,7 @@ mod terminal;
 mod wait;
 mod worker;
 
+pub(crate) use detached::{Detached, as_worker, processes_of};
 pub(crate) use entry::{Entry, NO_PROCESS, ago, now};
 pub(crate) use lines::Lines;
 pub(crate) use mcp::Mcp;

@@ -9,6 +9,7 @@ mod processes;
 mod properties;
 mod real;
 mod refusals;
+mod serving;
 mod socket;
 mod support;
 mod time;

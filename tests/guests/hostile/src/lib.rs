@@ -22,6 +22,7 @@ struct Hostile;
 
 impl Guest for Hostile {
     fn describe() -> Description {
+        attacks::while_describing(&named());
         Description {
             name: "hostile".into(),
             version: "0".into(),
@@ -51,8 +52,11 @@ impl Guest for Hostile {
 }
 
 fn attack() -> Result<String, Failure> {
-    let name = store::get("attack").ok().flatten().unwrap_or_default();
-    attacks::run(&name)
+    attacks::run(&named())
+}
+
+fn named() -> String {
+    store::get("attack").ok().flatten().unwrap_or_default()
 }
 
 bindings::export!(Hostile with_types_in bindings);

@@ -1,5 +1,7 @@
 //! What the tests of the store share.
 
+mod faulty_disk;
+
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -7,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use fs2::FileExt;
 use tempfile::TempDir;
+
+pub(super) use faulty_disk::FaultyDisk;
 
 use super::holder::LockedFile;
 use super::lock::LOCK;

@@ -1,0 +1,92 @@
+//! `log`: what the audit trail says.
+
+use std::io;
+use std::path::Path;
+
+use poolwarden::audit::{Action, History};
+use serde_json::{Value, json};
+
+use super::arguments::LogArguments;
+use super::table::{Columns, section};
+use super::{Exit, output};
+
+const ACTIONS: Columns = &[
+    ("TIME", "at"),
+    ("EVENT", "event"),
+    ("SID", "sid"),
+    ("PID", "pid"),
+    ("SIGNAL", "signal"),
+    ("STANDING", "standing"),
+    ("RESULT", "result"),
+    ("WHO", "who"),
+    ("EVIDENCE", "evidence"),
+];
+
+/// Prints the trail of the pool in this directory, the newest effect last: a table, or a
+/// line of JSON for each. It takes no lock and makes nothing.
+///
+/// # Errors
+/// When the directory or standard output cannot be used. What of the trail cannot be read
+/// is said on standard error, and the rest is printed.
+pub(super) fn run(
+    directory: &Path,
+    arguments: &LogArguments,
+    as_json: bool,
+) -> anyhow::Result<Exit> {
+    let History {
+        mut actions,
+        problems,
+    } = History::read(directory)?;
+    if let Some(sid) = &arguments.sid {
+        actions.retain(|action| action.sid == *sid);
+    }
+    if let Some(count) = arguments.count {
+        actions.drain(..actions.len().saturating_sub(count));
+    }
+    let text = if as_json {
+        lines(&actions)?
+    } else {
+        table(&actions)
+    };
+    output::write(&text)?;
+    for problem in &problems {
+        eprintln!("warning: {}", output::line(&problem.to_string()));
+    }
+    Ok(Exit::Ok)
+}
+
+fn lines(actions: &[Action]) -> io::Result<String> {
+    let mut text = String::new();
+    for action in actions {
+        text.push_str(&serde_json::to_string(action)?);
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+fn table(actions: &[Action]) -> String {
+    let mut text = String::new();
+    let rows = actions.iter().map(row).collect();
+    section(&mut text, None, ACTIONS, &Value::Array(rows));
+    if text.is_empty() {
+        text.push_str("nothing was done\n");
+    }
+    text
+}
+
+fn row(action: &Action) -> Value {
+    json!({
+        "at": action.at,
+        "event": action.event.name(),
+        "sid": action.sid,
+        "pid": action.pid,
+        "signal": action.signal.map(|signal| {
+            let reach = if action.group { " group" } else { "" };
+            format!("{signal}{reach}")
+        }),
+        "standing": action.standing,
+        "result": action.result,
+        "who": action.asked_by.as_ref().map(ToString::to_string),
+        "evidence": action.evidence,
+    })
+}

@@ -1,0 +1,109 @@
+//! Which policy decides, and what it may do: from the command line and the configuration.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use poolwarden::config::{Config, ConfigError, PolicyConfig};
+use poolwarden::process::Signal;
+use poolwarden::{Grants, Mandate, Policy};
+
+use super::{Options, directories};
+
+/// Where the operator says which policy decides. A server asks it again when one of its
+/// files changes.
+pub(crate) struct PolicySource {
+    pool: PathBuf,
+    user: Option<PathBuf>,
+    file: Option<PathBuf>,
+    grants: Grants,
+    signal: Option<Signal>,
+    settings: Vec<(String, String)>,
+}
+
+impl PolicySource {
+    /// What the options say about the policy of the pool in this directory.
+    pub(super) fn new(options: &Options, pool: &Path) -> Self {
+        Self {
+            pool: pool.to_owned(),
+            user: directories::configuration(),
+            file: options.policy.clone(),
+            grants: options.grants.iter().fold(Grants::none(), Grants::union),
+            signal: None,
+            settings: options.settings.clone(),
+        }
+    }
+
+    /// Also with a signal that the operator asks for himself, which the shipped policy may
+    /// then send. A policy from a file has its grants by name only.
+    pub(super) fn with_signal(mut self, signal: Signal) -> Self {
+        self.signal = Some(signal);
+        self
+    }
+
+    /// Reads the configuration and loads the policy.
+    ///
+    /// # Errors
+    /// When one of them cannot be used.
+    pub(crate) fn mandate(&self) -> anyhow::Result<Mandate> {
+        let config = self.config()?;
+        let mut mandate = match self.chosen(&config) {
+            Some(chosen) => {
+                let policy = load(&chosen)?;
+                Mandate::new(policy).with_grants(chosen.grants.union(&self.grants))
+            }
+            None => {
+                let mandate = Mandate::new(Policy::shipped()?);
+                let named = match self.signal {
+                    Some(signal) => self.grants.clone().with_signal(signal),
+                    None => self.grants.clone(),
+                };
+                let grants = mandate.grants().clone().union(&named);
+                mandate.with_grants(grants)
+            }
+        };
+        for (name, value) in config
+            .settings
+            .iter()
+            .chain(self.settings.iter().map(|(n, v)| (n, v)))
+        {
+            mandate = mandate.with_setting(name, value);
+        }
+        Ok(mandate)
+    }
+
+    /// The policy's file, where it is not the shipped one.
+    ///
+    /// # Errors
+    /// When the configuration cannot be used.
+    pub(crate) fn policy_file(&self) -> Result<Option<PathBuf>, ConfigError> {
+        Ok(self.chosen(&self.config()?).map(|chosen| chosen.path))
+    }
+
+    /// The files that a configuration is looked for in.
+    pub(crate) fn configuration_files(&self) -> Vec<PathBuf> {
+        Config::places(&self.pool, self.user.as_deref())
+    }
+
+    fn config(&self) -> Result<Config, ConfigError> {
+        Config::of_pool(&self.pool, self.user.as_deref())
+    }
+
+    /// The file on the command line counts before the configured one, and has none of
+    /// that one's grants.
+    fn chosen(&self, config: &Config) -> Option<PolicyConfig> {
+        match &self.file {
+            Some(path) => Some(PolicyConfig {
+                path: path.clone(),
+                sha256: None,
+                grants: Grants::none(),
+            }),
+            None => config.policy.clone(),
+        }
+    }
+}
+
+fn load(chosen: &PolicyConfig) -> anyhow::Result<Policy> {
+    let bytes = std::fs::read(&chosen.path)
+        .with_context(|| format!("cannot read the policy {}", chosen.path.display()))?;
+    Ok(Policy::from_component(&bytes)?)
+}
