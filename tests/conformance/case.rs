@@ -32,6 +32,10 @@ pub(crate) struct Case {
     pub(crate) steps: Vec<Step>,
 }
 
+/// How long a stop waits where its case says nothing, in milliseconds: no worker takes as
+/// long to end.
+pub(crate) const GRACE: u64 = 60_000;
+
 /// What a process is, and does about SIGTERM.
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -95,7 +99,7 @@ pub(crate) enum Ask {
     Stop {
         sid: Option<String>,
         signal: Option<String>,
-        /// Absent: long enough for every worker to end.
+        /// Absent: [`GRACE`].
         grace_ms: Option<u64>,
         #[serde(default)]
         force: bool,

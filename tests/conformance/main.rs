@@ -5,7 +5,8 @@
 //!
 //! The policy under test is the shipped one, or the component that the environment variable
 //! `POOLWARDEN_CONFORMANCE_POLICY` names, with the settings of
-//! `POOLWARDEN_CONFORMANCE_SETTINGS` (`name=value`, one a line).
+//! `POOLWARDEN_CONFORMANCE_SETTINGS` (`name=value`, one a line). It is asked through the library,
+//! or with `POOLWARDEN_CONFORMANCE_WAY=program` through the built program.
 
 #[expect(
     dead_code,
@@ -17,7 +18,9 @@ mod harness;
 
 mod case;
 mod contract;
+mod library;
 mod pattern;
+mod program;
 mod run;
 mod scene;
 mod subject;

@@ -2,7 +2,6 @@
 
 use std::fs;
 
-use poolwarden::Grants;
 use serde_json::Value;
 
 use crate::case::{Case, Fails, Leaves, Step};
@@ -26,12 +25,8 @@ pub(crate) fn run(case: &Case) -> Result<(), String> {
 }
 
 fn take(step: &Step, scene: &mut Scene) -> Result<(), String> {
-    let grants = match &step.grants {
-        Some(names) => Grants::named(names).expect("grants that there are"),
-        None => subject::usual_grants(),
-    };
     let before = Registry::of(scene);
-    let result = subject::ask(scene, &step.ask, &grants);
+    let result = subject::ask(scene, &step.ask, step.grants.as_deref());
     check_result(step, scene, result)?;
     if !scene.pool.lock_is_free() {
         return Err("the pool's lock is still held".to_owned());

@@ -76,6 +76,15 @@ impl Scene {
         }
     }
 
+    /// The pid that is meant, by a process or as a number.
+    pub(crate) fn named_pid(&self, process: Option<&str>, pid: Option<u32>) -> u32 {
+        match (process, pid) {
+            (Some(name), None) => self.pid(name),
+            (None, Some(pid)) => pid,
+            _ => panic!("either a process or a pid is named"),
+        }
+    }
+
     /// A text of the case with its placeholders replaced: `$pid(NAME)`, and `$now` for the
     /// time at which the case began.
     pub(crate) fn fill_in(&self, text: &str) -> String {
@@ -119,11 +128,7 @@ impl Scene {
     }
 
     fn entry(&mut self, entry: &EntryOf) -> Entry {
-        let pid = match (&entry.process, entry.pid) {
-            (Some(name), None) => self.pid(name),
-            (None, Some(pid)) => pid,
-            _ => panic!("the entry {} names a process or a pid", entry.sid),
-        };
+        let pid = self.named_pid(entry.process.as_deref(), entry.pid);
         let mut made = Entry::new(&entry.sid, pid);
         if let Some(time) = &entry.created_at {
             made = made.created_at(time);
