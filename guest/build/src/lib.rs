@@ -24,7 +24,7 @@ mod record;
 mod toolchain;
 mod verify;
 
-pub use compile::core_module;
+pub use compile::{core_module, policy_module};
 pub use component::{encode, sha256};
 pub use error::{Error, Result};
 pub use guests::{EXAMPLES, GUESTS, Guest};

@@ -7,7 +7,7 @@ use std::{env, fs};
 use clap::Parser;
 use poolwarden_guest_build::{
     EXAMPLES, Error, GUESTS, Guest, Record, Result, Toolchain, Verdict, check, core_module, encode,
-    sha256, verify,
+    policy_module, sha256, verify,
 };
 
 /// A component is stale, or differs from what its source gives, or a build failed.
@@ -30,6 +30,12 @@ struct Arguments {
     /// Build the example policies into this folder. Without --check, nothing else is built.
     #[arg(long, value_name = "DIR")]
     examples: Option<PathBuf>,
+    /// Build the policy in this folder instead, which need not be part of the checkout.
+    #[arg(long = "crate", value_name = "DIR", conflicts_with_all = ["check", "examples"], requires = "into")]
+    policy: Option<PathBuf>,
+    /// With --crate: write its component into this file.
+    #[arg(long, value_name = "FILE", requires = "policy")]
+    into: Option<PathBuf>,
     /// The checkout. Default: the one that this tool was built from.
     #[arg(long, value_name = "DIR", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))]
     root: PathBuf,
@@ -47,6 +53,10 @@ fn main() -> ExitCode {
             return check_all(&root, arguments.out.as_deref(), examples);
         }
         let toolchain = Toolchain::find(&root)?;
+        if let (Some(folder), Some(into)) = (&arguments.policy, &arguments.into) {
+            build_policy(folder, into, &toolchain)?;
+            return Ok(ExitCode::SUCCESS);
+        }
         // Apart from the host's: the two toolchains would wipe each other's work.
         let built = target(&root).join("guest");
         match examples {
@@ -64,9 +74,9 @@ fn main() -> ExitCode {
 /// Builds every guest and writes its component and record.
 fn build_all(root: &Path, toolchain: &Toolchain, target: &Path) -> Result<()> {
     for guest in GUESTS {
-        let component = encode(guest, &core_module(root, guest, toolchain, target)?)?;
+        let component = encode(guest.package, &core_module(root, guest, toolchain, target)?)?;
         Record::of(root, guest, &component, toolchain.builder())?.write(root, guest, &component)?;
-        report(guest, &component, toolchain);
+        report(guest.component, &component, toolchain);
     }
     Ok(())
 }
@@ -74,10 +84,26 @@ fn build_all(root: &Path, toolchain: &Toolchain, target: &Path) -> Result<()> {
 /// Builds the example policies into a folder.
 fn build_examples(root: &Path, folder: &Path, toolchain: &Toolchain, target: &Path) -> Result<()> {
     for guest in EXAMPLES {
-        let component = encode(guest, &core_module(root, guest, toolchain, target)?)?;
-        report(guest, &component, toolchain);
+        let component = encode(guest.package, &core_module(root, guest, toolchain, target)?)?;
+        report(guest.component, &component, toolchain);
         keep(folder, guest, &component)?;
     }
+    Ok(())
+}
+
+/// Builds somebody's policy into a file.
+fn build_policy(folder: &Path, into: &Path, toolchain: &Toolchain) -> Result<()> {
+    let folder = folder.canonicalize().map_err(|source| Error::Read {
+        path: folder.to_owned(),
+        source,
+    })?;
+    let name = into.display().to_string();
+    let component = encode(&name, &policy_module(&folder, toolchain)?)?;
+    fs::write(into, &component).map_err(|source| Error::Write {
+        path: into.to_owned(),
+        source,
+    })?;
+    report(&name, &component, toolchain);
     Ok(())
 }
 
@@ -104,7 +130,7 @@ fn check_all(root: &Path, out: Option<&Path>, examples: Option<&Path>) -> Result
     let mut verdicts = Vec::new();
     for (guest, record) in GUESTS.iter().zip(&records) {
         let (verdict, component) = check(root, guest, &record.builder, &toolchain, fresh.path())?;
-        report(guest, &component, &toolchain);
+        report(guest.component, &component, &toolchain);
         match verdict {
             Verdict::Same => println!("  equal to the committed component"),
             Verdict::Different => {
@@ -151,11 +177,10 @@ fn keep(out: &Path, guest: &Guest<'_>, component: &[u8]) -> Result<()> {
 }
 
 /// Prints what was built, and by whom.
-fn report(guest: &Guest<'_>, component: &[u8], toolchain: &Toolchain) {
+fn report(name: &str, component: &[u8], toolchain: &Toolchain) {
     let builder = toolchain.builder();
     println!(
-        "{}: {} bytes, sha256 {}",
-        guest.component,
+        "{name}: {} bytes, sha256 {}",
         component.len(),
         sha256(component)
     );
