@@ -1,11 +1,14 @@
 //! What a host call answers when it does not do what it was asked.
 
+use wasmtime::component::ResourceTableError;
+
+use crate::error::{Error, Fault};
 use crate::floor::{Denied, Refusal};
 use crate::process::SendError;
 use crate::store::{StoreError, StoreErrorKind};
 
-use super::View;
 use super::bindings::poolwarden::pool::types;
+use super::{RequestState, View};
 
 /// A failed host call: an error that the policy sees, or a trap.
 ///
@@ -29,9 +32,12 @@ impl From<types::Error> for HostError {
     }
 }
 
-impl From<wasmtime::component::ResourceTableError> for HostError {
-    fn from(error: wasmtime::component::ResourceTableError) -> Self {
-        Self::Trap(error.into())
+impl From<ResourceTableError> for HostError {
+    fn from(error: ResourceTableError) -> Self {
+        Self::Trap(match error {
+            ResourceTableError::Full => Error::from(Fault::Handles(RequestState::RESOURCES)).into(),
+            error => error.into(),
+        })
     }
 }
 
