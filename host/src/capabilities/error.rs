@@ -2,13 +2,12 @@
 
 use wasmtime::component::ResourceTableError;
 
-use crate::error::{Error, Fault};
 use crate::floor::{Denied, Refusal};
 use crate::process::SendError;
 use crate::store::{StoreError, StoreErrorKind};
 
+use super::View;
 use super::bindings::poolwarden::pool::types;
-use super::{RequestState, View};
 
 /// A failed host call: an error that the policy sees, or a trap.
 ///
@@ -34,10 +33,7 @@ impl From<types::Error> for HostError {
 
 impl From<ResourceTableError> for HostError {
     fn from(error: ResourceTableError) -> Self {
-        Self::Trap(match error {
-            ResourceTableError::Full => Error::from(Fault::Handles(RequestState::RESOURCES)).into(),
-            error => error.into(),
-        })
+        Self::Trap(error.into())
     }
 }
 

@@ -66,10 +66,6 @@ pub(crate) fn add_to_linker(
     engine: &Engine,
     component: &ComponentType,
 ) -> wasmtime::Result<()> {
-    // First what leads nowhere. What follows takes the place of some of it, so that nothing
-    // real is ever replaced.
-    wasi::dead_ends::add_to_linker(linker, engine, component)?;
-    linker.allow_shadowing(true);
     let view: for<'a> fn(&'a mut RequestState) -> View<'a> = |state| View(state);
     imports::types::add_to_linker::<_, Capabilities>(linker, view)?;
     imports::registry::add_to_linker::<_, Capabilities>(linker, view)?;
@@ -78,5 +74,6 @@ pub(crate) fn add_to_linker(
     lent::clocks::wall_clock::add_to_linker::<_, Capabilities>(linker, view)?;
     lent::config::store::add_to_linker::<_, Capabilities>(linker, view)?;
     lent::logging::logging::add_to_linker::<_, Capabilities>(linker, view)?;
-    wasi::add_to_linker(linker)
+    clock::add_rest_to_linker(linker)?;
+    wasi::add_to_linker(linker, engine, component)
 }

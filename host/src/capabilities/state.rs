@@ -52,9 +52,6 @@ pub(crate) struct RequestState {
 }
 
 impl RequestState {
-    /// A policy holds one transaction and one target a worker.
-    pub(super) const RESOURCES: usize = 200_000;
-
     pub(crate) fn new(
         context: Arc<Context>,
         origin: Origin,
@@ -62,7 +59,7 @@ impl RequestState {
         cancel: Cancel,
     ) -> Self {
         let mut table = ResourceTable::new();
-        table.set_max_capacity(Self::RESOURCES);
+        table.set_max_capacity(context.limits.handles);
         Self {
             meter: CpuMeter::start(context.limits.guest_cpu, context.limits.host_cpu),
             memory: MemoryLimiter::new(&context.limits),

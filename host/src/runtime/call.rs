@@ -1,5 +1,6 @@
 //! One request, in a fresh instance of a policy.
 
+use wasmtime::component::ResourceTableError;
 use wasmtime::{Store, Trap};
 
 use crate::answer::Answer;
@@ -142,6 +143,9 @@ fn broken(store: &mut Store<RequestState>, trap: wasmtime::Error) -> Error {
             Some(Exceeded::Host) => Fault::HostCpu(limits.host_cpu).into(),
             None => Error::Cancelled,
         };
+    }
+    if let Some(ResourceTableError::Full) = trap.downcast_ref() {
+        return Fault::Handles(limits.handles).into();
     }
     match (state.memory.refused(), trap.downcast_ref::<Trap>()) {
         (Some("memory"), _) => Fault::Memory(limits.guest_memory),

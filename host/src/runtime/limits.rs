@@ -28,6 +28,9 @@ pub struct Limits {
     /// Transactions that one request may begin. A policy needs one or two; between those of
     /// one that begins without end, others have to wait for the lock.
     pub transactions: usize,
+    /// Handles that a guest may hold at once. A policy holds one transaction and one target
+    /// a worker.
+    pub handles: usize,
     /// Lines that one request may write to the log, printed ones included.
     pub log_lines: usize,
 }
@@ -46,6 +49,7 @@ impl Default for Limits {
             answer: 128 << 20,
             guest_sleep: Duration::from_secs(1),
             transactions: 1_000,
+            handles: 200_000,
             log_lines: 1_000,
         }
     }

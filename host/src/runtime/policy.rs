@@ -9,7 +9,7 @@ use crate::capabilities::bindings::PolicyPre;
 use crate::capabilities::{RequestState, add_to_linker};
 
 use super::engine;
-use super::load::{LoadError, Shape};
+use super::load::{LoadError, Shape, check_exports};
 use super::ticker::{TickGuard, Ticker};
 
 /// Code of the shipped policy, made by the build script.
@@ -74,6 +74,7 @@ impl Policy {
         sha256: String,
     ) -> Result<Self, LoadError> {
         Shape::of(component, &engine).check()?;
+        check_exports(component, &engine)?;
         let misfit = |error: wasmtime::Error| LoadError::Misfit(format!("{error:#}"));
         let mut linker = Linker::new(&engine);
         add_to_linker(&mut linker, &engine, &component.component_type()).map_err(misfit)?;
@@ -104,8 +105,12 @@ impl Policy {
 
     /// A store for one request, with every limit in place.
     pub(super) fn store(&self, state: RequestState) -> Store<RequestState> {
+        let handles = state.context.limits.handles;
         let mut store = Store::new(&self.engine, state);
         store.limiter(|state| &mut state.memory);
+        // A handle that is lent for a call counts twice. The table of what handles stand for
+        // has its own bound, which is met first.
+        store.set_max_component_handles(handles.saturating_mul(2));
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|context| {
             let state = context.data();

@@ -1,4 +1,4 @@
-//! `wasi:clocks`: the time works. A clock tells a guest nothing that it could not learn from
+//! `wasi:clocks/monotonic-clock`: it works. A clock tells a guest nothing that it could not learn from
 //! the findings about processes.
 
 use std::time::Duration;
@@ -8,18 +8,8 @@ use wasmtime::component::{Linker, Resource};
 use super::Context;
 use super::poll::{Pollable, monotonic_now};
 use crate::capabilities::RequestState;
-use crate::capabilities::bindings::wasi::clocks::wall_clock::Datetime;
 
 pub(super) fn add_to_linker(linker: &mut Linker<RequestState>) -> wasmtime::Result<()> {
-    // `now` is what every policy may use, and is linked with that.
-    let mut wall = linker.instance("wasi:clocks/wall-clock@0.2.0")?;
-    wall.func_wrap("resolution", |_: Context<'_>, ()| {
-        Ok((Datetime {
-            seconds: 0,
-            nanoseconds: 1,
-        },))
-    })?;
-
     let mut monotonic = linker.instance("wasi:clocks/monotonic-clock@0.2.0")?;
     monotonic.func_wrap("now", |_: Context<'_>, ()| Ok((now(),)))?;
     monotonic.func_wrap("resolution", |_: Context<'_>, ()| Ok((1_u64,)))?;

@@ -38,7 +38,13 @@ pub(super) fn add_to_linker(linker: &mut Linker<RequestState>) -> wasmtime::Resu
 
 /// Defines a function that answers with the error code `access-denied`.
 fn deny(instance: &mut LinkerInstance<'_, RequestState>, name: &str) -> wasmtime::Result<()> {
-    instance.func_new(name, |_, _, _, results| {
+    instance.func_new(name, |mut context, _, parameters, results| {
+        for parameter in parameters {
+            // A borrowed handle has to be given back before the call ends.
+            if let Val::Resource(handle) = parameter {
+                handle.resource_drop(&mut context)?;
+            }
+        }
         let denied = Val::Enum("access-denied".into());
         answer(results, Val::Result(Err(Some(Box::new(denied)))))
     })

@@ -12,12 +12,14 @@ use crate::runtime::InterfaceName;
 /// The resources of dead ends: none is ever made.
 enum Never {}
 
-/// Defines every function and resource that the component imports of these packages.
-pub(crate) fn add_to_linker(
+/// Defines every function and resource that the component imports of these packages, and
+/// says whether there is any. What the host lends to every policy stays as it is.
+pub(super) fn add_to_linker(
     linker: &mut Linker<RequestState>,
     engine: &Engine,
     component: &ComponentType,
-) -> wasmtime::Result<()> {
+) -> wasmtime::Result<bool> {
+    let mut any = false;
     // A resource that one interface takes from another is the same one in both, and is
     // defined where it comes from, which is imported first.
     let mut defined = Vec::new();
@@ -28,6 +30,7 @@ pub(crate) fn add_to_linker(
         let Some(linked) = InterfaceName::parse(name).filter(InterfaceName::is_inert) else {
             continue;
         };
+        any = true;
         let linked = format!("{}@{VERSION}", linked.interface);
         let mut instance = linker.instance(&linked)?;
         for (item_name, item) in interface.exports(engine) {
@@ -45,7 +48,7 @@ pub(crate) fn add_to_linker(
             }
         }
     }
-    Ok(())
+    Ok(any)
 }
 
 fn define_function(

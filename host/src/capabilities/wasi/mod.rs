@@ -16,7 +16,7 @@
 mod cli;
 mod clocks;
 mod closed;
-pub(super) mod dead_ends;
+mod dead_ends;
 mod output;
 mod poll;
 mod random;
@@ -24,8 +24,9 @@ mod streams;
 
 use std::time::Duration;
 
-use wasmtime::StoreContextMut;
+use wasmtime::component::types::Component as ComponentType;
 use wasmtime::component::{Linker, LinkerInstance, Resource, ResourceType};
+use wasmtime::{Engine, StoreContextMut};
 
 use super::RequestState;
 use output::Output;
@@ -63,14 +64,25 @@ impl WasiState {
     }
 }
 
-/// Links what does something. The rest is a dead end already.
-pub(super) fn add_to_linker(linker: &mut Linker<RequestState>) -> wasmtime::Result<()> {
+/// Links all of it, where the component imports any: first a dead end for whatever it
+/// imports of these packages, and then, in their place, what does something.
+pub(super) fn add_to_linker(
+    linker: &mut Linker<RequestState>,
+    engine: &Engine,
+    component: &ComponentType,
+) -> wasmtime::Result<()> {
+    if !dead_ends::add_to_linker(linker, engine, component)? {
+        return Ok(());
+    }
+    linker.allow_shadowing(true);
     cli::add_to_linker(linker)?;
     clocks::add_to_linker(linker)?;
     closed::add_to_linker(linker)?;
     poll::add_to_linker(linker)?;
     random::add_to_linker(linker)?;
-    streams::add_to_linker(linker)
+    streams::add_to_linker(linker)?;
+    linker.allow_shadowing(false);
+    Ok(())
 }
 
 type Context<'a> = StoreContextMut<'a, RequestState>;

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Write;
 
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, Flock, FlockArg, OFlag, openat, renameat};
+use nix::fcntl::{AtFlags, OFlag, openat, renameat};
 use nix::sys::stat::{Mode, fchmod, fstat, fstatat};
 use nix::sys::time::TimeSpec;
 use nix::unistd::{UnlinkatFlags, geteuid, unlinkat};
@@ -13,11 +13,18 @@ use rustix::rand::{GetRandomFlags, getrandom};
 use super::directory::CacheDir;
 use super::error::CacheError;
 use super::key::Key;
-use super::seal::Seal;
+use super::seal;
 use crate::store::{Danger, Facts, FileKind, check_file};
 
 /// How names of files end that are being written.
-pub(super) const UNFINISHED: &str = ".new";
+const UNFINISHED: &str = ".new";
+
+/// Whether a file is named as one that is being written.
+pub(super) fn is_unfinished(name: &str) -> bool {
+    name.strip_suffix(UNFINISHED).is_some_and(|random| {
+        random.len() == 16 && random.bytes().all(|byte| byte.is_ascii_hexdigit())
+    })
+}
 
 /// Opens the entry of this key and checks whose it is; none when there is none.
 pub(super) fn open(directory: &CacheDir, key: &Key) -> Result<Option<File>, CacheError> {
@@ -70,13 +77,11 @@ pub(super) fn write(directory: &CacheDir, key: &Key, code: &[u8]) -> Result<(), 
     let fd = openat(directory, unfinished.as_str(), flags, mode)
         .map_err(|errno| failed("create")(errno.into()))?;
     let written = (|| {
-        // Held while it is written: what nobody holds was left behind.
-        let mut file = Flock::lock(File::from(fd), FlockArg::LockExclusiveNonblock)
-            .map_err(|(_, errno)| failed("lock")(errno.into()))?;
+        let mut file = File::from(fd);
         // The umask may have taken away permissions of our own.
-        fchmod(&*file, mode).map_err(|errno| failed("set the mode of")(errno.into()))?;
+        fchmod(&file, mode).map_err(|errno| failed("set the mode of")(errno.into()))?;
         file.write_all(code).map_err(failed("write"))?;
-        file.write_all(&Seal::new(code, key))
+        file.write_all(&seal::of(code, key))
             .map_err(failed("write"))?;
         renameat(directory, unfinished.as_str(), directory, name.as_str())
             .map_err(|errno| failed("rename")(errno.into()))

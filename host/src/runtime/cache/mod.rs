@@ -21,7 +21,6 @@ use wasmtime::component::Component;
 use directory::CacheDir;
 pub use error::CacheError;
 pub(crate) use key::Key;
-use seal::Seal;
 
 /// A directory of compiled code. Making this touches nothing; the directory is made when
 /// there is something to keep.
@@ -65,7 +64,7 @@ impl CodeCache {
             Ok(None) => return Ok(None),
             Err(error) => return unusable(&error),
         };
-        if let Err(error) = Seal::verify(&file, key) {
+        if let Err(error) = seal::verify(&file, key) {
             return unusable(&error);
         }
         match deserialize(engine, &file) {

@@ -31,45 +31,41 @@ pub(super) enum Broken {
     Checksum { wanted: u32, found: u32 },
 }
 
-/// Makes and checks seals.
-pub(super) struct Seal;
+/// The seal of this code.
+pub(super) fn of(code: &[u8], key: &Key) -> Vec<u8> {
+    let mut seal = head(code.len() as u64, key);
+    seal.extend(crc32fast::hash(code).to_le_bytes());
+    seal
+}
 
-impl Seal {
-    /// The seal of this code.
-    pub(super) fn new(code: &[u8], key: &Key) -> Vec<u8> {
-        let mut seal = Self::head(code.len() as u64, key);
-        seal.extend(crc32fast::hash(code).to_le_bytes());
-        seal
+/// Checks that a file is whole and holds the code of this key.
+pub(super) fn verify(file: &File, key: &Key) -> Result<(), Broken> {
+    let size = file.metadata()?.len();
+    let length = size.checked_sub(SIZE as u64).ok_or(Broken::Seal)?;
+    let mut seal = [0; SIZE];
+    file.read_exact_at(&mut seal, length)?;
+    let Some((found_head, checksum)) = seal.split_last_chunk() else {
+        return Err(Broken::Seal);
+    };
+    if found_head != head(length, key) {
+        return Err(Broken::Seal);
     }
+    let wanted = u32::from_le_bytes(*checksum);
+    let found = checksum_of(file, length)?;
+    if found == wanted {
+        Ok(())
+    } else {
+        Err(Broken::Checksum { wanted, found })
+    }
+}
 
-    /// Checks that a file is whole and holds the code of this key.
-    pub(super) fn verify(file: &File, key: &Key) -> Result<(), Broken> {
-        let size = file.metadata()?.len();
-        let length = size.checked_sub(SIZE as u64).ok_or(Broken::Seal)?;
-        let mut seal = [0; SIZE];
-        file.read_exact_at(&mut seal, length)?;
-        let (head, checksum) = seal.split_at(SIZE - 4);
-        if head != Self::head(length, key) {
-            return Err(Broken::Seal);
-        }
-        let mut wanted = [0; 4];
-        wanted.copy_from_slice(checksum);
-        let wanted = u32::from_le_bytes(wanted);
-        let found = checksum_of(file, length)?;
-        if found == wanted {
-            Ok(())
-        } else {
-            Err(Broken::Checksum { wanted, found })
-        }
-    }
-
-    fn head(length: u64, key: &Key) -> Vec<u8> {
-        let mut head = Vec::with_capacity(SIZE);
-        head.extend(MAGIC);
-        head.extend(key.bytes());
-        head.extend(length.to_le_bytes());
-        head
-    }
+/// All of it but the checksum.
+fn head(length: u64, key: &Key) -> Vec<u8> {
+    let mut head = Vec::with_capacity(SIZE);
+    head.extend(MAGIC);
+    head.extend(key.bytes());
+    head.extend(length.to_le_bytes());
+    head
 }
 
 /// Reads through a buffer that stays in the processor's cache: mapping the file for this

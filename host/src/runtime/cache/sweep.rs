@@ -1,15 +1,13 @@
 //! Keeping a cache from growing without end.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::time::{Duration, SystemTime};
 
-use nix::fcntl::{Flock, FlockArg, OFlag, openat};
-use nix::sys::stat::Mode;
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::directory::CacheDir;
-use super::entry::UNFINISHED;
+use super::entry::is_unfinished;
 use super::key::{Key, is_entry};
 
 /// Entries that are kept. One of a large component has some 40 MB.
@@ -18,6 +16,10 @@ const KEPT: usize = 16;
 /// How long an entry of another engine is kept without being used: another version of
 /// poolwarden may be in use beside this one, and after an update the old one's entries go.
 const OTHERS: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// How long a file that is being written is left alone. Writing one takes no minute; whoever
+/// takes longer finds its file gone, and only has to compile again.
+const UNFINISHED_FOR: Duration = Duration::from_secs(3600);
 
 /// An entry, and when it was last used.
 struct Found {
@@ -45,13 +47,8 @@ fn try_sweep(directory: &CacheDir, written: &Key) -> io::Result<()> {
         let Ok(name) = file.file_name().into_string() else {
             continue;
         };
-        if name.ends_with(UNFINISHED) {
-            if is_left_behind(directory, &name) {
-                remove(directory, &name);
-            }
-            continue;
-        }
-        if !is_entry(&name) || name == written.name() {
+        let unfinished = is_unfinished(&name);
+        if name == written.name() || !(unfinished || is_entry(&name)) {
             continue;
         }
         let used = match file.metadata().and_then(|metadata| metadata.modified()) {
@@ -60,9 +57,14 @@ fn try_sweep(directory: &CacheDir, written: &Key) -> io::Result<()> {
             Err(_) => continue,
         };
         let unused = now.duration_since(used).unwrap_or_default();
-        if !written.has_engine_of(&name) && unused > OTHERS {
-            remove(directory, &name);
+        let in_vain = if unfinished {
+            unused > UNFINISHED_FOR
         } else {
+            unused > OTHERS && !written.has_engine_of(&name)
+        };
+        if in_vain {
+            remove(directory, &name);
+        } else if !unfinished {
             kept.push(Found { name, used });
         }
     }
@@ -72,13 +74,6 @@ fn try_sweep(directory: &CacheDir, written: &Key) -> io::Result<()> {
         remove(directory, &found.name);
     }
     Ok(())
-}
-
-/// Whether nobody writes this file any more: its writer would hold its lock.
-fn is_left_behind(directory: &CacheDir, name: &str) -> bool {
-    let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
-    openat(directory, name, flags, Mode::empty())
-        .is_ok_and(|fd| Flock::lock(File::from(fd), FlockArg::LockExclusiveNonblock).is_ok())
 }
 
 fn remove(directory: &CacheDir, name: &str) {

@@ -1,13 +1,12 @@
 //! Why a policy cannot be used.
 
 use std::io;
-use std::path::PathBuf;
 
 use crate::runtime::cache::CacheError;
 use crate::store::FileKind;
 
-/// Why a policy cannot be used, in words that lead to the fix. Those about a component's
-/// content do not name its file: whoever has the path adds it.
+/// Why a policy cannot be used, in words that lead to the fix. They do not name the
+/// component's file, which has no part in most of them: whoever has the path adds it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoadError {
@@ -18,29 +17,17 @@ pub enum LoadError {
     #[error("cannot start the thread that bounds a policy's time")]
     Ticker(#[source] io::Error),
     /// The system refused a call on the file.
-    #[error("cannot read the policy {}", .path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    #[error("the file cannot be read")]
+    Read(#[source] io::Error),
     /// It is something else than a file.
-    #[error("the policy {} is {found} and not a regular file; name the component's file", .path.display())]
+    #[error("it is {found} and not a regular file; name the component's file")]
     NotAFile {
-        /// What was named.
-        path: PathBuf,
         /// What it is.
         found: FileKind,
     },
     /// The file is larger than any policy.
-    #[error(
-        "the policy {} has {size} bytes, more than the limit of {limit}; is it the component?",
-        .path.display()
-    )]
+    #[error("the file has {size} bytes, more than the limit of {limit}; is it the component?")]
     TooLarge {
-        /// The file.
-        path: PathBuf,
         /// Its size in bytes; at least that, when it grew while being read.
         size: u64,
         /// The largest size in bytes that is accepted.

@@ -1,6 +1,7 @@
 //! From a file to a policy: read, pinned, compiled or found compiled, linked.
 
 mod error;
+mod exports;
 mod file;
 mod inspect;
 mod name;
@@ -12,6 +13,7 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 pub use error::LoadError;
+pub(crate) use exports::check_exports;
 pub use file::MAX_COMPONENT;
 pub use inspect::{Inspection, Needs, Unusable};
 pub(crate) use name::InterfaceName;

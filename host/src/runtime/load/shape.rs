@@ -106,9 +106,7 @@ impl Shape {
             });
         }
         let wanted = format!("{}@{}", EXPORT.0, EXPORT.1);
-        let pool = self.exports.iter().find(|export| {
-            InterfaceName::parse(&export.name).is_some_and(|name| name.interface == EXPORT.0)
-        });
+        let pool = self.exports.iter().find(|export| is_pool(&export.name));
         let Some(pool) = pool else {
             return Err(LoadError::OtherWorld {
                 wanted,
@@ -138,35 +136,39 @@ impl Shape {
     }
 }
 
+/// Whether that is the name of the interface that every policy exports, in whatever version.
+pub(super) fn is_pool(name: &str) -> bool {
+    InterfaceName::parse(name).is_some_and(|name| name.interface == EXPORT.0)
+}
+
 impl ImportKind {
     fn of(name: &str, item: &ComponentItem) -> Self {
         let (Some(name), ComponentItem::ComponentInstance(_)) = (InterfaceName::parse(name), item)
         else {
             return Self::Unknown;
         };
-        let mut lent = LENT
-            .iter()
-            .filter(|lent| lent.0 == name.interface)
-            .peekable();
-        if lent.peek().is_none() {
-            return if name.is_inert() {
-                Self::Inert
-            } else {
-                Self::Unknown
-            };
-        }
-        if lent.any(|(_, version)| name.fits(version)) {
+        if name.is_lent() {
             Self::Lent
-        } else {
+        } else if name.is_inert() {
+            Self::Inert
+        } else if LENT.iter().any(|lent| lent.0 == name.interface) {
             Self::OtherVersion
+        } else {
+            Self::Unknown
         }
     }
 }
 
 impl InterfaceName<'_> {
+    /// Whether it is linked for every policy.
+    fn is_lent(&self) -> bool {
+        LENT.iter()
+            .any(|(interface, version)| self.interface == *interface && self.fits(version))
+    }
+
     /// Whether it is of WASI 0.2 and linked without effect.
     pub(crate) fn is_inert(&self) -> bool {
-        wasi::PACKAGES.contains(&self.package()) && self.fits(wasi::VERSION)
+        !self.is_lent() && wasi::PACKAGES.contains(&self.package()) && self.fits(wasi::VERSION)
     }
 }
 
