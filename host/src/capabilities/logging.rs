@@ -1,18 +1,26 @@
 //! `wasi:logging/logging`: lines of the policy, in the host's log and never on stdout.
 
-use super::View;
 use super::bindings::wasi::logging::logging::{Host, Level};
+use super::{RequestState, View};
 
 /// Longer lines are cut: a log is no place for a registry.
 const LINE: usize = 4096;
 
 impl Host for View<'_> {
     fn log(&mut self, level: Level, context: String, message: String) -> wasmtime::Result<()> {
-        let Some(left) = self.0.log_lines_left.checked_sub(1) else {
-            return Ok(());
+        self.0.log(level, &context, &message);
+        Ok(())
+    }
+}
+
+impl RequestState {
+    /// Writes a line of the policy to the log, while the request may write any.
+    pub(super) fn log(&mut self, level: Level, context: &str, message: &str) {
+        let Some(left) = self.log_lines_left.checked_sub(1) else {
+            return;
         };
-        self.0.log_lines_left = left;
-        let (context, message) = (line(&context), line(&message));
+        self.log_lines_left = left;
+        let (context, message) = (line(context), line(message));
         match level {
             Level::Trace => tracing::trace!(target: "poolwarden::policy", context, "{message}"),
             Level::Debug => tracing::debug!(target: "poolwarden::policy", context, "{message}"),
@@ -25,7 +33,6 @@ impl Host for View<'_> {
         if left == 0 {
             tracing::warn!(target: "poolwarden::policy", "the policy logs too much; the rest of this request is dropped");
         }
-        Ok(())
     }
 }
 

@@ -16,6 +16,7 @@ use crate::runtime::{CpuMeter, MemoryLimiter};
 
 use super::HostError;
 use super::transaction::OpenTransaction;
+use super::wasi::WasiState;
 
 /// Whose request it is, and who decides about it.
 #[derive(Clone)]
@@ -43,14 +44,14 @@ pub(crate) struct RequestState {
     pub(super) wait_left: Duration,
     /// What is left of the time that the request may wait for others that write the trail.
     pub(super) trail_wait_left: Duration,
+    /// How many more transactions it may begin.
+    pub(super) transactions_left: usize,
+    pub(super) wasi: WasiState,
     /// Whether it may take the pool's lock, without which it can have no effect.
     pub(super) may_begin: bool,
 }
 
 impl RequestState {
-    /// A policy holds one transaction and one target a worker.
-    const RESOURCES: usize = 200_000;
-
     pub(crate) fn new(
         context: Arc<Context>,
         origin: Origin,
@@ -58,13 +59,15 @@ impl RequestState {
         cancel: Cancel,
     ) -> Self {
         let mut table = ResourceTable::new();
-        table.set_max_capacity(Self::RESOURCES);
+        table.set_max_capacity(context.limits.handles);
         Self {
             meter: CpuMeter::start(context.limits.guest_cpu, context.limits.host_cpu),
             memory: MemoryLimiter::new(&context.limits),
             log_lines_left: context.limits.log_lines,
             wait_left: request.wait_allowance(),
             trail_wait_left: context.limits.lock_wait,
+            transactions_left: context.limits.transactions,
+            wasi: WasiState::new(context.limits.guest_sleep),
             may_begin: true,
             table,
             transaction: None,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use poolwarden::config::{Config, ConfigError, PolicyConfig};
 use poolwarden::process::Signal;
-use poolwarden::{Grants, Mandate, Policy};
+use poolwarden::{CodeCache, Grants, Mandate, Policy, PolicyLoader};
 
 use super::{Options, directories};
 
@@ -103,7 +103,14 @@ impl PolicySource {
 }
 
 fn load(chosen: &PolicyConfig) -> anyhow::Result<Policy> {
-    let bytes = std::fs::read(&chosen.path)
-        .with_context(|| format!("cannot read the policy {}", chosen.path.display()))?;
-    Ok(Policy::from_component(&bytes)?)
+    let mut loader = PolicyLoader::new();
+    if let Some(sha256) = &chosen.sha256 {
+        loader = loader.pin(sha256);
+    }
+    if let Some(cache) = directories::policy_cache() {
+        loader = loader.cache(CodeCache::at(cache));
+    }
+    loader
+        .file(&chosen.path)
+        .with_context(|| format!("cannot load {}", chosen.path.display()))
 }

@@ -1,5 +1,6 @@
 //! One request, in a fresh instance of a policy.
 
+use wasmtime::component::ResourceTableError;
 use wasmtime::{Store, Trap};
 
 use crate::answer::Answer;
@@ -25,7 +26,8 @@ pub(crate) fn call(policy: &Policy, state: RequestState) -> Result<Answer, Error
     let registry = state.context.registry_path();
     let (instance, mut store) = instantiate(policy, state)?;
     let _tick = policy.tick();
-    let answer = ask(&instance, &mut store, &request).map_err(|trap| broken(&store, &trap))?;
+    let answer = ask(&instance, &mut store, &request).map_err(|trap| broken(&mut store, trap))?;
+    store.data_mut().end_output();
     let text = answer.map_err(|failure| match failure {
         Failure::Host(error) => from_host(error),
         Failure::Corrupted(found) => Error::Corrupted {
@@ -56,7 +58,7 @@ pub(crate) fn describe(policy: &Policy, state: RequestState) -> Result<Descripti
     let said = instance
         .poolwarden_pool_pool()
         .call_describe(&mut store)
-        .map_err(|trap| broken(&store, &trap))?;
+        .map_err(|trap| broken(&mut store, trap))?;
     let setting = |setting: wit::Setting| Setting {
         name: setting.name,
         description: setting.description,
@@ -76,7 +78,7 @@ fn instantiate(
     let _tick = policy.tick();
     match policy.pre().instantiate(&mut store) {
         Ok(instance) => Ok((instance, store)),
-        Err(trap) => Err(broken(&store, &trap)),
+        Err(trap) => Err(broken(&mut store, trap)),
     }
 }
 
@@ -129,7 +131,13 @@ fn ask(
 }
 
 /// Why a guest did not come back: the limit it ran into, or its own trap.
-fn broken(store: &Store<RequestState>, trap: &wasmtime::Error) -> Error {
+fn broken(store: &mut Store<RequestState>, trap: wasmtime::Error) -> Error {
+    // What it printed last may say more than its trap.
+    store.data_mut().end_output();
+    let trap = match trap.downcast::<Error>() {
+        Ok(of_host) => return of_host,
+        Err(trap) => trap,
+    };
     let state = store.data();
     let limits = &state.context.limits;
     if trap.downcast_ref::<Trap>() == Some(&Trap::Interrupt) {
@@ -138,6 +146,9 @@ fn broken(store: &Store<RequestState>, trap: &wasmtime::Error) -> Error {
             Some(Exceeded::Host) => Fault::HostCpu(limits.host_cpu).into(),
             None => Error::Cancelled,
         };
+    }
+    if let Some(ResourceTableError::Full) = trap.downcast_ref() {
+        return Fault::Handles(limits.handles).into();
     }
     match (state.memory.refused(), trap.downcast_ref::<Trap>()) {
         (Some("memory"), _) => Fault::Memory(limits.guest_memory),
