@@ -13,9 +13,12 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 fn main() -> ExitCode {
-    memory::keep_between_requests();
-    log_to_stderr();
-    cli::run(cli::Arguments::parse()).into()
+    let arguments = cli::Arguments::parse();
+    if !arguments.verb.is_stub() {
+        memory::keep_between_requests();
+        log_to_stderr();
+    }
+    cli::run(arguments).into()
 }
 
 /// The log goes to standard error: standard output carries answers and MCP only.

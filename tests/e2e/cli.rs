@@ -155,7 +155,7 @@ fn help_and_version_are_answers() {
     let pool = TestPool::absent();
     let help = pool.run(&["--help"]);
     for verb in [
-        "mcp", "ensure", "status", "stop", "register", "forget", "demo",
+        "mcp", "ensure", "status", "stop", "run", "register", "forget", "demo",
     ] {
         assert!(
             help.stdout.contains(&format!("\n  {verb} ")),

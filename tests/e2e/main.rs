@@ -5,6 +5,7 @@
 
 mod harness;
 
+mod adopt;
 mod cli;
 mod contention;
 mod every_file;
@@ -18,6 +19,10 @@ mod permissions;
 mod policies;
 mod preservation;
 mod registry_files;
+mod run;
+mod run_failures;
+mod run_killed;
+mod run_socket;
 mod seed_behaviour;
 mod stop;
 mod stop_group;
@@ -27,3 +32,5 @@ mod terminal;
 mod trail;
 mod trail_refusals;
 mod unchanged;
+mod wait;
+mod watch;

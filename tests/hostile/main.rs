@@ -4,6 +4,7 @@
 //! every attack the lock is free, the registry is whole, and the next request is answered.
 
 mod effects;
+mod endurance;
 mod harness;
 mod limits;
 mod order;

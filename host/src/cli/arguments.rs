@@ -7,6 +7,11 @@ use clap::{Args, Parser, Subcommand};
 use poolwarden::process::Signal;
 use poolwarden::{Grants, Register, Request, Stop, UnknownGrant};
 
+use super::run::{RunArguments, StubArguments};
+
+use super::adopt::AdoptArguments;
+use super::wait::WaitArguments;
+
 /// Keeps a pool of long-lived worker processes: who lives, who is dead, and how to stop
 /// one without ever touching another process.
 #[derive(Debug, Parser)]
@@ -62,12 +67,32 @@ pub(crate) enum Verb {
     Status(StatusArguments),
     /// Stop one worker, or all
     Stop(StopArguments),
+    /// Start a worker that never runs unregistered
+    ///
+    /// The worker is detached: it has a process session of its own, reads nothing, and
+    /// writes to a log. It finds POOLWARDEN_SID, POOLWARDEN_SOCK, POOLWARDEN_STATE_DIR and
+    /// POOLWARDEN_PID in its environment.
+    Run(RunArguments),
+    /// What becomes a worker's program once it is registered
+    #[command(hide = true)]
+    RunStub(StubArguments),
     /// Add an entry for a process that already runs
     Register(RegisterArguments),
     /// Drop an entry without touching its process
     Forget(ForgetArguments),
     /// Show what was done to workers and entries, the newest last
     Log(LogArguments),
+    /// Say that the process which runs under an unproven entry is its worker
+    ///
+    /// Shows what runs there and asks first.
+    Adopt(AdoptArguments),
+    /// Wait until a worker has ended
+    ///
+    /// The exit code is 0 when it has, or has no entry; 1 when the time is over, and 4
+    /// when it cannot be told.
+    Wait(WaitArguments),
+    /// Tell at once what happens to the workers, a line each
+    Watch,
     /// Show the whole job on a real pool in a temporary directory
     Demo,
     /// A worker of the demonstration: serves a socket until it is told to end
@@ -152,6 +177,11 @@ pub(crate) struct LogArguments {
 }
 
 impl Verb {
+    /// Whether this is a worker in the making, which needs next to nothing of the program.
+    pub(crate) fn is_stub(&self) -> bool {
+        matches!(self, Self::RunStub(_))
+    }
+
     /// The request that the verb means, where it is one.
     pub(crate) fn request(&self) -> Option<Request> {
         Some(match self {
@@ -163,6 +193,7 @@ impl Verb {
             },
             Self::Stop(arguments) => Request::Stop(Stop {
                 sid: arguments.sid.clone(),
+                pid: None,
                 signal: arguments.signal,
                 group: arguments.group,
                 grace: arguments.grace,
@@ -178,21 +209,24 @@ impl Verb {
             Self::Forget(arguments) => Request::Forget {
                 sid: arguments.sid.clone(),
                 even_if_alive: arguments.even_if_alive,
+                pid: None,
             },
-            Self::Mcp { .. } | Self::Log(_) | Self::Demo | Self::DemoWorker { .. } => return None,
+            Self::Run(_) | Self::RunStub(_) => return None,
+            Self::Adopt(_) | Self::Wait(_) | Self::Watch | Self::Log(_) => return None,
+            Self::Mcp { .. } | Self::Demo | Self::DemoWorker { .. } => return None,
         })
     }
 }
 
 /// A time with its unit, such as `2s`, `300ms` or `1m 30s`.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let parsed: jiff::SignedDuration = text
         .parse()
         .map_err(|error| format!("{error}; write it like 2s or 300ms"))?;
     Duration::try_from(parsed).map_err(|_| "a time cannot be negative".into())
 }
 
-fn grace(text: &str) -> Result<Duration, String> {
+pub(super) fn grace(text: &str) -> Result<Duration, String> {
     let grace = duration(text)?;
     if grace > Stop::MAX_GRACE {
         return Err(format!("the longest is {}s", Stop::MAX_GRACE.as_secs()));

@@ -1,5 +1,6 @@
 //! The command line: verbs, output, exit codes.
 
+mod adopt;
 mod arguments;
 mod demo;
 mod directories;
@@ -7,14 +8,19 @@ mod exit;
 mod log;
 mod output;
 mod policy_source;
+mod run;
 mod table;
+mod wait;
+mod watch;
 mod worker;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use anyhow::Context;
 use poolwarden::audit::Asker;
+use poolwarden::process::Signal;
 use poolwarden::{Cancel, Pool, PoolBuilder, Request};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -35,12 +41,25 @@ pub(crate) fn run(arguments: Arguments) -> Exit {
         }),
         Verb::Log(arguments) => directory(&options)
             .and_then(|directory| log::run(&directory, &arguments, as_json(&options))),
+        Verb::Run(arguments) => {
+            open(&options, None).and_then(|pool| run::run(&pool, &arguments, as_json(&options)))
+        }
+        Verb::RunStub(arguments) => Ok(run::stub(&arguments)),
+        Verb::Adopt(arguments) => adopt::run(&options, &arguments),
+        Verb::Wait(arguments) => wait::run(&options, &arguments),
+        Verb::Watch => watch::run(&options),
         Verb::Demo => demo::run(),
         Verb::DemoWorker { sock } => worker::run(&sock),
         Verb::Ensure(_) | Verb::Status(_) | Verb::Stop(_) | Verb::Register(_) | Verb::Forget(_) => {
             verb.request()
                 .context("the verb makes no request")
-                .and_then(|request| ask(&open(&options, &request)?, request, as_json(&options)))
+                .and_then(|request| {
+                    let signal = match &request {
+                        Request::Stop(stop) => Some(stop.signal),
+                        _ => None,
+                    };
+                    ask(&open(&options, signal)?, request, as_json(&options))
+                })
         }
     };
     done.unwrap_or_else(|error| {
@@ -64,12 +83,13 @@ fn ask(pool: &Pool, request: Request, json: bool) -> anyhow::Result<Exit> {
     })
 }
 
-/// The pool that the options name, for a request on the command line.
-fn open(options: &Options, request: &Request) -> anyhow::Result<Pool> {
+/// The pool that the options name, for requests on the command line. `signal` is what the
+/// operator himself asks to send.
+fn open(options: &Options, signal: Option<Signal>) -> anyhow::Result<Pool> {
     let builder = builder(options)?;
     let mut source = PolicySource::new(options, builder.path());
-    if let Request::Stop(stop) = request {
-        source = source.with_signal(stop.signal);
+    if let Some(signal) = signal {
+        source = source.with_signal(signal);
     }
     Ok(builder
         .build(source.mandate()?)
@@ -98,10 +118,15 @@ fn directory(options: &Options) -> anyhow::Result<PathBuf> {
     }
 }
 
+/// The limit of open files that this program was given; none is unlimited. Set once it is
+/// raised, for the programs that are started: not all of them can do with a higher one.
+static DESCRIPTORS_BEFORE: OnceLock<Option<u64>> = OnceLock::new();
+
 /// Each living worker of a pool is held by a descriptor, and the usual soft limit of
 /// 1024 is there for select(2), which nothing here uses (getrlimit(2)).
 fn raise_descriptor_limit() {
     let limit = getrlimit(Resource::Nofile);
+    DESCRIPTORS_BEFORE.get_or_init(|| limit.current);
     let raised = Rlimit {
         current: limit.maximum,
         maximum: limit.maximum,

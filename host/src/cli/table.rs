@@ -17,6 +17,14 @@ const SESSIONS: Columns = &[
     ("SOCKET", "sock"),
     ("EVIDENCE", "evidence"),
 ];
+const STARTED: Columns = &[
+    ("SID", "sid"),
+    ("PID", "pid"),
+    ("VERSION", "version"),
+    ("CREATED", "created_at"),
+    ("SOCKET", "sock"),
+    ("LOG", "log"),
+];
 const STANDINGS: Columns = &[
     ("SID", "sid"),
     ("PID", "pid"),
@@ -27,6 +35,14 @@ const OUTCOMES: Columns = &[
     ("SID", "sid"),
     ("PID", "pid"),
     ("OUTCOME", "outcome"),
+    ("EVIDENCE", "evidence"),
+];
+const DISMISSALS: Columns = &[
+    ("SID", "sid"),
+    ("PID", "pid"),
+    ("SIGNAL", "signal"),
+    ("OUTCOME", "outcome"),
+    ("REASON", "reason"),
     ("EVIDENCE", "evidence"),
 ];
 
@@ -45,6 +61,8 @@ pub(super) fn render(request: &Request, answer: &Value) -> String {
                 "removed:"
             };
             section(&mut text, Some(heading), STANDINGS, &answer["removed"]);
+            let dismissed = &answer["dismissed"];
+            section(&mut text, Some("dismissed:"), DISMISSALS, dismissed);
         }
         Request::Stop(_) => {
             section(&mut text, None, OUTCOMES, &answer["outcomes"]);
@@ -62,6 +80,7 @@ pub(super) fn render(request: &Request, answer: &Value) -> String {
                 let replaced = Value::Array(vec![answer["replaced"].clone()]);
                 section(&mut text, Some("replaced:"), STANDINGS, &replaced);
             }
+            section(&mut text, Some("removed:"), STANDINGS, &answer["removed"]);
         }
         Request::Forget { .. } => {
             section(
@@ -73,6 +92,27 @@ pub(super) fn render(request: &Request, answer: &Value) -> String {
         }
     }
     text
+}
+
+/// The answer to `run` in words and tables.
+pub(super) fn started(answer: &Value) -> String {
+    let mut text = String::new();
+    let started = Value::Array(vec![answer["started"].clone()]);
+    section(&mut text, Some("started:"), STARTED, &started);
+    section(&mut text, Some("replaced:"), OUTCOMES, &answer["replaced"]);
+    text
+}
+
+/// One record, a field in a line; fields that are empty are left out.
+pub(super) fn record(fields: &[(&str, &Value)]) -> String {
+    let width = fields.iter().map(|(title, _)| title.len()).max();
+    let width = width.unwrap_or(0);
+    fields
+        .iter()
+        .map(|(title, value)| (title, cell(value)))
+        .filter(|(_, cell)| !cell.is_empty())
+        .map(|(title, cell)| format!("{title:width$}  {cell}\n"))
+        .collect()
 }
 
 /// Appends rows under a heading; nothing when there are none. A column that is empty in
@@ -132,6 +172,33 @@ mod tests {
         SID         PID  STATUS   CREATED               SOCKET  EVIDENCE
         a           10   running  2026-01-01T00:00:00Z  /s
         long\u{1b}  7    foreign                                elsewhere
+        ");
+    }
+
+    #[test]
+    fn a_record_shows_only_fields_that_say_something() {
+        let fields = [
+            ("SID", &json!("a\n")),
+            ("SOCKET", &json!("")),
+            ("PID", &json!(10)),
+            ("PARENT", &json!(null)),
+        ];
+        insta::assert_snapshot!(record(&fields), @r"
+        SID     a\u{a}
+        PID     10
+        ");
+    }
+
+    #[test]
+    fn whom_the_policy_dismissed_is_shown() {
+        let answer = json!({"sessions": [], "removed": [], "dismissed": [
+            {"sid": "a", "pid": 10, "signal": "SIGTERM", "outcome": "signalled", "reason": "too old"},
+        ]});
+        insta::assert_snapshot!(render(&Request::Ensure { dry_run: false }, &answer), @r"
+        no workers
+        dismissed:
+        SID  PID  SIGNAL   OUTCOME    REASON
+        a    10   SIGTERM  signalled  too old
         ");
     }
 

@@ -91,7 +91,8 @@ fn request_drops(request: &Request, claim: &Claim) -> bool {
         Request::Forget {
             sid,
             even_if_alive: true,
-        } => *sid == claim.sid,
+            pid,
+        } => *sid == claim.sid && pid.is_none_or(|pid| pid == claim.pid),
         Request::Stop(Stop { sid, .. }) => {
             is_impossible(claim.pid) && sid.as_ref().is_none_or(|sid| *sid == claim.sid)
         }
@@ -309,10 +310,25 @@ mod tests {
         let forget = |even_if_alive| Request::Forget {
             sid: "a".into(),
             even_if_alive,
+            pid: None,
         };
         assert!(check(&old, std::slice::from_ref(&b), &forget(true), &[]).is_ok());
         assert!(check(&old, std::slice::from_ref(&b), &forget(false), &[]).is_err());
         assert!(check(&old, std::slice::from_ref(&a), &forget(true), &[]).is_err());
+    }
+
+    #[test]
+    fn forget_can_mean_one_process_only() {
+        let old = [claim("a", 10)];
+        let forget = |pid| Request::Forget {
+            sid: "a".into(),
+            even_if_alive: true,
+            pid: Some(pid),
+        };
+        assert!(check(&old, &[], &forget(10), &[]).is_ok());
+        assert!(check(&old, &[], &forget(11), &[]).is_err());
+        // The dead may go whoever is meant.
+        assert!(check(&old, &[], &forget(11), &[0]).is_ok());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 use std::sync::Arc;
 
 use nix::errno::Errno;
@@ -9,6 +10,7 @@ use nix::errno::Errno;
 use super::forbidden::{Forbidden, forbidden};
 use super::group::forbidden_group;
 use super::kernel::{Kernel, has_ended};
+use super::serving::{Serving, serving};
 use super::subject::{Subject, errno};
 use super::{Identity, Signal};
 
@@ -63,6 +65,7 @@ impl Process {
         }
     }
 
+    /// What it was verified through.
     pub(super) fn kernel(&self) -> &Arc<dyn Kernel> {
         &self.kernel
     }
@@ -119,6 +122,14 @@ impl Process {
     /// When the system refuses `poll(2)`.
     pub fn has_ended(&self) -> io::Result<bool> {
         has_ended(self.kernel.as_ref(), self.pidfd.as_fd())
+    }
+
+    /// Whether this process, or a descendant of it, holds a socket listening at the path,
+    /// which is absolute. It looks without connecting.
+    ///
+    /// The answer is about this process only if it still runs afterwards.
+    pub fn serves(&self, path: &Path) -> Serving {
+        serving(self.kernel.as_ref(), self.pid, path)
     }
 
     /// Why no signal may be sent to it, whoever asks. `None`: nothing forbids it.

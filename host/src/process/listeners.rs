@@ -13,8 +13,10 @@ use super::procfs::{bracketed, listening_sockets};
 pub(super) enum Holding {
     /// The process holds a socket that listens at the path.
     Held,
-    /// It does not.
+    /// Others do, and the process does not.
     NotHeld,
+    /// Nobody does, as far as the process's network namespace is concerned.
+    Unheld,
     /// It cannot be told.
     Hidden(io::Error),
 }
@@ -85,7 +87,7 @@ impl Listeners {
         };
         let inodes = table.at(kernel, path);
         if inodes.is_empty() {
-            return Holding::NotHeld;
+            return Holding::Unheld;
         }
         match holds_any(kernel, pid, &inodes) {
             Ok(true) => Holding::Held,

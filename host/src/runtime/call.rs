@@ -93,6 +93,7 @@ fn ask(
         Request::Status { sid } => pool.call_status(store, sid.as_deref()),
         Request::Stop(Stop {
             sid,
+            pid: _,
             signal,
             group,
             grace,
@@ -123,7 +124,9 @@ fn ask(
             };
             pool.call_register(store, &entry)
         }
-        Request::Forget { sid, even_if_alive } => pool.call_forget(store, sid, *even_if_alive),
+        Request::Forget {
+            sid, even_if_alive, ..
+        } => pool.call_forget(store, sid, *even_if_alive),
     }
 }
 

@@ -142,20 +142,27 @@ impl Danger {
     }
 }
 
+impl Danger {
+    /// What was found, without what could come of it.
+    pub(super) fn finding(self) -> String {
+        match self {
+            Self::Kind { found, wanted } => format!("it is {found} and not {wanted}"),
+            Self::Owner { owner, user } => {
+                format!("it belongs to user {owner} and not to user {user}")
+            }
+            Self::Writable { mode } => format!("others can write it (mode {mode:04o})"),
+        }
+    }
+}
+
 impl fmt::Display for Danger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.finding())?;
         match self {
-            Self::Kind { found, wanted } => write!(f, "it is {found} and not {wanted}"),
-            Self::Owner { owner, user } => write!(
-                f,
-                "it belongs to user {owner} and not to user {user}, and whoever writes the \
-                 registry could aim the signals"
-            ),
-            Self::Writable { mode } => write!(
-                f,
-                "others can write it (mode {mode:04o}), and whoever writes the registry could \
-                 aim the signals"
-            ),
+            Self::Kind { .. } => Ok(()),
+            Self::Owner { .. } | Self::Writable { .. } => {
+                f.write_str(", and whoever writes the registry could aim the signals")
+            }
         }
     }
 }

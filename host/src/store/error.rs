@@ -52,6 +52,14 @@ pub enum StoreError {
         /// What is wrong with it.
         danger: Danger,
     },
+    /// A file, or the directory that it is in, cannot take what a worker writes.
+    #[error("{} cannot be a worker's log: {}; {}", .path.display(), .danger.finding(), .danger.remedy(.path))]
+    UnsafeLog {
+        /// The file or the directory.
+        path: PathBuf,
+        /// What is wrong with it.
+        danger: Danger,
+    },
     /// The path of the pool leads elsewhere than when the pool was opened.
     #[error(
         "the pool directory {} was moved, removed or replaced since it was opened; \
@@ -133,7 +141,7 @@ impl StoreError {
             Self::Busy { .. } => StoreErrorKind::Busy,
             Self::Cancelled { .. } => StoreErrorKind::Cancelled,
             Self::TooLarge { .. } => StoreErrorKind::TooLarge,
-            Self::Unsafe { .. } => StoreErrorKind::Unsafe,
+            Self::Unsafe { .. } | Self::UnsafeLog { .. } => StoreErrorKind::Unsafe,
             Self::Moved { .. }
             | Self::LockLost { .. }
             | Self::NotDurable { .. }

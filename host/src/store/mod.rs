@@ -14,6 +14,7 @@ mod ledger_file;
 mod ledger_row;
 mod lock;
 mod locked;
+mod log;
 mod replace;
 mod stale_socket;
 #[cfg(test)]
@@ -29,4 +30,5 @@ pub use error::{StoreError, StoreErrorKind};
 pub use holder::Holder;
 pub use ledger::{Ledger, Row, SentSignal};
 pub use locked::{LedgerWrite, LockedPool, MAX_REGISTRY};
+pub use log::Log;
 pub(crate) use trail::{Durability, TrailFile};

@@ -1,21 +1,25 @@
 //! Pools, workers and clients for tests.
 
+mod detached;
 mod entry;
 mod lines;
 mod mcp;
 mod pool;
 mod program;
 mod redact;
+mod stream;
 mod terminal;
 mod wait;
 mod worker;
 
+pub(crate) use detached::{Detached, as_worker, processes_of};
 pub(crate) use entry::{Entry, NO_PROCESS, ago, now};
 pub(crate) use lines::Lines;
 pub(crate) use mcp::Mcp;
 pub(crate) use pool::TestPool;
 pub(crate) use program::{Ran, Running};
 pub(crate) use redact::redact;
+pub(crate) use stream::Stream;
 pub(crate) use terminal::Terminal;
 pub(crate) use wait::{PATIENCE, await_that};
 pub(crate) use worker::Worker;

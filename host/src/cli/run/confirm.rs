@@ -1,0 +1,95 @@
+//! Whether a started worker does what it is to do.
+
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::process::Child;
+use std::sync::Arc;
+use std::time::Duration;
+
+use poolwarden::Pool;
+use poolwarden::process::{LinuxProcesses, Process, Processes, Serving};
+
+use super::failure::{Failure, Reason};
+use super::socket::{self, Waited};
+use super::undo;
+
+/// A socket that a worker is waited for to serve.
+pub(super) struct Awaited {
+    path: PathBuf,
+    timeout: Duration,
+    /// Device and inode number of the socket that was there before the worker.
+    before: Option<(u64, u64)>,
+}
+
+impl Awaited {
+    /// Looks at what is there before the worker is started.
+    pub(super) fn new(sock: &str, timeout: Duration) -> Self {
+        let path = PathBuf::from(sock);
+        Self {
+            before: socket_at(&path),
+            path,
+            timeout,
+        }
+    }
+
+    /// Returns once the worker listens. If it does not in time, or ends, nothing of it is
+    /// left when this returns.
+    pub(super) fn confirm(
+        &self,
+        pool: &Pool,
+        sid: &str,
+        child: Child,
+        worker: &Arc<Process>,
+    ) -> Result<(), Failure> {
+        let waited = socket::wait(worker, &self.path, self.timeout);
+        if matches!(waited, Ok(Waited::Serving)) {
+            return Ok(());
+        }
+        let status = undo::end(pool, sid, child, worker)?;
+        let sock = self.path.display().to_string();
+        let reason = match waited {
+            Err(source) => Reason::Unwatched { sock, source },
+            Ok(Waited::TooLong(seen)) => Reason::Silent {
+                sock,
+                waited: self.timeout,
+                seen,
+                status,
+            },
+            Ok(Waited::Ended | Waited::Serving) => Reason::Ended { sock, status },
+        };
+        let mut failure = Failure::from(reason);
+        failure.notes.extend(self.obstacle());
+        Err(failure)
+    }
+
+    /// Says so when the worker cannot have listened because of a socket that was there
+    /// before it, and still is.
+    fn obstacle(&self) -> Option<String> {
+        let before = self.before?;
+        if socket_at(&self.path) != Some(before) {
+            return None;
+        }
+        let ourselves = LinuxProcesses::new().identify(std::process::id()).ok()?;
+        let sock = self.path.display();
+        match ourselves.process.serves(&self.path) {
+            Serving::Nobody => Some(format!(
+                "hint: the socket {sock} was there before the worker, and nobody listens on \
+                 it: a process that is dead left it, and no other can bind it; remove it: \
+                 rm {sock}"
+            )),
+            Serving::Others => Some(format!(
+                "hint: another process listens on {sock}, and did before; stop it, or give \
+                 the worker another path"
+            )),
+            _ => None,
+        }
+    }
+}
+
+/// Which socket is at the path, if one is.
+fn socket_at(path: &Path) -> Option<(u64, u64)> {
+    let seen = std::fs::symlink_metadata(path).ok()?;
+    seen.file_type()
+        .is_socket()
+        .then(|| (seen.dev(), seen.ino()))
+}

@@ -1,0 +1,161 @@
+//! `run`: starts a detached worker that never runs unregistered.
+//!
+//! A stub of this program is started, registered, and only then given the word to become
+//! the worker's program: its pid and its identity stay.
+
+mod arguments;
+mod confirm;
+mod environment;
+mod failure;
+mod last_words;
+mod launch;
+mod replace;
+mod signals;
+mod socket;
+mod stub;
+mod undo;
+
+use anyhow::Context;
+use poolwarden::process::{LinuxProcesses, Processes};
+use poolwarden::store::{Log, PoolDir};
+use poolwarden::{Cancel, Error, Pool, Register, Request};
+use serde::Serialize;
+use serde_json::Value;
+
+pub(crate) use arguments::{RunArguments, StubArguments};
+pub(crate) use stub::stub;
+
+use super::{Exit, output, table};
+use confirm::Awaited;
+use failure::{Failure, Reason};
+use last_words::LastWords;
+use launch::Stub;
+
+/// What `run` answers.
+#[derive(Serialize)]
+struct Answer {
+    started: Started,
+    pool_version: Value,
+    /// What became of the worker that had the session id before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replaced: Option<Value>,
+}
+
+/// The new worker: its entry, and where its output goes.
+#[derive(Serialize)]
+struct Started {
+    sid: Value,
+    pid: Value,
+    sock: Value,
+    version: Value,
+    created_at: Value,
+    log: String,
+}
+
+/// Starts the worker and prints what was started.
+///
+/// # Errors
+/// When the answer cannot be written. Whatever else fails is told on standard error.
+pub(super) fn run(pool: &Pool, arguments: &RunArguments, json: bool) -> anyhow::Result<Exit> {
+    let answer = match start(pool, arguments) {
+        Ok(answer) => answer,
+        Err(failure) => return Ok(failure.report(&arguments.sid)),
+    };
+    let text = if json {
+        serde_json::to_string(&answer).context("cannot write the answer")? + "\n"
+    } else {
+        table::started(&serde_json::to_value(&answer).context("cannot write the answer")?)
+    };
+    output::write(&text)?;
+    Ok(Exit::Ok)
+}
+
+fn start(pool: &Pool, arguments: &RunArguments) -> Result<Answer, Failure> {
+    let sock = arguments.sock.as_deref().map(absolute).transpose()?;
+    let replaced = replace::make_free(pool, arguments)?;
+    let directory = PoolDir::open(pool.path()).map_err(Reason::Store)?;
+    let log = match &arguments.log {
+        Some(path) => Log::at(path),
+        None => Log::of_session(&directory, &arguments.sid),
+    };
+    let last_words = LastWords::from_now(log.map_err(Reason::Store)?).map_err(Reason::Log)?;
+    let awaited = sock
+        .as_deref()
+        .zip(arguments.wait_sock)
+        .map(|(sock, timeout)| Awaited::new(sock, timeout));
+
+    let log = last_words.log();
+    let stub =
+        Stub::start(arguments, sock.as_deref(), directory.path(), log).map_err(Reason::Spawn)?;
+    let worker = LinuxProcesses::new()
+        .identify(stub.pid())
+        .map_err(Reason::Identify)?
+        .process;
+    let register = Register {
+        sid: arguments.sid.clone(),
+        pid: stub.pid(),
+        sock: sock.unwrap_or_default(),
+        version: arguments.version.clone(),
+    };
+    let registered = match ask(pool, Request::Register(register)) {
+        Ok(registered) => registered,
+        Err(mut failure) => {
+            drop(stub);
+            if failure.may_have_written() {
+                undo::forget(pool, &arguments.sid, worker.pid(), &mut failure);
+            }
+            return Err(failure);
+        }
+    };
+    let confirmed = match (stub.go(), awaited) {
+        (Ok(child), Some(awaited)) => awaited.confirm(pool, &arguments.sid, child, &worker),
+        (Ok(_), None) => Ok(()),
+        (Err(why), _) => Err(Reason::NoStart(why).into()),
+    };
+    match confirmed {
+        Ok(()) => Ok(Answer::new(registered, log, replaced)),
+        Err(mut failure) => {
+            undo::forget(pool, &arguments.sid, worker.pid(), &mut failure);
+            failure.notes.extend(last_words.lines());
+            Err(failure)
+        }
+    }
+}
+
+impl Answer {
+    fn new(mut registered: Value, log: &Log, replaced: Option<Value>) -> Self {
+        let mut entry = registered["registered"].take();
+        Self {
+            started: Started {
+                sid: entry["sid"].take(),
+                pid: entry["pid"].take(),
+                sock: entry["sock"].take(),
+                version: entry["version"].take(),
+                created_at: entry["created_at"].take(),
+                log: log.path().display().to_string(),
+            },
+            pool_version: registered["pool_version"].take(),
+            replaced,
+        }
+    }
+}
+
+/// The path as every process understands it. What it leads to need not exist yet.
+fn absolute(sock: &str) -> Result<String, Reason> {
+    let failed = |source| Reason::Sock {
+        sock: sock.to_owned(),
+        source,
+    };
+    let path = std::path::absolute(sock).map_err(failed)?;
+    // The registry is a text.
+    path.into_os_string()
+        .into_string()
+        .map_err(|_| failed(std::io::ErrorKind::InvalidFilename.into()))
+}
+
+/// Makes one request.
+fn ask(pool: &Pool, request: Request) -> Result<Value, Failure> {
+    let cancel = Cancel::new().map_err(|error| Error::System(format!("no request: {error}")));
+    let answer = cancel.and_then(|cancel| pool.call(request, &cancel));
+    Ok(answer.map_err(Reason::Pool)?.value())
+}
