@@ -1,7 +1,7 @@
 //! Compiled code: kept, found, and not trusted further than its directory.
 
 use std::fs::{self, File, Permissions};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -197,6 +197,24 @@ fn a_directory_that_others_can_write_is_not_used() {
         fs::metadata(cached.entry()).expect("metadata").ino(),
         before
     );
+}
+
+#[test]
+fn a_directory_of_somebody_else_is_not_used() {
+    let cached = Cached::new();
+    let somebody = cached.root.path().join("somebody");
+    fs::create_dir(&somebody).expect("mkdir");
+    // Root can give its directory away; anybody else finds one of root's.
+    let directory = match chown(&somebody, Some(1), None) {
+        Ok(()) => somebody.as_path(),
+        Err(_) => Path::new("/"),
+    };
+    let compiled = PolicyLoader::new().compile(&cached.policy(), &CodeCache::at(directory));
+    let error = match compiled {
+        Err(LoadError::Cache(error @ CacheError::Unsafe { .. })) => error.to_string(),
+        other => panic!("{other:?}"),
+    };
+    assert!(error.contains("belongs to user"), "{error}");
 }
 
 #[test]
