@@ -28,6 +28,7 @@ mod capabilities;
 pub mod config;
 mod error;
 mod floor;
+pub mod life;
 mod mandate;
 mod pool;
 pub mod process;

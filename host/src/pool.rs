@@ -10,7 +10,7 @@ use crate::capabilities::{Origin, RequestState};
 use crate::error::Error;
 use crate::floor::{Grants, Reading};
 use crate::mandate::{CurrentMandate, Mandate};
-use crate::process::{LinuxProcesses, Processes};
+use crate::process::{LinuxProcesses, Processes, Strength};
 use crate::request::Request;
 use crate::runtime::{self, Description, Limits};
 use crate::store::{Ledger, LockedPool, PoolDir, Row, StoreError};
@@ -23,8 +23,7 @@ const REGISTRY: &str = "registry.json";
 /// It can be shared between threads; each request runs on the thread that asks, in an
 /// instance of its own.
 pub struct Pool {
-    context: Arc<Context>,
-    mandate: Arc<CurrentMandate>,
+    pub(crate) context: Arc<Context>,
     asker: Arc<Asker>,
 }
 
@@ -36,6 +35,7 @@ pub(crate) struct Context {
     last_rows: Mutex<Option<Arc<Rows>>>,
     pub(crate) processes: Arc<dyn Processes>,
     pub(crate) limits: Limits,
+    mandate: CurrentMandate,
 }
 
 /// What the ledger knows about each entry of a registry, by the entry's index.
@@ -143,10 +143,10 @@ impl PoolBuilder {
                 .processes
                 .unwrap_or_else(|| Arc::new(LinuxProcesses::new())),
             limits: self.limits,
+            mandate: CurrentMandate::new(mandate),
         };
         Pool {
             context: Arc::new(context),
-            mandate: Arc::new(CurrentMandate::new(mandate)),
             asker: Arc::new(Asker::library()),
         }
     }
@@ -185,7 +185,7 @@ impl Pool {
             mandate: Arc::new(mandate.clone()),
         };
         let described = self.describe_with(origin, cancel)?;
-        self.mandate.set(mandate);
+        self.context.mandate.set(mandate);
         Ok(described)
     }
 
@@ -205,13 +205,13 @@ impl Pool {
     fn origin(&self) -> Origin {
         Origin {
             asker: self.asker.clone(),
-            mandate: self.mandate.get(),
+            mandate: self.context.mandate.get(),
         }
     }
 
     /// What decides now, and what it may do.
     pub fn mandate(&self) -> Arc<Mandate> {
-        self.mandate.get()
+        self.context.mandate.get()
     }
 
     /// The pool's directory.
@@ -225,26 +225,28 @@ impl Pool {
     pub fn asked_by(&self, asker: Asker) -> Self {
         Self {
             context: self.context.clone(),
-            mandate: self.mandate.clone(),
             asker: Arc::new(asker),
         }
     }
 }
 
 impl Context {
-    /// Takes the pool's lock, opening the directory where that has not happened yet.
-    pub(crate) fn lock(&self, cancel: &Cancel) -> Result<LockedPool, StoreError> {
+    /// The pool's directory, opened where that has not happened yet.
+    pub(crate) fn directory(&self) -> Result<PoolDir, StoreError> {
         let mut known = self
             .directory
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let directory = match known.as_ref() {
+        Ok(match known.as_ref() {
             Some(directory) => directory.clone(),
             None => known.insert(PoolDir::open(&self.path)?).clone(),
-        };
+        })
+    }
+
+    /// Takes the pool's lock, opening the directory where that has not happened yet.
+    pub(crate) fn lock(&self, cancel: &Cancel) -> Result<LockedPool, StoreError> {
         // The lock is waited for without holding up other requests of this process.
-        drop(known);
-        directory
+        self.directory()?
             .lock(self.limits.lock_wait, cancel)
             .inspect_err(|_| {
                 // It may have been replaced: the next request looks again.
@@ -278,6 +280,11 @@ impl Context {
             Some(rows) if rows.are_of(reading, ledger) => rows.clone(),
             _ => last.insert(Arc::new(Rows::new(reading, ledger))).clone(),
         }
+    }
+
+    /// What is accepted as a proof now.
+    pub(crate) fn strength(&self) -> Strength {
+        self.mandate.get().strength()
     }
 
     pub(crate) fn registry_path(&self) -> PathBuf {

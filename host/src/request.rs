@@ -38,6 +38,9 @@ pub enum Request {
 pub struct Stop {
     /// One session, or all when absent.
     pub sid: Option<String>,
+    /// Only this process: an entry that names another one is left alone. The host sees to
+    /// it, whatever the policy makes of the request.
+    pub pid: Option<u32>,
     /// The signal that asks a worker to end. It takes the grant for it.
     pub signal: Signal,
     /// Signal the whole process group of each worker, which has to lead it.
@@ -63,6 +66,7 @@ impl Default for Stop {
     fn default() -> Self {
         Self {
             sid: None,
+            pid: None,
             signal: Signal::Term,
             group: false,
             grace: Self::GRACE,

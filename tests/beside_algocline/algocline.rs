@@ -1,5 +1,6 @@
 //! algocline, running as an MCP server, and the workers that it starts.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::process::{Command, Stdio};
 
@@ -21,6 +22,11 @@ pub(crate) struct Algocline {
 impl Algocline {
     /// Starts one.
     pub(crate) fn start() -> Self {
+        Self::start_under(&[])
+    }
+
+    /// Starts one whose command line is put behind this one.
+    pub(crate) fn start_under(wrapper: &[&str]) -> Self {
         let binary = std::env::var_os("ALC").expect("ALC names the binary of algocline 0.44.4");
         let pool = TestPool::absent_at("state/pool");
         let version = Command::new(&binary)
@@ -29,8 +35,11 @@ impl Algocline {
             .expect("it runs");
         // The server itself names the version of its SDK.
         assert_eq!(String::from_utf8_lossy(&version.stdout), "alc 0.44.4\n");
-        let mut command = Command::new(binary);
+        let mut words: Vec<_> = wrapper.iter().map(OsStr::new).collect();
+        words.push(&binary);
+        let mut command = Command::new(words[0]);
         command
+            .args(&words[1..])
             .env_clear()
             .env("HOME", pool.root())
             .env("ALC_HOME", pool.root())
@@ -47,16 +56,18 @@ impl Algocline {
     /// session id.
     #[track_caller]
     pub(crate) fn start_worker(&mut self) -> String {
-        let code = "return alc.llm('hi')";
-        let answer = self
-            .mcp
-            .answer("alc_run", json!({"code": code, "host_mode": true}));
+        let answer = self.mcp.answer("alc_run", Self::question());
         assert_eq!(answer["status"], "needs_response", "{answer}");
         assert!(answer.get("pool_save_error").is_none(), "{answer}");
         answer["session_id"]
             .as_str()
             .expect("a session id")
             .to_owned()
+    }
+
+    /// What `alc_run` takes to leave a worker waiting.
+    pub(crate) fn question() -> Value {
+        json!({"code": "return alc.llm('hi')", "host_mode": true})
     }
 
     /// The pool's sessions as algocline lists them.

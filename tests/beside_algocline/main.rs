@@ -11,7 +11,13 @@
 #[path = "../e2e/harness/mod.rs"]
 mod harness;
 
+#[expect(dead_code, reason = "this suite needs only a part of it")]
+#[path = "../long/echo.rs"]
+mod echo;
+
 mod algocline;
 mod each_others_entries;
 mod hammering;
 mod its_worker;
+mod just_started;
+mod other_namespace;

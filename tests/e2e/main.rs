@@ -5,6 +5,7 @@
 
 mod harness;
 
+mod adopt;
 mod cli;
 mod contention;
 mod every_file;
@@ -31,3 +32,5 @@ mod terminal;
 mod trail;
 mod trail_refusals;
 mod unchanged;
+mod wait;
+mod watch;

@@ -164,6 +164,10 @@ fn a_worker_that_takes_too_long_is_ended() {
         assert!(error.contains(end), "{text}: {error}");
         assert_nothing_left(&pool);
     }
+    // What was sent to a registered worker stands in the trail, whoever asked for it.
+    let trail = pool.run(&["log", "--sid", "a"]);
+    let sent = |signal: &str| trail.stdout.contains(&format!("\"signal\":\"{signal}\""));
+    assert!(sent("term") && sent("kill"), "{trail:?}");
 }
 
 /// Checks that the hint is this one, whether the worker gives up or waits.

@@ -179,3 +179,22 @@ fn a_group_that_the_host_is_in_is_not_signalled() {
     assert_refused(&pool.said_to("signal-group", &settings, asked));
     pool.assert_sound(&[0]);
 }
+
+#[test]
+fn a_stop_of_one_process_signals_no_other_under_its_sid() {
+    let pool = Attacked::with_workers(2);
+    let stop = |pid| {
+        Request::Stop(Stop {
+            sid: Some("w0".into()),
+            pid: Some(pid),
+            ..Stop::default()
+        })
+    };
+    let pid = pool.pid(0).to_string();
+    let settings = [("sid", "w0"), ("pid", &*pid)];
+    assert_refused(&pool.said_to("signal", &settings, stop(pool.pid(1))));
+    pool.assert_sound(&[0, 1]);
+    let said = pool.said_to("signal", &settings, stop(pool.pid(0)));
+    assert_eq!(said, "done");
+    pool.worker(0).ended();
+}

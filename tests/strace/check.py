@@ -7,7 +7,8 @@ These promises are kept or broken here, in system calls and nowhere else:
 - a `pool_status` that changes nothing writes nothing in the pool and syncs nothing,
 - a `pool_stop` signals through pidfds alone, never by a bare pid, and each signal lies
   between two appends to the audit trail,
-- starting the server compiles nothing and starts no other program.
+- starting the server compiles nothing and starts no other program,
+- to stop many workers takes a few questions for each, and not one for each pair of them.
 
 Prints a line for each check that fails, and at the end `N passed, M failed`; exits with 1
 when one failed. Standard library only.
@@ -170,6 +171,27 @@ def check_stop(binary, pool, trace, workers):
     check("a record is before and behind each signal", re.fullmatch("(asa){4,}", steps), [steps])
 
 
+def check_effort(binary, root):
+    """Stops many workers, most of which end while the others are still to be signalled."""
+    count = 100
+    workers = {f"w{i}": subprocess.Popen(["sleep", "600"]) for i in range(count)}
+    try:
+        pool = os.path.join(root, "many")
+        os.mkdir(pool, 0o700)
+        seed(pool, workers)
+        server = TracedServer(binary, pool, os.path.join(root, "many.trace"))
+        answer = server.call("stop", "pool_stop", {"grace_ms": 60000})
+        calls = server.close()
+        check("all are stopped", len(answer["stopped"]) == count, [answer["errors"]])
+        polls = named(during(calls, "stop"), {"poll", "ppoll"})
+        # Five or so each: around every look at a process, and the wait.
+        check("a stop asks about each worker a few times", len(polls) < 12 * count, [len(polls)])
+    finally:
+        for worker in workers.values():
+            worker.kill()
+            worker.wait()
+
+
 def main(binary):
     workers = {}
     try:
@@ -186,6 +208,7 @@ def main(binary):
             seed(pool, workers)
             check_status(binary, pool, os.path.join(root, "status.trace"), workers)
             check_stop(binary, pool, os.path.join(root, "stop.trace"), workers)
+            check_effort(binary, root)
     finally:
         for sid, worker in workers.items():
             if sid == "deaf":

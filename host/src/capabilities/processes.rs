@@ -33,14 +33,19 @@ impl RequestState {
             .enumerate()
             .map(|(hint, claim)| open.reading.position(claim, hint))
             .collect();
-        let rows = self.context.rows(&open.reading, &open.ledger);
+        // Not for one claim alone: every signal changes the ledger, so that a stop would
+        // have the rows of all others looked up anew for each worker.
+        let rows = (claims.len() > 1).then(|| self.context.rows(&open.reading, &open.ledger));
         let registered = claims
             .iter()
             .zip(&positions)
             .filter_map(|(claim, position)| Some((claim, (*position)?)));
         let (questions, last_signals): (Vec<_>, Vec<_>) = registered
             .map(|(claim, index)| {
-                let row = rows.get(index);
+                let row = match &rows {
+                    Some(rows) => rows.get(index),
+                    None => open.ledger.get(claim),
+                };
                 (
                     Question {
                         claim,

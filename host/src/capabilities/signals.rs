@@ -78,6 +78,16 @@ impl signals::HostTarget for View<'_> {
 fn open(state: &mut RequestState, sid: &str, pid: u32) -> Result<Target, HostError> {
     let reading = state.open_transaction()?.reading.clone();
     let index = find_target(&reading, sid, pid)?;
+    if let Request::Stop(Stop {
+        pid: Some(only), ..
+    }) = state.request
+        && only != pid
+    {
+        return Err(Refusal(format!(
+            "the client asked to stop pid {only}, not pid {pid}"
+        ))
+        .into());
+    }
     let claim = reading
         .claims()
         .map(|claims| claims[index].clone())
@@ -127,9 +137,11 @@ fn send(
     }
     let sent = recorded(state, &held, subject, signal, reach)?;
     if let Err(error) = sent {
-        if matches!(error, SendError::Ended) {
+        // What was signalled before may go as it is: most workers have ended by the second
+        // signal, and each look at one of them asks about all others too.
+        if matches!(error, SendError::Ended) && !state.signalled.contains(&claim) {
             // It ended since it was proven: the entry may go once that is found.
-            state.inspect(std::slice::from_ref(&claim));
+            refuse_unless_dead(state, &claim)?;
         }
         return Err(error.into());
     }
@@ -185,6 +197,23 @@ fn recorded(
     };
     state.after_signal(&recorded, &sent);
     Ok(sent)
+}
+
+/// Looks again at an entry whose process has ended before its first signal: its socket may
+/// be served by somebody else, and then the entry stays.
+fn refuse_unless_dead(state: &mut RequestState, claim: &Claim) -> Result<(), HostError> {
+    if state.transaction.is_none() {
+        return Ok(());
+    }
+    let finding = state.inspect(std::slice::from_ref(claim)).pop();
+    let kept = finding.filter(|finding| {
+        use types::Standing::{Exited, Gone, Reused};
+        !matches!(finding.standing, Gone | Reused | Exited)
+    });
+    match kept.filter(|_| !state.signalled.contains(claim)) {
+        Some(finding) => Err(Refusal(finding.evidence.unwrap_or_default()).into()),
+        None => Ok(()),
+    }
 }
 
 /// Whether a process that gets this signal is on its way out, unless it chooses not to

@@ -9,6 +9,9 @@ use poolwarden::{Grants, Register, Request, Stop, UnknownGrant};
 
 use super::run::{RunArguments, StubArguments};
 
+use super::adopt::AdoptArguments;
+use super::wait::WaitArguments;
+
 /// Keeps a pool of long-lived worker processes: who lives, who is dead, and how to stop
 /// one without ever touching another process.
 #[derive(Debug, Parser)]
@@ -79,6 +82,17 @@ pub(crate) enum Verb {
     Forget(ForgetArguments),
     /// Show what was done to workers and entries, the newest last
     Log(LogArguments),
+    /// Say that the process which runs under an unproven entry is its worker
+    ///
+    /// Shows what runs there and asks first.
+    Adopt(AdoptArguments),
+    /// Wait until a worker has ended
+    ///
+    /// The exit code is 0 when it has, or has no entry; 1 when the time is over, and 4
+    /// when it cannot be told.
+    Wait(WaitArguments),
+    /// Tell at once what happens to the workers, a line each
+    Watch,
     /// Show the whole job on a real pool in a temporary directory
     Demo,
     /// A worker of the demonstration: serves a socket until it is told to end
@@ -179,6 +193,7 @@ impl Verb {
             },
             Self::Stop(arguments) => Request::Stop(Stop {
                 sid: arguments.sid.clone(),
+                pid: None,
                 signal: arguments.signal,
                 group: arguments.group,
                 grace: arguments.grace,
@@ -197,13 +212,14 @@ impl Verb {
                 pid: None,
             },
             Self::Run(_) | Self::RunStub(_) => return None,
-            Self::Mcp { .. } | Self::Log(_) | Self::Demo | Self::DemoWorker { .. } => return None,
+            Self::Adopt(_) | Self::Wait(_) | Self::Watch | Self::Log(_) => return None,
+            Self::Mcp { .. } | Self::Demo | Self::DemoWorker { .. } => return None,
         })
     }
 }
 
 /// A time with its unit, such as `2s`, `300ms` or `1m 30s`.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let parsed: jiff::SignedDuration = text
         .parse()
         .map_err(|error| format!("{error}; write it like 2s or 300ms"))?;

@@ -11,13 +11,14 @@ use serde_json::Value;
 pub(crate) enum Exit {
     /// Done.
     Ok = 0,
-    /// The request failed, or a stop has errors.
+    /// The request failed, a stop has errors, or a wait is over before its worker.
     Failed = 1,
     /// The command line or the configuration means nothing.
     Usage = 2,
     /// `status SID`: it does not run.
     NotRunning = 3,
-    /// `status SID`: whether it runs cannot be proven.
+    /// `status SID` and `wait SID`: whether it runs cannot be proven. `adopt SID`: nobody
+    /// has confirmed that it is the one.
     Undecidable = 4,
     /// Somebody else held the lock for too long.
     Busy = 5,

@@ -1,5 +1,6 @@
 //! The command line: verbs, output, exit codes.
 
+mod adopt;
 mod arguments;
 mod demo;
 mod directories;
@@ -9,6 +10,8 @@ mod output;
 mod policy_source;
 mod run;
 mod table;
+mod wait;
+mod watch;
 mod worker;
 
 use std::io::IsTerminal;
@@ -42,6 +45,9 @@ pub(crate) fn run(arguments: Arguments) -> Exit {
             open(&options, None).and_then(|pool| run::run(&pool, &arguments, as_json(&options)))
         }
         Verb::RunStub(arguments) => Ok(run::stub(&arguments)),
+        Verb::Adopt(arguments) => adopt::run(&options, &arguments),
+        Verb::Wait(arguments) => wait::run(&options, &arguments),
+        Verb::Watch => watch::run(&options),
         Verb::Demo => demo::run(),
         Verb::DemoWorker { sock } => worker::run(&sock),
         Verb::Ensure(_) | Verb::Status(_) | Verb::Stop(_) | Verb::Register(_) | Verb::Forget(_) => {

@@ -3,9 +3,14 @@
 use std::io::{self, Write};
 
 use poolwarden::{Answer, Error, Request};
+use serde::Serialize;
+use serde_json::Value;
 
 use super::table;
 use crate::hint::hint;
+
+/// The pool's version in answers that no policy writes.
+pub(super) const POOL_VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Prints an answer: JSON as the policy wrote it, or a table.
 ///
@@ -18,6 +23,21 @@ pub(super) fn print(request: &Request, answer: &Answer, json: bool) -> io::Resul
         table::render(request, &answer.value())
     };
     write(&text)
+}
+
+/// Prints an answer of this program's own: JSON in one line, or a table.
+///
+/// # Errors
+/// As [`print`].
+pub(super) fn print_own<T: Serialize>(
+    answer: &T,
+    json: bool,
+    table: impl FnOnce(&Value) -> String,
+) -> io::Result<()> {
+    if json {
+        return write(&format!("{}\n", serde_json::to_string(answer)?));
+    }
+    write(&table(&serde_json::to_value(answer)?))
 }
 
 /// Writes to standard output.

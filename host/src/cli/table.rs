@@ -103,6 +103,18 @@ pub(super) fn started(answer: &Value) -> String {
     text
 }
 
+/// One record, a field in a line; fields that are empty are left out.
+pub(super) fn record(fields: &[(&str, &Value)]) -> String {
+    let width = fields.iter().map(|(title, _)| title.len()).max();
+    let width = width.unwrap_or(0);
+    fields
+        .iter()
+        .map(|(title, value)| (title, cell(value)))
+        .filter(|(_, cell)| !cell.is_empty())
+        .map(|(title, cell)| format!("{title:width$}  {cell}\n"))
+        .collect()
+}
+
 /// Appends rows under a heading; nothing when there are none. A column that is empty in
 /// every row is left out.
 pub(super) fn section(text: &mut String, heading: Option<&str>, columns: Columns, rows: &Value) {
@@ -160,6 +172,20 @@ mod tests {
         SID         PID  STATUS   CREATED               SOCKET  EVIDENCE
         a           10   running  2026-01-01T00:00:00Z  /s
         long\u{1b}  7    foreign                                elsewhere
+        ");
+    }
+
+    #[test]
+    fn a_record_shows_only_fields_that_say_something() {
+        let fields = [
+            ("SID", &json!("a\n")),
+            ("SOCKET", &json!("")),
+            ("PID", &json!(10)),
+            ("PARENT", &json!(null)),
+        ];
+        insta::assert_snapshot!(record(&fields), @r"
+        SID     a\u{a}
+        PID     10
         ");
     }
 

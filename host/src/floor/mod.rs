@@ -11,7 +11,7 @@ mod signal;
 
 pub(crate) use grants::Denied;
 pub use grants::{Grants, UnknownGrant};
-pub(crate) use reading::Reading;
+pub(crate) use reading::{Reading, Unreadable};
 pub(crate) use replace::{Change, check_replace};
 pub(crate) use signal::find_target;
 

@@ -1,10 +1,14 @@
 //! The host's own reading of a registry.
 
 use std::collections::HashMap;
+use std::fmt;
+use std::marker::PhantomData;
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::process::Claim;
@@ -21,14 +25,43 @@ pub(crate) struct Reading {
     ranges: OnceLock<Vec<Range<usize>>>,
 }
 
-/// Why bytes are not a registry, with the position that the parser gives.
+/// Why bytes are not a registry.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
-#[error("{0}")]
-pub(crate) struct Unreadable(String);
+#[error("{detail} at line {line} column {column}")]
+pub(crate) struct Unreadable {
+    /// Line, counted from 1.
+    pub(crate) line: u64,
+    /// Column in bytes, counted from 1.
+    pub(crate) column: u64,
+    /// What is wrong there.
+    pub(crate) detail: String,
+}
 
 #[derive(Deserialize)]
 struct File<E> {
     sessions: Vec<E>,
+}
+
+/// A JSON object and nothing else: derived readers would also accept an array of the
+/// fields' values.
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct OfMap<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for OfMap<T> {
+            type Value = T;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<T, M::Error> {
+                T::deserialize(MapAccessDeserializer::new(map))
+            }
+        }
+        from.deserialize_map(OfMap(PhantomData)).map(Self)
+    }
 }
 
 #[derive(Deserialize)]
@@ -106,11 +139,10 @@ impl Reading {
 
 fn parse(bytes: &[u8]) -> Result<Vec<Claim>, Unreadable> {
     // serde_json does not look at the text of fields that it skips.
-    let text = std::str::from_utf8(bytes)
-        .map_err(|error| Unreadable(format!("not UTF-8 after byte {}", error.valid_up_to())))?;
-    let file: File<Entry> =
-        serde_json::from_str(text).map_err(|error| Unreadable(error.to_string()))?;
-    let claim = |entry: Entry| Claim {
+    let text = std::str::from_utf8(bytes).map_err(|error| not_utf8(bytes, error.valid_up_to()))?;
+    let Object(file): Object<File<Object<Entry>>> =
+        serde_json::from_str(text).map_err(|e| not_json(&e))?;
+    let claim = |Object(entry): Object<Entry>| Claim {
         sid: entry.sid,
         pid: entry.pid,
         created_at: entry.created_at,
@@ -131,6 +163,28 @@ fn ranges(text: &str) -> serde_json::Result<Vec<Range<usize>>> {
         start..start + entry.get().len()
     };
     Ok(file.sessions.into_iter().map(range).collect())
+}
+
+fn not_utf8(bytes: &[u8], valid: usize) -> Unreadable {
+    let before = &bytes[..valid];
+    let line_start = before.iter().rposition(|&byte| byte == b'\n');
+    Unreadable {
+        line: before.iter().filter(|&&byte| byte == b'\n').count() as u64 + 1,
+        column: (valid - line_start.map_or(0, |at| at + 1)) as u64 + 1,
+        detail: "it is not UTF-8".into(),
+    }
+}
+
+fn not_json(error: &serde_json::Error) -> Unreadable {
+    let (line, column) = (error.line(), error.column());
+    let words = error.to_string();
+    let position = format!(" at line {line} column {column}");
+    Unreadable {
+        line: line as u64,
+        // An end of file right after a line feed is reported in column 0.
+        column: column.max(1) as u64,
+        detail: words.strip_suffix(&position).unwrap_or(&words).to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -194,10 +248,27 @@ mod tests {
             r#"{"sessions":[{"sid":"a","pid":2,"pid":3,"sock":"","version":"","created_at":""}]}"#,
             r#"{"sessions":[],"sessions":[]}"#,
             r#"{"sessions":[]} x"#,
+            "[[]]",
+            r#"{"sessions":[["a",2,"","",""]]}"#,
         ] {
             assert!(Reading::new(Some(text.into())).claims().is_err(), "{text}");
         }
         let not_utf8 = b"{\"sessions\":[],\"x\":\"\xff\"}".to_vec();
         assert!(Reading::new(Some(not_utf8)).claims().is_err());
+    }
+
+    #[test]
+    fn what_is_unreadable_has_a_position() {
+        for (bytes, line, column) in [
+            (&b""[..], 1, 1),
+            (b"{\n", 2, 1),
+            (b"{\n \"sessions\": 1}", 2, 14),
+            (b"{\n\"\xff\"", 2, 2),
+        ] {
+            let error = Reading::new(Some(bytes.to_vec()));
+            let error = error.claims().expect_err("it is no registry");
+            assert_eq!((error.line, error.column), (line, column), "{error}");
+            assert!(!error.detail.contains(" line "), "{error}");
+        }
     }
 }

@@ -65,6 +65,7 @@ impl Process {
         }
     }
 
+    /// What it was verified through.
     pub(super) fn kernel(&self) -> &Arc<dyn Kernel> {
         &self.kernel
     }

@@ -1,4 +1,6 @@
 //! Who is this process: facts about Linux processes, and proofs of a claim about one.
+//!
+#![doc = include_str!("standings.md")]
 
 mod cache;
 mod claim;
@@ -17,6 +19,7 @@ mod ledger;
 mod linux;
 mod listeners;
 mod parked;
+mod portrait;
 mod procfs;
 mod serving;
 mod signal;
@@ -39,6 +42,7 @@ pub use identify::{Identified, IdentifyError};
 pub use identity::{Identity, Place, Proof, Record};
 pub use inspect::{LinuxProcesses, Processes};
 pub use parked::Parked;
+pub use portrait::{Parent, Portrait};
 pub use serving::Serving;
 pub use signal::{Signal, UnknownSignal};
 pub use wait::WaitError;

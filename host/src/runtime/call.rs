@@ -91,6 +91,7 @@ fn ask(
         Request::Status { sid } => pool.call_status(store, sid.as_deref()),
         Request::Stop(Stop {
             sid,
+            pid: _,
             signal,
             group,
             grace,

@@ -10,6 +10,9 @@ use nix::sys::stat::{fstat, major, minor};
 /// Longest command line that is shown, in characters.
 const COMMAND_SHOWN: usize = 120;
 
+/// How often the list of locks is looked through for a holder.
+const LOOKS: u32 = 3;
+
 /// Who holds a lock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Holder {
@@ -31,8 +34,12 @@ impl Holder {
     /// Finds who holds a flock(2) lock on an open file.
     pub(super) fn find(file: &File) -> Self {
         let holder = LockedFile::of(file).and_then(|locked| {
-            let locks = fs::read_to_string("/proc/locks").ok()?;
-            locks.lines().find_map(|line| locked.holder_in(line))
+            // The list is told page by page, and a line can slip through between two pages
+            // while other locks come and go.
+            (0..LOOKS).find_map(|_| {
+                let locks = fs::read_to_string("/proc/locks").ok()?;
+                locks.lines().find_map(|line| locked.holder_in(line))
+            })
         });
         match holder {
             Some(pid) => Self::Process {

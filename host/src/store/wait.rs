@@ -49,6 +49,18 @@ impl<'a> Wait<'a> {
 
     /// Locks the file, within what is left of the wait.
     pub(super) fn lock(&mut self, file: &File) -> Result<(), StoreError> {
+        self.take(file)?;
+        if self.cancel.is_some_and(Cancel::is_cancelled) {
+            // The lock became free as the request was withdrawn: it must have no effect.
+            // An unlock that fails is made up for when the file is closed.
+            let _ = FileExt::unlock(file);
+            let lock = self.pool.path_of(self.name);
+            return Err(StoreError::Cancelled { lock });
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, file: &File) -> Result<(), StoreError> {
         let failed = |error| StoreError::step("lock", &self.pool.path_of(self.name), error);
         match FileExt::try_lock_exclusive(file) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}

@@ -2,11 +2,15 @@
 
 use std::ffi::c_int;
 use std::fs::{File, OpenOptions};
-use std::io::Read;
+use std::io::{Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustix::ioctl::{Getter, Setter, ioctl, opcode};
+
+use super::PATIENCE;
 
 /// `TIOCSPTLCK` and `TIOCGPTN` of ioctl_tty(2).
 const SET_LOCK: rustix::ioctl::Opcode = opcode::write::<c_int>(b'T', 0x31);
@@ -55,5 +59,82 @@ impl Terminal {
         }
         child.wait().expect("our child");
         String::from_utf8(shown).expect("a terminal shows text")
+    }
+
+    /// Starts a command that somebody at this terminal talks to.
+    pub(crate) fn talk(self, mut command: Command) -> Conversation {
+        let Self { near, far } = self;
+        let copy = || far.try_clone().expect("another descriptor");
+        command.stdin(copy()).stdout(copy()).stderr(copy());
+        let child = command.spawn().expect("the program starts");
+        Conversation {
+            near,
+            child,
+            shown: String::new(),
+        }
+    }
+}
+
+/// A program at a terminal. It is killed when the test ends before it.
+pub(crate) struct Conversation {
+    near: File,
+    child: Child,
+    shown: String,
+}
+
+impl Conversation {
+    /// Waits until the terminal shows this.
+    #[track_caller]
+    pub(crate) fn await_text(&mut self, wanted: &str) {
+        while !self.shown.contains(wanted) {
+            assert!(
+                self.read(),
+                "it ended before it showed {wanted:?}: {}",
+                self.shown
+            );
+        }
+    }
+
+    /// Types a line.
+    pub(crate) fn type_line(&mut self, line: &str) {
+        self.near
+            .write_all(format!("{line}\n").as_bytes())
+            .expect("the terminal takes it");
+    }
+
+    /// Waits for the program's end; its exit code, and all that was shown.
+    #[track_caller]
+    pub(crate) fn finish(mut self) -> (i32, String) {
+        while self.read() {}
+        let status = self.child.wait().expect("our child");
+        let code = status.code().expect("it exits by itself");
+        (code, std::mem::take(&mut self.shown))
+    }
+
+    /// Reads what is shown next; false at the end.
+    #[track_caller]
+    fn read(&mut self) -> bool {
+        let patience = PollTimeout::try_from(PATIENCE).expect("it can be counted");
+        let mut fds = [PollFd::new(self.near.as_fd(), PollFlags::POLLIN)];
+        let ready = poll(&mut fds, patience).expect("poll(2)");
+        assert_ne!(ready, 0, "nothing was shown within {PATIENCE:?}");
+        let mut buffer = [0; 4096];
+        // The end is EIO on Linux, and not an empty read.
+        match self.near.read(&mut buffer) {
+            Ok(read @ 1..) => {
+                let text = std::str::from_utf8(&buffer[..read]);
+                self.shown.push_str(text.expect("a terminal shows text"));
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+impl Drop for Conversation {
+    fn drop(&mut self) {
+        // Both fail when it was reaped before, and then there is nothing to do.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }

@@ -6,6 +6,7 @@ use std::process::Child;
 use std::sync::Arc;
 use std::time::Duration;
 
+use poolwarden::Pool;
 use poolwarden::process::{LinuxProcesses, Process, Processes, Serving};
 
 use super::failure::{Failure, Reason};
@@ -33,12 +34,18 @@ impl Awaited {
 
     /// Returns once the worker listens. If it does not in time, or ends, nothing of it is
     /// left when this returns.
-    pub(super) fn confirm(&self, child: Child, worker: &Arc<Process>) -> Result<(), Failure> {
+    pub(super) fn confirm(
+        &self,
+        pool: &Pool,
+        sid: &str,
+        child: Child,
+        worker: &Arc<Process>,
+    ) -> Result<(), Failure> {
         let waited = socket::wait(worker, &self.path, self.timeout);
         if matches!(waited, Ok(Waited::Serving)) {
             return Ok(());
         }
-        let status = undo::end(child, worker)?;
+        let status = undo::end(pool, sid, child, worker)?;
         let sock = self.path.display().to_string();
         let reason = match waited {
             Err(source) => Reason::Unwatched { sock, source },

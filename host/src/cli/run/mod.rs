@@ -108,7 +108,7 @@ fn start(pool: &Pool, arguments: &RunArguments) -> Result<Answer, Failure> {
         }
     };
     let confirmed = match (stub.go(), awaited) {
-        (Ok(child), Some(awaited)) => awaited.confirm(child, &worker),
+        (Ok(child), Some(awaited)) => awaited.confirm(pool, &arguments.sid, child, &worker),
         (Ok(_), None) => Ok(()),
         (Err(why), _) => Err(Reason::NoStart(why).into()),
     };

@@ -14,17 +14,35 @@ use super::failure::{Failure, Reason};
 
 /// Ends the worker and what is left of its process group, and reaps it; how it ended.
 ///
-/// The group is the worker's own, since it began a session of its own, and nobody else can
-/// have its number: the worker is our child and is not reaped before.
+/// By an ordinary stop, which stands in the audit trail. Where that does not do, as with a
+/// policy that may not stop it, the group is signalled directly: it is the worker's own,
+/// since it began a session of its own, and nobody else can have its number, since the
+/// worker is our child and is not reaped before.
 ///
 /// # Errors
 /// When it is still there after SIGKILL, as in an uninterruptible sleep.
-pub(super) fn end(mut child: Child, process: &Arc<Process>) -> Result<ExitStatus, Failure> {
+pub(super) fn end(
+    pool: &Pool,
+    sid: &str,
+    mut child: Child,
+    process: &Arc<Process>,
+) -> Result<ExitStatus, Failure> {
     let immortal = |source| Reason::Immortal {
         pid: process.pid(),
         source,
     };
     let ended = |within| await_end(process, within).map_err(immortal);
+    if !ended(Duration::ZERO)? {
+        let stop = Stop {
+            sid: Some(sid.to_owned()),
+            pid: Some(process.pid()),
+            group: true,
+            force: true,
+            ..Stop::default()
+        };
+        // What it did or did not do shows in the process.
+        let _ = ask(pool, Request::Stop(stop));
+    }
     if !ended(Duration::ZERO)? {
         send(&child, Signal::SIGTERM);
         // A stopped process acts on it only once it is continued.

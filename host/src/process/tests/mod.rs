@@ -2,6 +2,7 @@
 
 mod cache;
 mod groups;
+mod headless;
 mod ledger;
 mod parked;
 mod pids;
@@ -9,8 +10,12 @@ mod processes;
 mod properties;
 mod real;
 mod refusals;
+mod requests;
+#[cfg(feature = "privileged-suites")]
+mod reuse;
 mod serving;
 mod socket;
+mod standings;
 mod support;
 mod time;
 mod waiting;

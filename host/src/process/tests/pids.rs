@@ -5,7 +5,7 @@ use nix::errno::Errno;
 use super::support::*;
 use crate::process::fake::{Call, FakeKernel, OWN_PID};
 use crate::process::kernel::FileKind;
-use crate::process::{Claim, IdentifyError, Processes, Standing};
+use crate::process::{Claim, IdentifyError, Processes, Standing, Strength};
 
 #[test]
 fn impossible_pids_are_gone_and_never_reach_the_kernel() {
@@ -143,6 +143,15 @@ fn a_process_that_ends_while_it_is_read_is_gone() {
             "the process with pid 4711 has ended",
         );
     }
+    // Not even by a row that agrees with all that was read.
+    let fake = machine();
+    fake.race("/proc/4711/stat", PID);
+    let finding = inspect(&fake, &claim(), Some(&record()), Strength::Strong).finding;
+    assert_finding(
+        &finding,
+        Standing::Gone,
+        "the process with pid 4711 has ended",
+    );
     let fake = machine();
     fake.race("/proc/4711/stat", PID);
     assert!(matches!(

@@ -98,6 +98,13 @@ fn this_program_and_its_ancestors_are_forbidden() {
     );
 }
 
+/// It is never proven either, so that nobody can ask for it through a process.
+#[test]
+fn the_init_process_is_forbidden_by_its_pid_alone() {
+    let forbidden = crate::process::forbidden::forbidden;
+    assert_eq!(forbidden(&*machine(), 1, 1), Some(Forbidden::Init));
+}
+
 #[test]
 fn another_users_process_is_forbidden() {
     let fake = machine();

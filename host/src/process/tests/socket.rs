@@ -42,6 +42,16 @@ fn who_holds_the_socket_is_alive_whenever_it_started() {
 }
 
 #[test]
+fn who_holds_the_socket_is_not_asked_to_answer() {
+    for refused in [Errno::EACCES, Errno::ECONNREFUSED, Errno::EMFILE] {
+        let fake = machine();
+        fake.listen(PID, SOCK);
+        fake.socket(SOCK, FileKind::Socket, Err(refused));
+        assert_finding(&find(&fake, &claim_with_sock()), Standing::Alive, "socket");
+    }
+}
+
+#[test]
 fn another_spelling_of_the_path_is_the_same_socket() {
     let fake = machine();
     fake.listen(PID, "/var/run/pool/w.sock");

@@ -1,0 +1,93 @@
+//! `wait`: until a worker has ended.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Args;
+use poolwarden::Cancel;
+use poolwarden::life::Waited;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::arguments::duration;
+use super::{Exit, Options, as_json, exit, open, output, table};
+
+#[derive(Debug, Args)]
+pub(crate) struct WaitArguments {
+    /// The session
+    sid: String,
+    /// How long to wait at most [default: as long as it runs]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    timeout: Option<Duration>,
+}
+
+#[derive(Serialize)]
+struct Answer<'a> {
+    sid: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pid: Option<u32>,
+    outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    evidence: Option<String>,
+    pool_version: &'static str,
+}
+
+/// Carries out the verb.
+pub(super) fn run(options: &Options, arguments: &WaitArguments) -> anyhow::Result<Exit> {
+    let pool = open(options, None)?;
+    let cancel = Cancel::new().context("cannot start the request")?;
+    let sid = arguments.sid.as_str();
+    let waited = match pool.wait(sid, arguments.timeout, &cancel) {
+        Ok(waited) => waited,
+        Err(error) => {
+            output::complain(&error);
+            return Ok(exit::of_error(&error));
+        }
+    };
+    let (exit, pid, outcome, evidence) = match waited {
+        Waited::Ended { pid, evidence } => (Exit::Ok, Some(pid), "ended", evidence),
+        Waited::Absent => (Exit::Ok, None, "absent", None),
+        Waited::StillRunning { pid } => (Exit::Failed, Some(pid), "still-running", None),
+        Waited::Undecided {
+            pid,
+            standing,
+            evidence,
+        } => (
+            Exit::Undecidable,
+            Some(pid),
+            standing.name(),
+            Some(evidence),
+        ),
+        Waited::Ambiguous { entries } => (
+            Exit::Undecidable,
+            None,
+            "ambiguous",
+            Some(format!("{entries} entries have this sid")),
+        ),
+        _ => anyhow::bail!("the wait came out in an unknown way"),
+    };
+    let answer = Answer {
+        sid,
+        pid,
+        outcome,
+        evidence,
+        pool_version: output::POOL_VERSION,
+    };
+    output::print_own(&answer, as_json(options), record)?;
+    if let (Exit::Failed, Some(timeout)) = (exit, arguments.timeout) {
+        eprintln!(
+            "error: sid={}: it still runs after {timeout:?}; wait longer, or stop it",
+            output::line(sid)
+        );
+    }
+    Ok(exit)
+}
+
+fn record(answer: &Value) -> String {
+    table::record(&[
+        ("SID", &answer["sid"]),
+        ("PID", &answer["pid"]),
+        ("OUTCOME", &answer["outcome"]),
+        ("EVIDENCE", &answer["evidence"]),
+    ])
+}

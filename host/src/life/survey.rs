@@ -1,0 +1,122 @@
+//! The registry's entries, read and judged under the pool's lock.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::cancel::Cancel;
+use crate::error::{Error, chain};
+use crate::floor::{Reading, Unreadable};
+use crate::pool::Context;
+use crate::process::{Claim, Inspection, Question};
+use crate::store::{Ledger, LockedPool, StoreError, StoreErrorKind};
+
+/// A pool whose lock is held, as it was read under it. Dropping it releases the lock.
+pub(super) struct Survey<'a> {
+    context: &'a Context,
+    locked: LockedPool,
+    reading: Arc<Reading>,
+    ledger: Ledger,
+}
+
+impl<'a> Survey<'a> {
+    /// Takes the lock and reads the pool.
+    ///
+    /// # Errors
+    /// [`Error::Busy`], [`Error::Cancelled`], [`Error::Corrupted`] and [`Error::System`].
+    pub(super) fn begin(context: &'a Context, cancel: &Cancel) -> Result<Self, Error> {
+        Self::of(context, context.lock(cancel).map_err(of_store)?)
+    }
+
+    /// Reads a pool whose lock is held.
+    ///
+    /// # Errors
+    /// [`Error::Corrupted`] and [`Error::System`].
+    pub(super) fn of(context: &'a Context, locked: LockedPool) -> Result<Self, Error> {
+        let reading = context.reading(locked.read_registry().map_err(of_store)?);
+        if let Err(error) = reading.claims() {
+            return Err(corrupted(context.registry_path(), error));
+        }
+        Ok(Self {
+            context,
+            ledger: locked.read_ledger(),
+            locked,
+            reading,
+        })
+    }
+
+    /// The claims, in the order of the registry.
+    pub(super) fn claims(&self) -> &[Claim] {
+        // They were readable when this was made.
+        self.reading.claims().unwrap_or_default()
+    }
+
+    /// The claims with this sid.
+    pub(super) fn with_sid(&self, sid: &str) -> Vec<Claim> {
+        let claims = self.claims();
+        self.reading
+            .with_sid(sid)
+            .iter()
+            .map(|&index| claims[index].clone())
+            .collect()
+    }
+
+    /// Finds out about one of the claims, and keeps in mind what the ledger lacks.
+    pub(super) fn inspect(&mut self, claim: &Claim) -> Option<Inspection> {
+        self.inspect_all(std::slice::from_ref(claim)).pop()
+    }
+
+    /// The same about several, in order.
+    pub(super) fn inspect_all(&mut self, claims: &[Claim]) -> Vec<Inspection> {
+        let questions: Vec<_> = claims
+            .iter()
+            .map(|claim| Question {
+                claim,
+                record: self.ledger.get(claim).map(|row| &row.record),
+            })
+            .collect();
+        let mut inspections = self
+            .context
+            .processes
+            .inspect(&questions, self.context.strength());
+        for (claim, inspection) in claims.iter().zip(&mut inspections) {
+            if let Some(record) = inspection.learned.take() {
+                self.ledger.insert(claim.clone(), *record);
+            }
+        }
+        inspections
+    }
+
+    /// Writes what the ledger learned and releases the lock. A failure costs proof and
+    /// never the request.
+    pub(super) fn finish(mut self) {
+        if let Err(error) = self.locked.write_ledger(&mut self.ledger) {
+            tracing::warn!("the ledger was not written: {}", chain(&error));
+        }
+    }
+
+    /// The ledger, and the pool to write it to.
+    pub(super) fn into_ledger(self) -> (Ledger, LockedPool) {
+        (self.ledger, self.locked)
+    }
+}
+
+/// What a failure of the store means for a request.
+pub(super) fn of_store(error: StoreError) -> Error {
+    let text = chain(&error);
+    match error.kind() {
+        StoreErrorKind::Busy => Error::Busy(text),
+        StoreErrorKind::Cancelled => Error::Cancelled,
+        StoreErrorKind::TooLarge | StoreErrorKind::Unsafe | StoreErrorKind::System => {
+            Error::System(text)
+        }
+    }
+}
+
+fn corrupted(path: PathBuf, error: Unreadable) -> Error {
+    Error::Corrupted {
+        path,
+        line: error.line,
+        column: error.column,
+        detail: error.detail,
+    }
+}
