@@ -314,3 +314,29 @@ fn a_protected_worker_is_neither_stopped_nor_dismissed() {
     assert_eq!(answer["errors"], json!([error]));
     assert_eq!(host.sids(), ["keep me"]);
 }
+
+#[test]
+fn a_clock_that_was_stepped_back_makes_nobody_old() {
+    #[derive(Default)]
+    struct Ages;
+    impl Policy for Ages {
+        fn dismiss(&self, pool: &Pool<'_>) -> Vec<Dismissal> {
+            let now = pool.now();
+            let describe = |worker: &Surveyed<'_>| {
+                let reason = format!("{:?} {:?}", worker.age(now), worker.since_signal(now));
+                worker.dismiss(Signal::Usr1, reason)
+            };
+            pool.kept().map(|(worker, _)| describe(worker)).collect()
+        }
+    }
+    let mut host = FakeHost::with_sessions(&[("a", 101, Standing::Alive)]);
+    let reason = |host: &FakeHost| dismissed(&answer(Ages.ensure(host, false)))["reason"].clone();
+    assert_eq!(reason(&host), "None None");
+    host.change(101, |process| {
+        process.started = Some(FakeHost::NOW - 90);
+        process.was_sent(Signal::Term, 30);
+    });
+    assert_eq!(reason(&host), "Some(90s) Some(30s)");
+    host.change(101, |process| process.started = Some(FakeHost::NOW + 90));
+    assert_eq!(reason(&host), "Some(0ns) Some(30s)");
+}
