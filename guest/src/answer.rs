@@ -19,6 +19,9 @@ pub struct Ensured<'a> {
     pub pool_version: &'static str,
     /// Whose entries were dropped, or would be.
     pub removed: Vec<Removed<'a>>,
+    /// Who the policy wants to end, and what was done about it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub dismissed: Vec<Dismissed<'a>>,
     /// Whether nothing was written.
     #[serde(skip_serializing_if = "is_false")]
     pub dry_run: bool,
@@ -95,6 +98,24 @@ impl<'a> Removed<'a> {
     }
 }
 
+/// A worker that the policy wants to end.
+#[derive(Debug, Serialize)]
+pub struct Dismissed<'a> {
+    /// The session id.
+    pub sid: &'a str,
+    /// The process id of its entry.
+    pub pid: u32,
+    /// What it was sent, with `SIG`.
+    pub signal: &'static str,
+    /// Why the policy wants it to end.
+    pub reason: String,
+    /// Whether it was signalled, in one word.
+    pub outcome: Outcome,
+    /// Why not, where it was not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<String>,
+}
+
 /// What `stop` answers.
 #[derive(Debug, Default, Serialize)]
 pub struct Stopped<'a> {
@@ -157,6 +178,9 @@ pub struct Registered<'a> {
     /// The dead entry that had the sid before; the last one when there were several.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replaced: Option<Removed<'a>>,
+    /// The dead of other sessions that were dropped on the way.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub removed: Vec<Removed<'a>>,
 }
 
 /// What `forget` answers.

@@ -79,12 +79,14 @@ pub fn reason(finding: &Finding) -> &str {
 pub enum StopVerdict {
     /// Its worker is running: signal it.
     Signal,
-    /// Its worker is no more: drop the entry, signal nobody.
+    /// Its worker is no more: drop the entry, signal nobody. The host refuses to drop it
+    /// unless it found that out itself.
     AlreadyDead,
     /// Its pid can belong to no process: drop the entry, and say why nobody was signalled.
     ImpossiblePid(String),
-    /// Who would be hit is not proven: signal nobody, keep the entry.
-    Refuse,
+    /// Signal nobody and keep the entry, for this reason: it is not proven who would be
+    /// hit, or the policy protects this worker.
+    Refuse(String),
 }
 
 /// Decides what a stop does about the entry of `sid` and `pid`.
@@ -105,19 +107,25 @@ pub fn stop(sid: &str, pid: u32, finding: &Finding) -> StopVerdict {
     match finding.standing {
         Standing::Alive => StopVerdict::Signal,
         Standing::Reused | Standing::Exited | Standing::Gone => StopVerdict::AlreadyDead,
-        Standing::Unproven | Standing::Foreign | Standing::Unknown => StopVerdict::Refuse,
+        Standing::Unproven | Standing::Foreign | Standing::Unknown => {
+            StopVerdict::Refuse(reason(finding).to_owned())
+        }
     }
 }
 
-/// Whether the last signal that went to the process is one that ends a process by
-/// default and is used for asking one to end.
+/// Whether the last signal that went to the process asks it to end.
 fn was_asked_to_end(finding: &Finding) -> bool {
-    finding.last_signal.is_some_and(|sent| {
-        matches!(
-            sent.signal,
-            Signal::Term | Signal::Kill | Signal::Int | Signal::Quit | Signal::Hup
-        )
-    })
+    finding
+        .last_signal
+        .is_some_and(|sent| asks_to_end(sent.signal))
+}
+
+/// Whether a signal ends a process by default and is used for asking one to end.
+pub fn asks_to_end(signal: Signal) -> bool {
+    matches!(
+        signal,
+        Signal::Term | Signal::Kill | Signal::Int | Signal::Quit | Signal::Hup
+    )
 }
 
 /// A signal's name as signal(7) has it.

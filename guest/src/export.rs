@@ -1,36 +1,62 @@
-//! The exported interface `pool`: each function is a verb on the real host.
+//! From a [`Policy`] to the exported interface `pool`.
 
-pub use crate::bindings::exports::poolwarden::pool::pool::{Description, Guest};
-use crate::host::{Failure, NewEntry, StopOptions};
+use std::marker::PhantomData;
+
+use crate::bindings::exports::poolwarden::pool::pool::Guest;
+use crate::host::{Description, Failure, NewEntry, StopOptions};
 use crate::imports::Imports;
-use crate::verbs;
+use crate::policy::Policy;
+use crate::settings::Settings;
 
-/// The policy that poolwarden ships.
-#[derive(Clone, Copy, Debug)]
-pub struct DefaultPolicy;
+/// Makes a core module export a policy, once in the crate that is built as a component.
+///
+/// Outside of WebAssembly nothing is exported: the names mean something to a component
+/// only, and native linkers reject them.
+#[macro_export]
+macro_rules! export {
+    ($policy:ty) => {
+        const _: () = $crate::export::is_policy::<$policy>();
+        #[cfg(target_family = "wasm")]
+        const _: () = {
+            type Component = $crate::export::Component<$policy>;
+    $crate::bindings::export!(Component with_types_in $crate::bindings);
+        };
+    };
+}
 
-impl Guest for DefaultPolicy {
+/// A policy on the host that instantiated it. Each request makes it anew, from its settings.
+#[derive(Debug)]
+pub struct Component<P>(PhantomData<P>);
+
+impl<P: Policy> Guest for Component<P> {
     fn describe() -> Description {
-        verbs::describe()
+        P::describe()
     }
 
     fn ensure(dry_run: bool) -> Result<String, Failure> {
-        verbs::ensure(&Imports, dry_run)
+        configured::<P>()?.ensure(&Imports, dry_run)
     }
 
     fn status(sid: Option<String>) -> Result<String, Failure> {
-        verbs::status(&Imports, sid.as_deref())
+        configured::<P>()?.status(&Imports, sid.as_deref())
     }
 
     fn stop(options: StopOptions) -> Result<String, Failure> {
-        verbs::stop(&Imports, &options)
+        configured::<P>()?.stop(&Imports, &options)
     }
 
     fn register(entry: NewEntry) -> Result<String, Failure> {
-        verbs::register(&Imports, &entry)
+        configured::<P>()?.register(&Imports, &entry)
     }
 
     fn forget(sid: String, even_if_alive: bool) -> Result<String, Failure> {
-        verbs::forget(&Imports, &sid, even_if_alive)
+        configured::<P>()?.forget(&Imports, &sid, even_if_alive)
     }
+}
+
+/// Says at compile time whether a type is a policy, on every target.
+pub const fn is_policy<P: Policy>() {}
+
+fn configured<P: Policy>() -> Result<P, Failure> {
+    P::configure(&Settings::of(&Imports))
 }

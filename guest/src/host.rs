@@ -1,17 +1,41 @@
-//! What a policy needs from its host, as one small trait.
+//! What a policy needs from its host, as three small traits.
 //!
-//! The verbs are written against it. The generated imports implement it in
-//! [`imports`](crate::imports); tests implement it with a fake.
+//! The verbs are written against them. The generated imports implement them in
+//! [`imports`](crate::imports), and a fake for tests in [`testing`](crate::testing).
 
 pub use crate::bindings::exports::poolwarden::pool::pool::{
-    Corruption, Failure, NewEntry, StopOptions,
+    Corruption, Description, Failure, NewEntry, Setting, StopOptions,
 };
 pub use crate::bindings::poolwarden::pool::types::{
     Claim, Error, Finding, Instant, SentSignal, Signal, Standing,
 };
 
+/// What any policy may do, without a grant and without an effect.
+pub trait Observe {
+    /// One finding for each claim, in order. Needs an open transaction.
+    fn inspect(&self, claims: &[Claim<'_>]) -> Vec<Finding>;
+
+    /// Whole seconds since 1970-01-01T00:00:00Z, by a clock that can be stepped.
+    fn now(&self) -> u64;
+
+    /// Writes a warning into the host's log.
+    fn warn(&self, message: &str);
+}
+
+/// What the operator set for the policy.
+///
+/// A trait of its own, because a component imports what could be called through a trait
+/// object: a policy without settings does not ask for any.
+pub trait Configuration {
+    /// What the operator set under this name, as it was written; none where nothing was.
+    ///
+    /// # Errors
+    /// `system`, when the host cannot look it up.
+    fn setting(&self, name: &str) -> Result<Option<String>, Error>;
+}
+
 /// The host's side of the world `policy`, call for call.
-pub trait Host {
+pub trait Host: Observe + Configuration {
     /// Exclusive hold of the registry. Dropping it releases the lock.
     type Transaction;
     /// One verified process. It outlives the transaction it was opened in.
@@ -35,9 +59,6 @@ pub trait Host {
     /// `denied`, `refused` when an entry would be lost, forged or changed, `too-large`,
     /// `system`. After an error the registry is what it was.
     fn replace(&self, transaction: &Self::Transaction, bytes: &[u8]) -> Result<(), Error>;
-
-    /// One finding for each claim, in order. Needs an open transaction.
-    fn inspect(&self, claims: &[Claim<'_>]) -> Vec<Finding>;
 
     /// Opens the worker that the registry names by this sid and pid, once it is proven
     /// to be that worker.
@@ -71,12 +92,6 @@ pub trait Host {
     /// # Errors
     /// `misuse` while a transaction is held, `cancelled`, `system`.
     fn wait(&self, targets: &[&Self::Target], timeout: u64) -> Result<Vec<bool>, Error>;
-
-    /// Whole seconds since 1970-01-01T00:00:00Z, by a clock that can be stepped.
-    fn now(&self) -> u64;
-
-    /// Writes a warning into the host's log.
-    fn warn(&self, message: &str);
 }
 
 /// The words of a host's error: what happened, to whom, and what to do next.

@@ -3,8 +3,9 @@
 use crate::bindings::poolwarden::pool::registry::{self, Transaction};
 use crate::bindings::poolwarden::pool::{processes, signals};
 use crate::bindings::wasi::clocks::wall_clock;
+use crate::bindings::wasi::config::store;
 use crate::bindings::wasi::logging::logging;
-use crate::host::{Claim, Error, Finding, Host, Signal};
+use crate::host::{Claim, Configuration, Error, Finding, Host, Observe, Signal};
 
 /// What groups this policy's lines in the host's log.
 const LOG_CONTEXT: &str = "policy";
@@ -12,6 +13,29 @@ const LOG_CONTEXT: &str = "policy";
 /// The host that instantiated this component. Outside of one, every call panics.
 #[derive(Clone, Copy, Debug)]
 pub struct Imports;
+
+impl Observe for Imports {
+    fn inspect(&self, claims: &[Claim<'_>]) -> Vec<Finding> {
+        processes::inspect(claims)
+    }
+
+    fn now(&self) -> u64 {
+        wall_clock::now().seconds
+    }
+
+    fn warn(&self, message: &str) {
+        logging::log(logging::Level::Warn, LOG_CONTEXT, message);
+    }
+}
+
+impl Configuration for Imports {
+    fn setting(&self, name: &str) -> Result<Option<String>, Error> {
+        store::get(name).map_err(|error| {
+            let (store::Error::Upstream(text) | store::Error::Io(text)) = error;
+            Error::System(format!("the setting {name} cannot be read: {text}"))
+        })
+    }
+}
 
 impl Host for Imports {
     type Transaction = Transaction;
@@ -27,10 +51,6 @@ impl Host for Imports {
 
     fn replace(&self, transaction: &Transaction, bytes: &[u8]) -> Result<(), Error> {
         transaction.replace(bytes)
-    }
-
-    fn inspect(&self, claims: &[Claim<'_>]) -> Vec<Finding> {
-        processes::inspect(claims)
     }
 
     fn open(
@@ -52,13 +72,5 @@ impl Host for Imports {
 
     fn wait(&self, targets: &[&signals::Target], timeout: u64) -> Result<Vec<bool>, Error> {
         signals::wait(targets, timeout)
-    }
-
-    fn now(&self) -> u64 {
-        wall_clock::now().seconds
-    }
-
-    fn warn(&self, message: &str) {
-        logging::log(logging::Level::Warn, LOG_CONTEXT, message);
     }
 }

@@ -23,7 +23,7 @@ use crate::registry::{Entry, Registry, corruption};
 /// None for a registry that was parsed; the type is the parser's.
 pub fn rewrite(
     registry: &Registry<'_>,
-    remove: impl Fn(usize) -> bool,
+    remove: &dyn Fn(usize) -> bool,
     append: Option<&Entry<'_>>,
 ) -> Result<Vec<u8>, Corruption> {
     let appended = match append {
@@ -69,7 +69,7 @@ impl Array {
 
     /// Keeps each remaining element with the separator before it. Between the brackets
     /// of an array that becomes empty nothing is left.
-    fn splice(&self, text: &str, remove: impl Fn(usize) -> bool, append: Option<&str>) -> String {
+    fn splice(&self, text: &str, remove: &dyn Fn(usize) -> bool, append: Option<&str>) -> String {
         let mut out = String::with_capacity(text.len() + append.map_or(0, |e| e.len() + 64));
         out.push_str(&text[..self.inside.start]);
         let head = out.len();

@@ -1,8 +1,10 @@
 //! Entries beside what the host found about them, and the sorting of the dead from the
 //! rest that `ensure` and `status` share.
 
+use std::time::Duration;
+
 use crate::decide::{self, Status};
-use crate::host::{Claim, Failure, Finding, Host, Standing};
+use crate::host::{Claim, Failure, Finding, Host, Observe, Standing};
 use crate::registry::{Entry, Registry};
 use crate::rewrite::rewrite;
 
@@ -17,9 +19,25 @@ pub struct Surveyed<'a> {
     pub finding: Finding,
 }
 
+impl Surveyed<'_> {
+    /// How long its process has run at the time `now`, in seconds since 1970; none where it
+    /// does not run or nobody knows when it started. Zero where the clock was stepped back.
+    pub fn age(&self, now: u64) -> Option<Duration> {
+        let started = self.finding.started?;
+        Some(Duration::from_secs(now.saturating_sub(started.seconds)))
+    }
+
+    /// How long ago, at the time `now`, its process was last sent a signal by any
+    /// poolwarden on this pool; none where it never was.
+    pub fn since_signal(&self, now: u64) -> Option<Duration> {
+        let at = self.finding.last_signal?.at;
+        Some(Duration::from_secs(now.saturating_sub(at.seconds)))
+    }
+}
+
 /// Asks the host about these entries, in one call; no call for no entries.
 pub fn survey<'a>(
-    host: &impl Host,
+    host: &dyn Observe,
     entries: impl Iterator<Item = (usize, &'a Entry<'a>)>,
 ) -> Vec<Surveyed<'a>> {
     let entries: Vec<_> = entries.collect();
@@ -56,7 +74,7 @@ pub struct Sweep<'a> {
 
 impl<'a> Sweep<'a> {
     /// Surveys the whole pool and sorts it. Changes nothing.
-    pub fn of(host: &impl Host, registry: &'a Registry<'a>) -> Self {
+    pub fn of(host: &dyn Observe, registry: &'a Registry<'a>) -> Self {
         let surveyed = survey(host, registry.select(None));
         let mut sweep = Self {
             kept: Vec::with_capacity(surveyed.len()),
@@ -90,7 +108,7 @@ pub fn drop_entries<H: Host>(
     if !any {
         return Ok(());
     }
-    let bytes = rewrite(registry, |index| remove[index], None)?;
+    let bytes = rewrite(registry, &|index| remove[index], None)?;
     Ok(host.replace(transaction, &bytes)?)
 }
 

@@ -62,6 +62,24 @@ pub enum Fault {
     /// It ran out of stack, as endless recursion does.
     #[error("it ran out of stack")]
     Stack,
+    /// It wanted to sleep for longer than a request may in all.
+    #[error("it wanted to sleep for more than {} ms", .0.as_millis())]
+    Sleep(Duration),
+    /// It began more transactions than one request may.
+    #[error("it began more than {0} transactions")]
+    Transactions(usize),
+    /// It kept more handles than one request may.
+    #[error("it kept more than {0} handles")]
+    Handles(usize),
+    /// It asked for more random bytes than there are in one call.
+    #[error("it asked for more than {0} random bytes at once")]
+    RandomBytes(usize),
+    /// It exited, with this status, as a program does and a policy does not.
+    #[error("it exited with status {0} instead of answering")]
+    Exited(u8),
+    /// It called a function of WASI that leads nowhere here.
+    #[error("it called {0}, which leads nowhere: a policy has no files and no network")]
+    DeadEnd(String),
     /// Its answer is larger than the limit.
     #[error("its answer has {size} bytes, the limit is {limit}")]
     AnswerTooLarge {

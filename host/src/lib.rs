@@ -45,4 +45,7 @@ pub use floor::{Grants, UnknownGrant};
 pub use mandate::Mandate;
 pub use pool::{Pool, PoolBuilder};
 pub use request::{Register, Request, Stop};
-pub use runtime::{Description, Limits, LoadError, Policy, Setting};
+pub use runtime::{
+    CacheError, CodeCache, Compiled, Description, Export, Import, ImportKind, Inspection, Limits,
+    LoadError, MAX_COMPONENT, Needs, Policy, PolicyLoader, Setting, Unusable,
+};

@@ -56,18 +56,35 @@ impl Algocline {
     /// session id.
     #[track_caller]
     pub(crate) fn start_worker(&mut self) -> String {
-        let answer = self.mcp.answer("alc_run", Self::question());
-        assert_eq!(answer["status"], "needs_response", "{answer}");
-        assert!(answer.get("pool_save_error").is_none(), "{answer}");
-        answer["session_id"]
-            .as_str()
-            .expect("a session id")
-            .to_owned()
+        Self::start_worker_of(&mut self.mcp)
     }
 
-    /// What `alc_run` takes to leave a worker waiting.
-    pub(crate) fn question() -> Value {
-        json!({"code": "return alc.llm('hi')", "host_mode": true})
+    /// The same, of a server that is borrowed alone.
+    #[track_caller]
+    pub(crate) fn start_worker_of(mcp: &mut Mcp) -> String {
+        const ATTEMPTS: usize = 50;
+        let mut attempts = std::iter::repeat_with(|| Self::try_to_start_worker(mcp));
+        let started = attempts.by_ref().take(ATTEMPTS).flatten().next();
+        started.expect("algocline connects to one of its workers")
+    }
+
+    /// Starts a worker, unless algocline is too quick for it: it connects as soon as the
+    /// worker's socket exists, and gives up when the worker, which has only bound it, does
+    /// not listen yet. That one never gets an entry.
+    #[track_caller]
+    pub(crate) fn try_to_start_worker(mcp: &mut Mcp) -> Option<String> {
+        let question = json!({"code": "return alc.llm('hi')", "host_mode": true});
+        let result = mcp.call("alc_run", question);
+        let text = result["content"][0]["text"].as_str().expect("a text");
+        if result["isError"] == true {
+            assert!(text.contains("Connection refused"), "{text}");
+            return None;
+        }
+        let answer: Value = serde_json::from_str(text).expect("JSON");
+        assert_eq!(answer["status"], "needs_response", "{answer}");
+        assert!(answer.get("pool_save_error").is_none(), "{answer}");
+        let sid = answer["session_id"].as_str().expect("a session id");
+        Some(sid.to_owned())
     }
 
     /// The pool's sessions as algocline lists them.

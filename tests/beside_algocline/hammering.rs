@@ -58,15 +58,7 @@ fn nothing_is_lost_and_nobody_complains() {
             }
             mcp.answer("alc_pool_status", json!({}));
             if rounds % 50 == 0 && started.len() < 4 {
-                let code = "return alc.llm('hi')";
-                let answer = mcp.answer("alc_run", json!({"code": code, "host_mode": true}));
-                assert!(answer.get("pool_save_error").is_none(), "{answer}");
-                started.push(
-                    answer["session_id"]
-                        .as_str()
-                        .expect("a session id")
-                        .to_owned(),
-                );
+                started.push(Algocline::start_worker_of(mcp));
             }
             rounds += 1;
         }

@@ -90,6 +90,7 @@ fn the_hosts_work_is_not_endless() {
     let mut pool = Attacked::with_workers(3);
     pool.limits.guest_cpu = Duration::from_secs(600);
     pool.limits.host_cpu = Duration::from_millis(50);
+    pool.limits.transactions = usize::MAX;
     for attack in ["inspect-for-ever", "begin-for-ever"] {
         let fault = fault(&pool, attack);
         assert_eq!(fault, Fault::HostCpu(Duration::from_millis(50)), "{attack}");
@@ -98,12 +99,21 @@ fn the_hosts_work_is_not_endless() {
 }
 
 #[test]
+fn transactions_are_not_endless() {
+    let mut pool = Attacked::with_workers(1);
+    pool.limits.transactions = 20;
+    assert_eq!(fault(&pool, "begin-for-ever"), Fault::Transactions(20));
+    pool.assert_sound(&[0]);
+}
+
+#[test]
 fn handles_are_not_endless() {
-    let pool = Attacked::with_workers(1);
+    let mut pool = Attacked::with_workers(1);
+    pool.limits.handles = 1000;
     let pid = pool.pid(0).to_string();
     let outcome = pool.attack("many-targets", &[("sid", "w0"), ("pid", &pid)], ENSURE);
     assert!(
-        matches!(outcome, Err(Error::Policy(Fault::Trap(_)))),
+        matches!(outcome, Err(Error::Policy(Fault::Handles(1000)))),
         "{outcome:?}"
     );
     pool.assert_sound(&[0]);

@@ -5,6 +5,9 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use toml::Value;
+
+use crate::canonical;
 use crate::error::{Error, Result};
 use crate::guests::Guest;
 use crate::toolchain::{TARGET, Toolchain, run};
@@ -23,40 +26,79 @@ pub fn core_module(
     toolchain: &Toolchain,
     target: &Path,
 ) -> Result<Vec<u8>> {
-    let mut cargo = toolchain.cargo();
-    cargo
-        .current_dir(root)
-        // Unlike RUSTFLAGS, this variable takes paths with spaces.
-        .env(
-            "CARGO_ENCODED_RUSTFLAGS",
-            remappings(root, toolchain, target),
-        )
-        .args([
-            "rustc",
-            "--locked",
-            "--profile",
-            "guest",
-            "--target",
-            TARGET,
-        ])
-        // Of a library that is an rlib too, cargo would leave link-time optimisation out.
-        .args([
-            "--lib",
-            "--crate-type",
-            "cdylib",
-            "--package",
-            guest.package,
-        ])
-        .arg("--target-dir")
-        .arg(target);
-    run(&mut cargo)?;
+    let build = Build {
+        folder: root,
+        package: guest.package,
+        arguments: &["--locked", "--profile", "guest"],
+        output: "guest",
+    };
+    build.run(toolchain, target)
+}
 
-    let module = target
-        .join(TARGET)
-        .join("guest")
-        .join(guest.package.replace('-', "_"))
-        .with_extension("wasm");
-    fs::read(&module).map_err(Error::read(&module))
+/// Compiles somebody's policy, a package in a folder of its own, as its release profile says,
+/// and returns its core module.
+///
+/// # Errors
+/// When the manifest names no package, or the build fails. Its messages have gone to stderr.
+pub fn policy_module(folder: &Path, toolchain: &Toolchain) -> Result<Vec<u8>> {
+    let manifest = folder.join("Cargo.toml");
+    let table = canonical::read_table(&manifest)?;
+    let package = table.get("package").and_then(|package| package.get("name"));
+    let package = package
+        .and_then(Value::as_str)
+        .ok_or_else(|| Error::Lacks {
+            path: manifest,
+            what: "package.name".to_owned(),
+        })?;
+    let build = Build {
+        folder,
+        package,
+        arguments: &["--release"],
+        output: "release",
+    };
+    // Apart from what an installed Rust builds: two compilers would wipe each other's work.
+    build.run(toolchain, &folder.join("target/policy"))
+}
+
+/// One call of cargo.
+struct Build<'a> {
+    /// Where it is called.
+    folder: &'a Path,
+    /// The package whose library is built.
+    package: &'a str,
+    /// Which profile, and the like.
+    arguments: &'a [&'a str],
+    /// The profile's folder in the target's.
+    output: &'a str,
+}
+
+impl Build<'_> {
+    fn run(&self, toolchain: &Toolchain, target: &Path) -> Result<Vec<u8>> {
+        let mut cargo = toolchain.cargo();
+        cargo
+            .current_dir(self.folder)
+            // Unlike RUSTFLAGS, this variable takes paths with spaces.
+            .env(
+                "CARGO_ENCODED_RUSTFLAGS",
+                remappings(self.folder, toolchain, target),
+            )
+            .arg("rustc")
+            .args(self.arguments)
+            .args(["--target", TARGET])
+            // Of a library that is an rlib too, cargo would leave link-time optimisation out.
+            .args(["--lib", "--crate-type", "cdylib"])
+            .args(["--package", self.package])
+            .arg("--target-dir")
+            .arg(target);
+        run(&mut cargo)?;
+
+        let module = target
+            .join(TARGET)
+            .join(self.output)
+            .join(self.package.replace('-', "_"))
+            .with_extension("wasm");
+        fs::read(&module).map_err(Error::read(&module))
+    }
 }
 
 /// The compiler flags that replace the folders of this machine, in cargo's encoding.

@@ -5,7 +5,6 @@ use wit_component::ComponentEncoder;
 
 use crate::canonical::hex;
 use crate::error::{Error, Result};
-use crate::guests::Guest;
 
 /// Wraps a guest's core module, which carries its WIT world in a custom section, as a
 /// validated component. There is no adapter: an import that the world does not name is
@@ -13,7 +12,7 @@ use crate::guests::Guest;
 ///
 /// # Errors
 /// When the module does not fit its world.
-pub fn encode(guest: &Guest<'_>, module: &[u8]) -> Result<Vec<u8>> {
+pub fn encode(package: &str, module: &[u8]) -> Result<Vec<u8>> {
     let encode = || {
         ComponentEncoder::default()
             .module(module)?
@@ -21,7 +20,7 @@ pub fn encode(guest: &Guest<'_>, module: &[u8]) -> Result<Vec<u8>> {
             .encode()
     };
     encode().map_err(|error| Error::Encode {
-        package: guest.package.to_owned(),
+        package: package.to_owned(),
         source: error.into_boxed_dyn_error(),
     })
 }

@@ -7,21 +7,34 @@ use std::path::{Path, PathBuf};
 pub struct Guest<'a> {
     /// The name of its package, a member of the workspace. Its library has the same name.
     pub package: &'a str,
-    /// Where its component is kept, relative to the checkout.
+    /// Where its component is kept, relative to the checkout; of an example, relative to the
+    /// folder that it is built into.
     pub component: &'a str,
 }
 
-/// Every guest of this repository.
+/// Every guest whose component is in this repository.
 pub const GUESTS: &[Guest<'static>] = &[
     // What the host embeds.
     Guest {
-        package: "poolwarden-policy",
+        package: "poolwarden-shipped-policy",
         component: "guest/policy.wasm",
     },
     // What attacks the host in the suite `tests/hostile`.
     Guest {
         package: "poolwarden-hostile-guest",
         component: "tests/guests/hostile.wasm",
+    },
+];
+
+/// The example policies. Their components are built on demand and kept nowhere.
+pub const EXAMPLES: &[Guest<'static>] = &[
+    Guest {
+        package: "poolwarden-example-age-limit",
+        component: "age-limit.wasm",
+    },
+    Guest {
+        package: "poolwarden-example-worker-cap",
+        component: "worker-cap.wasm",
     },
 ];
 

@@ -24,10 +24,10 @@ mod record;
 mod toolchain;
 mod verify;
 
-pub use compile::core_module;
+pub use compile::{core_module, policy_module};
 pub use component::{encode, sha256};
 pub use error::{Error, Result};
-pub use guests::{GUESTS, Guest};
+pub use guests::{EXAMPLES, GUESTS, Guest};
 pub use inputs::Inputs;
 pub use record::Record;
 pub use toolchain::{Builder, Toolchain};

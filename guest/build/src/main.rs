@@ -6,8 +6,8 @@ use std::{env, fs};
 
 use clap::Parser;
 use poolwarden_guest_build::{
-    Error, GUESTS, Guest, Record, Result, Toolchain, Verdict, check, core_module, encode, sha256,
-    verify,
+    EXAMPLES, Error, GUESTS, Guest, Record, Result, Toolchain, Verdict, check, core_module, encode,
+    policy_module, sha256, verify,
 };
 
 /// A component is stale, or differs from what its source gives, or a build failed.
@@ -27,6 +27,15 @@ struct Arguments {
     /// With --check: write the fresh components into this folder.
     #[arg(long, value_name = "DIR", requires = "check")]
     out: Option<PathBuf>,
+    /// Build the example policies into this folder. Without --check, nothing else is built.
+    #[arg(long, value_name = "DIR")]
+    examples: Option<PathBuf>,
+    /// Build the policy in this folder instead, which need not be part of the checkout.
+    #[arg(long = "crate", value_name = "DIR", conflicts_with_all = ["check", "examples"], requires = "into")]
+    policy: Option<PathBuf>,
+    /// With --crate: write its component into this file.
+    #[arg(long, value_name = "FILE", requires = "policy")]
+    into: Option<PathBuf>,
     /// The checkout. Default: the one that this tool was built from.
     #[arg(long, value_name = "DIR", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))]
     root: PathBuf,
@@ -39,11 +48,22 @@ fn main() -> ExitCode {
         source,
     });
     let done = done.and_then(|root| {
+        let examples = arguments.examples.as_deref();
         if arguments.check {
-            check_all(&root, arguments.out.as_deref())
-        } else {
-            build_all(&root).map(|()| ExitCode::SUCCESS)
+            return check_all(&root, arguments.out.as_deref(), examples);
         }
+        let toolchain = Toolchain::find(&root)?;
+        if let (Some(folder), Some(into)) = (&arguments.policy, &arguments.into) {
+            build_policy(folder, into, &toolchain)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        // Apart from the host's: the two toolchains would wipe each other's work.
+        let built = target(&root).join("guest");
+        match examples {
+            Some(folder) => build_examples(&root, folder, &toolchain, &built)?,
+            None => build_all(&root, &toolchain, &built)?,
+        }
+        Ok(ExitCode::SUCCESS)
     });
     done.unwrap_or_else(|error| {
         eprintln!("error: {}", error.with_causes());
@@ -52,20 +72,43 @@ fn main() -> ExitCode {
 }
 
 /// Builds every guest and writes its component and record.
-fn build_all(root: &Path) -> Result<()> {
-    let toolchain = Toolchain::find(root)?;
-    // Apart from the host's: the two toolchains would wipe each other's work.
-    let target = target(root).join("guest");
+fn build_all(root: &Path, toolchain: &Toolchain, target: &Path) -> Result<()> {
     for guest in GUESTS {
-        let component = encode(guest, &core_module(root, guest, &toolchain, &target)?)?;
+        let component = encode(guest.package, &core_module(root, guest, toolchain, target)?)?;
         Record::of(root, guest, &component, toolchain.builder())?.write(root, guest, &component)?;
-        report(guest, &component, &toolchain);
+        report(guest.component, &component, toolchain);
     }
     Ok(())
 }
 
+/// Builds the example policies into a folder.
+fn build_examples(root: &Path, folder: &Path, toolchain: &Toolchain, target: &Path) -> Result<()> {
+    for guest in EXAMPLES {
+        let component = encode(guest.package, &core_module(root, guest, toolchain, target)?)?;
+        report(guest.component, &component, toolchain);
+        keep(folder, guest, &component)?;
+    }
+    Ok(())
+}
+
+/// Builds somebody's policy into a file.
+fn build_policy(folder: &Path, into: &Path, toolchain: &Toolchain) -> Result<()> {
+    let folder = folder.canonicalize().map_err(|source| Error::Read {
+        path: folder.to_owned(),
+        source,
+    })?;
+    let name = into.display().to_string();
+    let component = encode(&name, &policy_module(&folder, toolchain)?)?;
+    fs::write(into, &component).map_err(|source| Error::Write {
+        path: into.to_owned(),
+        source,
+    })?;
+    report(&name, &component, toolchain);
+    Ok(())
+}
+
 /// Builds every guest from nothing and compares it with what is committed.
-fn check_all(root: &Path, out: Option<&Path>) -> Result<ExitCode> {
+fn check_all(root: &Path, out: Option<&Path>, examples: Option<&Path>) -> Result<ExitCode> {
     let records = GUESTS
         .iter()
         .map(|guest| verify(root, guest))
@@ -87,7 +130,7 @@ fn check_all(root: &Path, out: Option<&Path>) -> Result<ExitCode> {
     let mut verdicts = Vec::new();
     for (guest, record) in GUESTS.iter().zip(&records) {
         let (verdict, component) = check(root, guest, &record.builder, &toolchain, fresh.path())?;
-        report(guest, &component, &toolchain);
+        report(guest.component, &component, &toolchain);
         match verdict {
             Verdict::Same => println!("  equal to the committed component"),
             Verdict::Different => {
@@ -102,6 +145,9 @@ fn check_all(root: &Path, out: Option<&Path>) -> Result<ExitCode> {
             keep(out, guest, &component)?;
         }
         verdicts.push(verdict);
+    }
+    if let Some(folder) = examples {
+        build_examples(root, folder, &toolchain, fresh.path())?;
     }
     Ok(if verdicts.contains(&Verdict::Different) {
         ExitCode::from(FAILED)
@@ -131,11 +177,10 @@ fn keep(out: &Path, guest: &Guest<'_>, component: &[u8]) -> Result<()> {
 }
 
 /// Prints what was built, and by whom.
-fn report(guest: &Guest<'_>, component: &[u8], toolchain: &Toolchain) {
+fn report(name: &str, component: &[u8], toolchain: &Toolchain) {
     let builder = toolchain.builder();
     println!(
-        "{}: {} bytes, sha256 {}",
-        guest.component,
+        "{name}: {} bytes, sha256 {}",
         component.len(),
         sha256(component)
     );

@@ -66,7 +66,7 @@ pub fn check(
     toolchain: &Toolchain,
     target: &Path,
 ) -> Result<(Verdict, Vec<u8>)> {
-    let fresh = encode(guest, &core_module(root, guest, toolchain, target)?)?;
+    let fresh = encode(guest.package, &core_module(root, guest, toolchain, target)?)?;
     let path = guest.component_path(root);
     let committed = fs::read(&path).map_err(Error::read(&path))?;
     let verdict = if builder != toolchain.builder() {

@@ -67,16 +67,17 @@ fn a_worker_that_was_asked_to_end_is_stopping() {
 #[test]
 fn a_stop_signals_only_the_proven_alive() {
     let verdicts = STANDINGS.map(|standing| stop("a", 100, &finding(standing)));
+    let refusal = |standing| StopVerdict::Refuse(reason(&finding(standing)).to_owned());
     assert_eq!(
         verdicts,
         [
             StopVerdict::Signal,
-            StopVerdict::Refuse,
+            refusal(Standing::Unproven),
             StopVerdict::AlreadyDead,
             StopVerdict::AlreadyDead,
             StopVerdict::AlreadyDead,
-            StopVerdict::Refuse,
-            StopVerdict::Refuse,
+            refusal(Standing::Foreign),
+            refusal(Standing::Unknown),
         ]
     );
 }

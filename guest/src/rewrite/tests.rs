@@ -20,7 +20,7 @@ fn rewritten(text: &str, remove: &[usize], append: bool) -> String {
     let entry = new_entry();
     let bytes = rewrite(
         &registry,
-        |index| remove.contains(&index),
+        &|index| remove.contains(&index),
         append.then_some(&entry),
     )
     .expect("a parsed registry can be rewritten");
@@ -105,7 +105,7 @@ fn an_entry_is_appended_to_an_empty_pool() {
 #[test]
 fn a_registry_that_is_not_there_is_made() {
     let absent = Registry::parse(None).expect("an empty pool");
-    let bytes = rewrite(&absent, |_| false, Some(&new_entry())).expect("text");
+    let bytes = rewrite(&absent, &|_| false, Some(&new_entry())).expect("text");
     assert_eq!(bytes, format!("{{\"sessions\":[{ENTRY}]}}\n").into_bytes());
 }
 

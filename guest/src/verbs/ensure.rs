@@ -1,34 +1,42 @@
 //! `ensure`: drops the dead and lists who is left.
 
+mod dismiss;
+
 use crate::answer::{self, Ensured, POOL_VERSION, Removed, Session};
 use crate::host::{Failure, Host};
+use crate::policy::Policy;
+use crate::pool::Pool;
 use crate::registry::Registry;
-use crate::sweep::{Sweep, drop_entries};
+use crate::sweep::drop_entries;
+use dismiss::dismiss;
 
-/// Drops the entries whose processes are proven to be no more, and lists the others.
-/// With `dry_run` it answers the same and writes nothing.
+/// Drops the entries whose processes are proven to be no more, signals whom the policy
+/// dismisses, and lists who is left. With `dry_run` it decides the same, writes nothing and
+/// signals nobody.
 ///
 /// # Errors
-/// The host's, also when it denies the write; a registry that cannot be read.
-pub fn ensure(host: &impl Host, dry_run: bool) -> Result<String, Failure> {
+/// The host's, also when it denies the write; a registry that cannot be read. Nobody was
+/// signalled then, unless the client withdrew the request.
+pub fn ensure<H: Host>(policy: &impl Policy, host: &H, dry_run: bool) -> Result<String, Failure> {
     let transaction = host.begin()?;
     let bytes = host.read(&transaction)?;
     let registry = Registry::parse(bytes.as_deref())?;
-    let sweep = Sweep::of(host, &registry);
+    let pool = Pool::new(host, &registry);
     if !dry_run {
-        let dead = sweep.dead.iter().map(|one| one.index);
+        let dead = pool.dead().iter().map(|one| one.index);
         drop_entries(host, &transaction, &registry, dead)?;
     }
+    let dismissed = dismiss(policy, host, &transaction, &pool, dry_run)?;
     // Whoever waits for the lock need not wait for the answer to be written.
     drop(transaction);
     answer::to_json(&Ensured {
-        sessions: sweep
-            .kept
-            .iter()
-            .map(|(one, status)| Session::brief(one, *status))
+        sessions: pool
+            .kept()
+            .map(|(one, status)| Session::brief(one, dismissed.status(one, status)))
             .collect(),
         pool_version: POOL_VERSION,
-        removed: sweep.dead.iter().map(Removed::new).collect(),
+        removed: pool.dead().iter().map(Removed::new).collect(),
+        dismissed: dismissed.answers,
         dry_run,
     })
 }

@@ -1,13 +1,12 @@
-//! The verbs of the interface `pool`, one file each.
+//! The verbs of the interface `pool`, one file each. Those that decide take the policy that
+//! they decide with.
 
-mod describe;
 mod ensure;
 mod forget;
 mod register;
 mod status;
 mod stop;
 
-pub use describe::describe;
 pub use ensure::ensure;
 pub use forget::forget;
 pub use register::register;

@@ -6,6 +6,8 @@ use std::time::{Duration, SystemTime};
 use crate::answer::{self, POOL_VERSION, Registered, Removed};
 use crate::decide;
 use crate::host::{Failure, Host, NewEntry, Standing};
+use crate::policy::Policy;
+use crate::pool::Pool;
 use crate::registry::{Entry, Registry};
 use crate::rewrite::rewrite;
 use crate::sweep::{Surveyed, survey};
@@ -14,12 +16,17 @@ use crate::sweep::{Surveyed, survey};
 const LAST_SECOND: u64 = 253_402_300_799;
 
 /// Registers a running process under a sid that is free: one that no entry has, or only
-/// entries whose processes are proven to be no more. Those are replaced.
+/// entries whose processes are proven to be no more. Those are replaced. A policy that looks
+/// at the whole pool before it admits the process has all of its dead dropped.
 ///
 /// # Errors
 /// The host's; a registry that cannot be read; a rejection that names who holds the
 /// sid, or says why the new process cannot be registered.
-pub fn register(host: &impl Host, new: &NewEntry) -> Result<String, Failure> {
+pub fn register<H: Host>(
+    policy: &impl Policy,
+    host: &H,
+    new: &NewEntry,
+) -> Result<String, Failure> {
     if new.sid.is_empty() {
         return Err(Failure::Rejected(
             "a session needs a sid that is not empty".to_owned(),
@@ -52,14 +59,26 @@ pub fn register(host: &impl Host, new: &NewEntry) -> Result<String, Failure> {
         return Err(Failure::Rejected(unfit(&process)));
     }
 
-    let replaced = |index| holders.iter().any(|one| one.index == index);
-    let bytes = rewrite(&registry, replaced, Some(&entry))?;
+    let pool = Pool::new(host, &registry);
+    policy.admit(&pool, new).map_err(Failure::Rejected)?;
+    let dead = pool.swept().map_or(&[][..], |sweep| &sweep.dead);
+
+    let mut remove = vec![false; registry.sessions.len()];
+    for one in holders.iter().chain(dead) {
+        remove[one.index] = true;
+    }
+    let bytes = rewrite(&registry, &|index| remove[index], Some(&entry))?;
     host.replace(&transaction, &bytes)?;
     drop(transaction);
     answer::to_json(&Registered {
         registered: &entry,
         pool_version: POOL_VERSION,
         replaced: holders.last().map(Removed::new),
+        removed: dead
+            .iter()
+            .filter(|one| one.entry.sid != new.sid)
+            .map(Removed::new)
+            .collect(),
     })
 }
 

@@ -5,16 +5,21 @@
 //! because by then somebody was signalled and the caller has to learn it. Only a request
 //! that the client withdrew gets no answer.
 
+mod ask;
 mod course;
 mod watch;
 
 use crate::answer::{self, Stopped};
-use crate::decide::{self, StopVerdict};
-use crate::host::{Error, Failure, Finding, Host, Signal, StopOptions, text};
+use crate::decide;
+use crate::host::{Error, Failure, Host, Signal, StopOptions, text};
+use crate::policy::Policy;
 use crate::registry::Registry;
 use crate::sweep::{drop_entries, survey};
-use course::{Course, Worker};
-use watch::{send, watch};
+use course::Worker;
+use watch::watch;
+
+pub(super) use ask::set_out;
+pub(super) use course::Course;
 
 /// Sends a signal, by default SIGTERM, to one session or all, waits up to the grace period,
 /// and with `force` sends SIGKILL to those that are left. Entries go when their workers are
@@ -28,7 +33,11 @@ use watch::{send, watch};
 /// # Errors
 /// The host's, as long as nobody was signalled, and its `cancelled` also after that; a
 /// registry that cannot be read; a signal that asks nobody to end.
-pub fn stop<H: Host>(host: &H, options: &StopOptions) -> Result<String, Failure> {
+pub fn stop<H: Host>(
+    policy: &impl Policy,
+    host: &H,
+    options: &StopOptions,
+) -> Result<String, Failure> {
     if matches!(options.signal, Signal::Cont | Signal::Stop) {
         let name = decide::signal_name(options.signal);
         return Err(Failure::Rejected(format!(
@@ -41,14 +50,7 @@ pub fn stop<H: Host>(host: &H, options: &StopOptions) -> Result<String, Failure>
 
     let mut workers = Vec::new();
     for one in survey(host, registry.select(options.sid.as_deref())) {
-        let (course, target) = set_out(
-            host,
-            &transaction,
-            &one.entry.sid,
-            one.entry.pid,
-            &one.finding,
-            options,
-        )?;
+        let (course, target) = set_out(policy, host, &transaction, &one, options)?;
         workers.push(Worker {
             index: one.index,
             entry: one.entry,
@@ -75,7 +77,7 @@ pub fn stop<H: Host>(host: &H, options: &StopOptions) -> Result<String, Failure>
     }
     drop(transaction);
 
-    watch(host, &mut workers, options)?;
+    watch(policy, host, &mut workers, options)?;
     let mut answer = Stopped {
         dry_run: options.dry_run,
         ..Stopped::default()
@@ -93,66 +95,6 @@ pub fn stop<H: Host>(host: &H, options: &StopOptions) -> Result<String, Failure>
         Err(failure) => answer.errors.push(not_updated(&failure)),
     }
     answer::to_json(&answer)
-}
-
-/// Decides about one entry and, where its worker is proven to run, signals it.
-fn set_out<H: Host>(
-    host: &H,
-    transaction: &H::Transaction,
-    sid: &str,
-    pid: u32,
-    finding: &Finding,
-    options: &StopOptions,
-) -> Result<(Course, Option<H::Target>), Failure> {
-    let course = match decide::stop(sid, pid, finding) {
-        StopVerdict::AlreadyDead => Course::AlreadyDead(decide::reason(finding).to_owned()),
-        StopVerdict::ImpossiblePid(error) => Course::ImpossiblePid(error),
-        StopVerdict::Refuse => Course::Refused(decide::reason(finding).to_owned()),
-        StopVerdict::Signal => {
-            // Opening has no effect, and tells a dry run what the host would refuse.
-            let sent = host.open(transaction, sid, pid).and_then(|target| {
-                if options.dry_run {
-                    return Ok((Course::WouldSignal, None));
-                }
-                ask_to_end(host, &target, sid, options)?;
-                Ok((Course::Signalled, Some(target)))
-            });
-            match sent {
-                Ok(set_out) => return Ok(set_out),
-                Err(Error::Ended(evidence)) => Course::AlreadyDead(evidence),
-                Err(Error::Refused(evidence)) => Course::Refused(evidence),
-                Err(Error::Denied(evidence)) => Course::Denied(evidence),
-                Err(error @ Error::Cancelled(_)) => return Err(Failure::Host(error)),
-                Err(error) => Course::Failed {
-                    signal: decide::signal_name(options.signal),
-                    why: text(&error).to_owned(),
-                },
-            }
-        }
-    };
-    Ok((course, None))
-}
-
-/// Sends the signal that asks a worker to end.
-fn ask_to_end<H: Host>(
-    host: &H,
-    target: &H::Target,
-    sid: &str,
-    options: &StopOptions,
-) -> Result<(), Error> {
-    send(host, target, options.signal, options.group)?;
-    if options.signal == Signal::Kill {
-        return Ok(());
-    }
-    // A stopped process acts on the signal only once it is continued.
-    match send(host, target, Signal::Cont, options.group) {
-        Ok(()) | Err(Error::Ended(_)) => {}
-        Err(error) => host.warn(&format!(
-            "stop: sid={sid}: SIGCONT failed: {}",
-            text(&error)
-        )),
-    }
-    Ok(())
 }
 
 /// The host's denial, when it met every session that was to be stopped: then the

@@ -1,5 +1,7 @@
 //! What a host call answers when it does not do what it was asked.
 
+use wasmtime::component::ResourceTableError;
+
 use crate::floor::{Denied, Refusal};
 use crate::process::SendError;
 use crate::store::{StoreError, StoreErrorKind};
@@ -40,8 +42,8 @@ impl From<types::Error> for HostError {
     }
 }
 
-impl From<wasmtime::component::ResourceTableError> for HostError {
-    fn from(error: wasmtime::component::ResourceTableError) -> Self {
+impl From<ResourceTableError> for HostError {
+    fn from(error: ResourceTableError) -> Self {
         Self::Trap(error.into())
     }
 }

@@ -2,23 +2,29 @@
 
 use crate::recording::Call;
 
-use super::View;
 use super::bindings::wasi::logging::logging::{Host, Level};
+use super::{RequestState, View};
 
 /// Longer lines are cut: a log is no place for a registry.
 const LINE: usize = 4096;
 
 impl Host for View<'_> {
     fn log(&mut self, level: Level, context: String, message: String) -> wasmtime::Result<()> {
-        if let Some((context, message)) = log(&mut self.0.log_lines_left, level, &context, &message)
-        {
-            self.0.note(|| Call::Log {
+        self.0.log(level, &context, &message);
+        Ok(())
+    }
+}
+
+impl RequestState {
+    /// Writes a line of the policy to the log, while the request may write any.
+    pub(super) fn log(&mut self, level: Level, context: &str, message: &str) {
+        if let Some((context, message)) = log(&mut self.log_lines_left, level, context, message) {
+            self.note(|| Call::Log {
                 level: name(level).to_owned(),
                 context,
                 message,
             });
         }
-        Ok(())
     }
 }
 

@@ -2,6 +2,7 @@
 
 use wasmtime::component::Resource;
 
+use crate::error::{Error, Fault};
 use crate::floor::{Reading, check_replace};
 use crate::recording::Call;
 use crate::request::Request;
@@ -60,6 +61,13 @@ fn begin(state: &mut RequestState) -> Result<(), HostError> {
             "this request already holds a transaction",
         ));
     }
+    let Some(left) = state.transactions_left.checked_sub(1) else {
+        let limit = state.context.limits.transactions;
+        return Err(HostError::Trap(
+            Error::from(Fault::Transactions(limit)).into(),
+        ));
+    };
+    state.transactions_left = left;
     let locked = state.context.lock(&state.cancel)?;
     let reading = state.context.reading(locked.read_registry()?);
     let writes = !state.request.is_dry_run();

@@ -15,8 +15,10 @@ use crate::request::Request;
 use crate::runtime::{Bounded, CpuMeter, Limits, MemoryLimiter};
 
 use super::HostError;
+use super::bindings::wasi::logging::logging::Level;
 use super::recorder::Recorder;
 use super::transaction::OpenTransaction;
+use super::wasi::{WasiHost, WasiState};
 
 /// Whose request it is, and who decides about it.
 #[derive(Clone)]
@@ -46,14 +48,14 @@ pub(crate) struct RequestState {
     pub(super) trail_wait_left: Duration,
     /// Where its calls are noted, if they are.
     pub(super) recorder: Option<Recorder>,
+    /// How many more transactions it may begin.
+    pub(super) transactions_left: usize,
+    pub(super) wasi: WasiState,
     /// Whether it may take the pool's lock, without which it can have no effect.
     pub(super) may_begin: bool,
 }
 
 impl RequestState {
-    /// A policy holds one transaction and one target a worker.
-    const RESOURCES: usize = 200_000;
-
     pub(crate) fn new(
         context: Arc<Context>,
         origin: Origin,
@@ -61,7 +63,7 @@ impl RequestState {
         cancel: Cancel,
     ) -> Self {
         let mut table = ResourceTable::new();
-        table.set_max_capacity(Self::RESOURCES);
+        table.set_max_capacity(context.limits.handles);
         Self {
             meter: CpuMeter::start(context.limits.guest_cpu, context.limits.host_cpu),
             memory: MemoryLimiter::new(&context.limits),
@@ -69,6 +71,8 @@ impl RequestState {
             wait_left: request.wait_allowance(),
             trail_wait_left: context.limits.lock_wait,
             recorder: None,
+            transactions_left: context.limits.transactions,
+            wasi: WasiState::new(context.limits.guest_sleep),
             may_begin: true,
             table,
             transaction: None,
@@ -120,5 +124,27 @@ impl Bounded for RequestState {
 
     fn is_withdrawn(&self) -> bool {
         self.cancel.is_cancelled()
+    }
+}
+
+impl WasiHost for RequestState {
+    fn table(&mut self) -> &mut ResourceTable {
+        &mut self.table
+    }
+
+    fn wasi(&mut self) -> &mut WasiState {
+        &mut self.wasi
+    }
+
+    fn log_lines_left(&self) -> usize {
+        self.log_lines_left
+    }
+
+    fn log_printed(&mut self, level: Level, context: &str, line: &str) {
+        self.log(level, context, line);
+    }
+
+    fn cancel(&self) -> Option<&Cancel> {
+        Some(&self.cancel)
     }
 }

@@ -24,6 +24,12 @@ pub(super) fn configuration() -> Option<PathBuf> {
     base("XDG_CONFIG_HOME", ".config")
 }
 
+/// Where compiled policies are kept: `$XDG_CACHE_HOME/poolwarden/policies`, by default
+/// `~/.cache/poolwarden/policies`.
+pub(super) fn policy_cache() -> Option<PathBuf> {
+    Some(base("XDG_CACHE_HOME", ".cache")?.join("poolwarden/policies"))
+}
+
 fn base(variable: &str, below_home: &str) -> Option<PathBuf> {
     absolute(variable).or_else(|| Some(absolute("HOME")?.join(below_home)))
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use poolwarden::config::{Config, ConfigError, PolicyConfig};
 use poolwarden::process::Signal;
-use poolwarden::{Grants, Mandate, Policy};
+use poolwarden::{CodeCache, Grants, Mandate, Policy, PolicyLoader};
 
 use super::{Options, directories};
 
@@ -102,8 +102,21 @@ impl PolicySource {
     }
 }
 
+/// How this program loads every policy from a file: its compiled code is kept in the user's
+/// cache.
+pub(super) fn loader() -> PolicyLoader {
+    match directories::policy_cache() {
+        Some(cache) => PolicyLoader::new().cache(CodeCache::at(cache)),
+        None => PolicyLoader::new(),
+    }
+}
+
 fn load(chosen: &PolicyConfig) -> anyhow::Result<Policy> {
-    let bytes = std::fs::read(&chosen.path)
-        .with_context(|| format!("cannot read the policy {}", chosen.path.display()))?;
-    Ok(Policy::from_component(&bytes)?)
+    let mut loader = loader();
+    if let Some(sha256) = &chosen.sha256 {
+        loader = loader.pin(sha256);
+    }
+    loader
+        .file(&chosen.path)
+        .with_context(|| format!("cannot load {}", chosen.path.display()))
 }

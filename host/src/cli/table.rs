@@ -37,6 +37,14 @@ const OUTCOMES: Columns = &[
     ("OUTCOME", "outcome"),
     ("EVIDENCE", "evidence"),
 ];
+const DISMISSALS: Columns = &[
+    ("SID", "sid"),
+    ("PID", "pid"),
+    ("SIGNAL", "signal"),
+    ("OUTCOME", "outcome"),
+    ("REASON", "reason"),
+    ("EVIDENCE", "evidence"),
+];
 
 /// The answer in words and tables. An empty one says that it is empty.
 pub(super) fn render(request: &Request, answer: &Value) -> String {
@@ -53,6 +61,8 @@ pub(super) fn render(request: &Request, answer: &Value) -> String {
                 "removed:"
             };
             section(&mut text, Some(heading), STANDINGS, &answer["removed"]);
+            let dismissed = &answer["dismissed"];
+            section(&mut text, Some("dismissed:"), DISMISSALS, dismissed);
         }
         Request::Stop(_) => {
             section(&mut text, None, OUTCOMES, &answer["outcomes"]);
@@ -70,6 +80,7 @@ pub(super) fn render(request: &Request, answer: &Value) -> String {
                 let replaced = Value::Array(vec![answer["replaced"].clone()]);
                 section(&mut text, Some("replaced:"), STANDINGS, &replaced);
             }
+            section(&mut text, Some("removed:"), STANDINGS, &answer["removed"]);
         }
         Request::Forget { .. } => {
             section(
@@ -175,6 +186,19 @@ mod tests {
         insta::assert_snapshot!(record(&fields), @r"
         SID     a\u{a}
         PID     10
+        ");
+    }
+
+    #[test]
+    fn whom_the_policy_dismissed_is_shown() {
+        let answer = json!({"sessions": [], "removed": [], "dismissed": [
+            {"sid": "a", "pid": 10, "signal": "SIGTERM", "outcome": "signalled", "reason": "too old"},
+        ]});
+        insta::assert_snapshot!(render(&Request::Ensure { dry_run: false }, &answer), @r"
+        no workers
+        dismissed:
+        SID  PID  SIGNAL   OUTCOME    REASON
+        a    10   SIGTERM  signalled  too old
         ");
     }
 

@@ -55,6 +55,9 @@ pub(super) struct EnsureAnswer {
     pool_version: String,
     /// The entries that were removed, or would be with dry_run.
     removed: Vec<RemovedSession>,
+    /// The workers that the policy wants to end although nobody asked to stop them.
+    #[schemars(skip_serializing_if = "Option::is_none")]
+    dismissed: Option<Vec<DismissedSession>>,
     /// Present and true where nothing was written because only a forecast was asked for.
     #[schemars(skip_serializing_if = "Option::is_none")]
     dry_run: Option<bool>,
@@ -87,6 +90,23 @@ struct RemovedSession {
     standing: String,
     /// The evidence in words.
     evidence: String,
+}
+
+#[derive(JsonSchema)]
+struct DismissedSession {
+    /// Session id.
+    sid: String,
+    /// Process id that the entry names.
+    pid: u32,
+    /// The signal that it was sent, such as SIGTERM.
+    signal: String,
+    /// Why the policy wants it to end.
+    reason: String,
+    /// signalled, already-dead, refused, failed or would-signal.
+    outcome: String,
+    /// Why it was not signalled, where it was not.
+    #[schemars(skip_serializing_if = "Option::is_none")]
+    evidence: Option<String>,
 }
 
 /// The sessions and their standing.

@@ -14,7 +14,7 @@ pub(super) fn refused(text: &str) -> HostError {
 }
 
 pub(super) fn too_many() -> HostError {
-    HostError::Trap(wasmtime::Error::msg("it opened or changed too much"))
+    HostError::Trap(wasmtime::Error::msg("it signalled or changed too much"))
 }
 
 pub(super) fn has_ended() -> CallError {

@@ -2,6 +2,8 @@
 
 use std::time::UNIX_EPOCH;
 
+use wasmtime::Engine;
+use wasmtime::component::types::Component as ComponentType;
 use wasmtime::component::{HasData, Linker, Resource};
 
 use crate::capabilities::bindings::poolwarden::pool::registry::Transaction;
@@ -10,7 +12,7 @@ use crate::capabilities::bindings::poolwarden::pool::{processes, registry, signa
 use crate::capabilities::bindings::wasi::clocks::wall_clock;
 use crate::capabilities::bindings::wasi::config::store;
 use crate::capabilities::bindings::wasi::logging::logging;
-use crate::capabilities::{HostError, log};
+use crate::capabilities::{HostError, clock, log, wasi};
 use crate::process::Claim;
 
 use super::ReplayState;
@@ -25,8 +27,13 @@ impl HasData for Replaying {
     type Data<'a> = View<'a>;
 }
 
-/// Links what a policy may import, as [`capabilities`](crate::capabilities) does for a pool.
-pub(crate) fn add_to_linker(linker: &mut Linker<ReplayState>) -> wasmtime::Result<()> {
+/// Links what this component may import, as [`capabilities`](crate::capabilities) does for a
+/// pool. What leads nowhere there is the very same here.
+pub(crate) fn add_to_linker(
+    linker: &mut Linker<ReplayState>,
+    engine: &Engine,
+    component: &ComponentType,
+) -> wasmtime::Result<()> {
     let view: for<'a> fn(&'a mut ReplayState) -> View<'a> = |state| View(state);
     types::add_to_linker::<_, Replaying>(linker, view)?;
     registry::add_to_linker::<_, Replaying>(linker, view)?;
@@ -35,7 +42,8 @@ pub(crate) fn add_to_linker(linker: &mut Linker<ReplayState>) -> wasmtime::Resul
     wall_clock::add_to_linker::<_, Replaying>(linker, view)?;
     store::add_to_linker::<_, Replaying>(linker, view)?;
     logging::add_to_linker::<_, Replaying>(linker, view)?;
-    Ok(())
+    clock::add_rest_to_linker(linker)?;
+    wasi::add_to_linker(linker, engine, component)
 }
 
 impl types::Host for View<'_> {
@@ -44,8 +52,7 @@ impl types::Host for View<'_> {
     }
 }
 
-/// The handles are numbers and nothing more: a target is found by its own, and there is one
-/// transaction at most.
+/// The handle of a transaction is a number and nothing more: there is one at most.
 impl registry::Host for View<'_> {
     fn begin(&mut self) -> Result<Resource<Transaction>, HostError> {
         self.0.begin()?;
@@ -113,8 +120,8 @@ impl signals::HostTarget for View<'_> {
         self.0.send(target.rep(), sending)
     }
 
-    fn drop(&mut self, _: Resource<Target>) -> wasmtime::Result<()> {
-        Ok(())
+    fn drop(&mut self, target: Resource<Target>) -> wasmtime::Result<()> {
+        self.0.drop_target(target.rep())
     }
 }
 

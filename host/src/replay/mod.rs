@@ -25,6 +25,8 @@
 //! - **replace**: denied and refused by the same rules as on a pool. Then it fails where the
 //!   system let the recorded one fail, and counts as done otherwise.
 //! - **the time** is as recorded, call for call, and stands still behind the last one.
+//! - **WASI** is inert as on a pool. Random numbers and the monotonic clock are not
+//!   recorded: they are today's, and a sleep takes its time.
 //! - **settings and grants** are those of the recording, unless others are given. What the
 //!   host itself proves by is not changed by the setting `proof`.
 
@@ -32,6 +34,7 @@ mod compare;
 mod difference;
 mod effects;
 mod errors;
+mod guest;
 mod history;
 mod imports;
 mod past;

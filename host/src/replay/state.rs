@@ -4,12 +4,16 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use wasmtime::component::{Resource, ResourceTable};
+
 use crate::capabilities::HostError;
+use crate::capabilities::wasi::WasiState;
+use crate::error::{Error, Fault};
 use crate::floor::{Grants, Reading, check_asked, check_replace, find_target};
 use crate::process::{Claim, Standing};
 use crate::recording::{CallError, ErrorKind, Observed};
 use crate::request::{Register, Request, Stop};
-use crate::runtime::{Bounded, CpuMeter, Limits, MemoryLimiter};
+use crate::runtime::{CpuMeter, Limits, MemoryLimiter};
 
 use super::effects::Effects;
 use super::errors::{has_ended, refused, too_many, transaction_is_over, unknown};
@@ -28,17 +32,18 @@ pub(crate) struct ReplayState {
     /// How many transactions it has begun.
     begun: usize,
     open: Option<Open>,
-    /// Whom it opened, by the number of the handle.
-    targets: Vec<Claim>,
+    /// Whom it opened, by the number of the handle, and what WASI's handles stand for.
+    pub(super) table: ResourceTable,
+    pub(super) wasi: WasiState,
     treatments: HashMap<Claim, Treatment>,
     signalled: HashSet<Claim>,
     waits: usize,
     times: usize,
     pub(super) log_lines_left: usize,
     pub(super) effects: Effects,
-    limits: Limits,
-    meter: CpuMeter,
-    memory: MemoryLimiter,
+    pub(super) limits: Limits,
+    pub(super) meter: CpuMeter,
+    pub(super) memory: MemoryLimiter,
 }
 
 /// An open transaction.
@@ -56,8 +61,8 @@ struct Open {
 }
 
 impl ReplayState {
-    /// As on a pool: one transaction and one target a worker.
-    const RESOURCES: usize = 200_000;
+    /// Signals and changed entries: some of each for the most workers there may be.
+    const EFFECTS: usize = 200_000;
 
     pub(super) fn new(
         past: Past,
@@ -66,6 +71,8 @@ impl ReplayState {
         settings: BTreeMap<String, String>,
         limits: &Limits,
     ) -> Self {
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(limits.handles);
         Self {
             past,
             request,
@@ -74,7 +81,8 @@ impl ReplayState {
             registry: None,
             begun: 0,
             open: None,
-            targets: Vec::new(),
+            table,
+            wasi: WasiState::new(limits.guest_sleep),
             treatments: HashMap::new(),
             signalled: HashSet::new(),
             waits: 0,
@@ -94,6 +102,10 @@ impl ReplayState {
             ));
         }
         let nth = self.begun;
+        if nth >= self.limits.transactions {
+            let fault = Fault::Transactions(self.limits.transactions);
+            return Err(HostError::Trap(Error::from(fault).into()));
+        }
         self.begun += 1;
         let recorded = self.past.transactions.get(nth);
         match (recorded, &self.registry) {
@@ -229,14 +241,12 @@ impl ReplayState {
         if let Some(error) = history.and_then(|history| history.open_error(nth)) {
             return Err(error.into());
         }
-        let number = self.targets.len();
-        match u32::try_from(number) {
-            Ok(handle) if number < Self::RESOURCES => {
-                self.targets.push(claim);
-                Ok(handle)
-            }
-            _ => Err(too_many()),
-        }
+        Ok(self.table.push(claim)?.rep())
+    }
+
+    pub(super) fn drop_target(&mut self, handle: u32) -> wasmtime::Result<()> {
+        self.table.delete(Resource::<Claim>::new_own(handle))?;
+        Ok(())
     }
 
     pub(super) fn send(&mut self, target: u32, sending: Sending) -> Result<(), HostError> {
@@ -312,39 +322,15 @@ impl ReplayState {
     }
 
     fn target(&self, handle: u32) -> Result<&Claim, HostError> {
-        let handle = usize::try_from(handle).ok();
-        let claim = handle.and_then(|handle| self.targets.get(handle));
-        claim.ok_or_else(|| HostError::Trap(wasmtime::Error::msg("there is no such target")))
+        Ok(self.table.get(&Resource::new_borrow(handle))?)
     }
 
     /// A policy that acts without end must not fill the memory.
     fn check_effects(&self) -> Result<(), HostError> {
-        if self.effects.count() < Self::RESOURCES {
+        if self.effects.count() < Self::EFFECTS {
             Ok(())
         } else {
             Err(too_many())
         }
-    }
-}
-
-impl Bounded for ReplayState {
-    fn limits(&self) -> &Limits {
-        &self.limits
-    }
-
-    fn meter(&self) -> &CpuMeter {
-        &self.meter
-    }
-
-    fn memory(&mut self) -> &mut MemoryLimiter {
-        &mut self.memory
-    }
-
-    fn refused(&self) -> Option<&'static str> {
-        self.memory.refused()
-    }
-
-    fn is_withdrawn(&self) -> bool {
-        false
     }
 }

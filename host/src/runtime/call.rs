@@ -2,19 +2,19 @@
 
 use std::path::PathBuf;
 
+use wasmtime::component::ResourceTableError;
 use wasmtime::{Store, Trap};
 
 use crate::answer::Answer;
-use crate::capabilities::RequestState;
 use crate::capabilities::bindings::exports::poolwarden::pool::pool::{
     self as wit, Failure, NewEntry, StopOptions,
 };
 use crate::capabilities::bindings::poolwarden::pool::types;
 use crate::capabilities::bindings::{Policy as Instance, PolicyPre};
+use crate::capabilities::{RequestState, WasiHost, end_output};
 use crate::error::{Error, Fault};
 use crate::request::{Register, Request, Stop, milliseconds};
 
-use super::limits::Bounded;
 use super::{Description, Exceeded, Policy, Setting};
 
 /// Asks the policy, and checks that what it says is an answer.
@@ -31,7 +31,7 @@ pub(crate) fn call(policy: &Policy, state: RequestState) -> Result<Answer, Error
 
 /// Asks an instance, and checks that what it says is an answer. `registry` is the file that
 /// an error about it names.
-pub(super) fn answer<T: Bounded>(
+pub(super) fn answer<T: WasiHost>(
     policy: &Policy,
     instance: &Instance,
     store: &mut Store<T>,
@@ -40,7 +40,8 @@ pub(super) fn answer<T: Bounded>(
 ) -> Result<Answer, Error> {
     let limit = store.data().limits().answer;
     let _tick = policy.tick();
-    let answer = ask(instance, store, request).map_err(|trap| broken(store, &trap))?;
+    let answer = ask(instance, store, request).map_err(|trap| broken(store, trap))?;
+    end_output(store.data_mut());
     let text = answer.map_err(|failure| match failure {
         Failure::Host(error) => from_host(error),
         Failure::Corrupted(found) => Error::Corrupted {
@@ -71,7 +72,7 @@ pub(crate) fn describe(policy: &Policy, state: RequestState) -> Result<Descripti
     let said = instance
         .poolwarden_pool_pool()
         .call_describe(&mut store)
-        .map_err(|trap| broken(&store, &trap))?;
+        .map_err(|trap| broken(&mut store, trap))?;
     let setting = |setting: wit::Setting| Setting {
         name: setting.name,
         description: setting.description,
@@ -84,7 +85,7 @@ pub(crate) fn describe(policy: &Policy, state: RequestState) -> Result<Descripti
 }
 
 /// A fresh instance of a policy, as it was linked here.
-pub(super) fn instantiate<T: Bounded>(
+pub(super) fn instantiate<T: WasiHost>(
     policy: &Policy,
     linked: &PolicyPre<T>,
     state: T,
@@ -93,11 +94,11 @@ pub(super) fn instantiate<T: Bounded>(
     let _tick = policy.tick();
     match linked.instantiate(&mut store) {
         Ok(instance) => Ok((instance, store)),
-        Err(trap) => Err(broken(&store, &trap)),
+        Err(trap) => Err(broken(&mut store, trap)),
     }
 }
 
-fn ask<T: Bounded>(
+fn ask<T: WasiHost>(
     instance: &Instance,
     store: &mut Store<T>,
     request: &Request,
@@ -146,7 +147,13 @@ fn ask<T: Bounded>(
 }
 
 /// Why a guest did not come back: the limit it ran into, or its own trap.
-fn broken<T: Bounded>(store: &Store<T>, trap: &wasmtime::Error) -> Error {
+fn broken<T: WasiHost>(store: &mut Store<T>, trap: wasmtime::Error) -> Error {
+    // What it printed last may say more than its trap.
+    end_output(store.data_mut());
+    let trap = match trap.downcast::<Error>() {
+        Ok(of_host) => return of_host,
+        Err(trap) => trap,
+    };
     let state = store.data();
     let limits = state.limits();
     if trap.downcast_ref::<Trap>() == Some(&Trap::Interrupt) {
@@ -155,6 +162,9 @@ fn broken<T: Bounded>(store: &Store<T>, trap: &wasmtime::Error) -> Error {
             Some(Exceeded::Host) => Fault::HostCpu(limits.host_cpu).into(),
             None => Error::Cancelled,
         };
+    }
+    if let Some(ResourceTableError::Full) = trap.downcast_ref() {
+        return Fault::Handles(limits.handles).into();
     }
     match (state.refused(), trap.downcast_ref::<Trap>()) {
         (Some("memory"), _) => Fault::Memory(limits.guest_memory),

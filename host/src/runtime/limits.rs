@@ -24,7 +24,16 @@ pub struct Limits {
     pub guest_table_elements: usize,
     /// Bytes of an answer.
     pub answer: usize,
-    /// Lines that one request may write to the log.
+    /// How long the guest may sleep in all, with whatever it holds. It does not count what
+    /// it waits for workers to end, which the request's grace bounds.
+    pub guest_sleep: Duration,
+    /// Transactions that one request may begin. A policy needs one or two; between those of
+    /// one that begins without end, others have to wait for the lock.
+    pub transactions: usize,
+    /// Handles that a guest may hold at once. A policy holds one transaction and one target
+    /// a worker.
+    pub handles: usize,
+    /// Lines that one request may write to the log, printed ones included.
     pub log_lines: usize,
 }
 
@@ -40,6 +49,9 @@ impl Default for Limits {
             guest_memory: 512 << 20,
             guest_table_elements: 100_000,
             answer: 128 << 20,
+            guest_sleep: Duration::from_secs(1),
+            transactions: 1_000,
+            handles: 200_000,
             log_lines: 1_000,
         }
     }

@@ -1,18 +1,27 @@
-//! Running a policy: the engine, the component, its limits, one call.
+//! Running a policy: loading it from a file and keeping its compiled code, its limits, one
+//! call.
 
+mod cache;
 mod call;
 mod described;
 mod digest;
 mod engine;
 mod limits;
+mod load;
 mod meter;
 mod policy;
 mod replay;
 mod ticker;
 
+pub use cache::{CacheError, CodeCache};
 pub(crate) use call::{call, describe};
 pub use limits::Limits;
 pub(crate) use limits::{Bounded, MemoryLimiter};
+pub(crate) use load::InterfaceName;
+pub use load::{
+    Compiled, Export, Import, ImportKind, Inspection, LoadError, MAX_COMPONENT, Needs,
+    PolicyLoader, Unusable,
+};
 pub(crate) use meter::{CpuMeter, Exceeded};
-pub use policy::{Description, LoadError, Policy, Setting};
+pub use policy::{Description, Policy, Setting};
 pub(crate) use replay::ReplayPolicy;

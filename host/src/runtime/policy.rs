@@ -8,9 +8,9 @@ use wasmtime::{Engine, Store};
 use crate::capabilities::bindings::PolicyPre;
 use crate::capabilities::{RequestState, add_to_linker};
 
-use super::digest::sha256;
 use super::engine;
 use super::limits::Bounded;
+use super::load::{LoadError, Shape, check_exports};
 use super::ticker::{TickGuard, Ticker};
 
 /// Code of the shipped policy, made by the build script.
@@ -49,23 +49,6 @@ pub struct Setting {
     pub description: String,
 }
 
-/// Why a policy cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum LoadError {
-    /// The engine does not start on this machine.
-    #[error("the WebAssembly engine does not start: {0}")]
-    Engine(String),
-    /// Not a component that this engine can run.
-    #[error("not a usable WebAssembly component: {0}")]
-    Component(String),
-    /// The component does not fit the world `poolwarden:pool/policy`.
-    #[error("the component is no policy for poolwarden:pool@0.1.0: {0}")]
-    World(String),
-    /// The system refused the thread that bounds the guest's time.
-    #[error("cannot start the thread that bounds a policy's time")]
-    Ticker(#[source] std::io::Error),
-}
-
 impl Policy {
     /// The policy that poolwarden ships, from code that was compiled with the program.
     ///
@@ -77,7 +60,7 @@ impl Policy {
         // build script and are part of this program; nobody can have changed them
         // without changing the program.
         let component = unsafe { Component::deserialize(&engine, SHIPPED) }
-            .map_err(|error| LoadError::Component(format!("{error:#}")))?;
+            .map_err(|error| LoadError::Damaged(format!("{error:#}")))?;
         let policy = Self::link(engine, &component, SHIPPED_SHA256.to_owned())?;
         Ok(Self {
             shipped: true,
@@ -85,27 +68,21 @@ impl Policy {
         })
     }
 
-    /// A policy from the bytes of a component, in its binary form. They are compiled
-    /// here, which takes from 50 ms for a small Rust component to seconds for one
-    /// that carries a language runtime.
-    ///
-    /// # Errors
-    /// When they are no component, or one that does not fit the policy's world.
-    pub fn from_component(bytes: &[u8]) -> Result<Self, LoadError> {
-        let engine = new_engine()?;
-        let component = Component::from_binary(&engine, bytes)
-            .map_err(|error| LoadError::Component(format!("{error:#}")))?;
-        Self::link(engine, &component, sha256(bytes))
-    }
-
-    fn link(engine: Engine, component: &Component, sha256: String) -> Result<Self, LoadError> {
-        let world = |error: wasmtime::Error| LoadError::World(format!("{error:#}"));
+    /// Links a compiled component, which has to fit the world `policy`.
+    pub(super) fn link(
+        engine: Engine,
+        component: &Component,
+        sha256: String,
+    ) -> Result<Self, LoadError> {
+        Shape::of(component, &engine).check()?;
+        check_exports(component, &engine)?;
+        let misfit = |error: wasmtime::Error| LoadError::Misfit(format!("{error:#}"));
         let mut linker = Linker::new(&engine);
-        add_to_linker(&mut linker).map_err(world)?;
+        add_to_linker(&mut linker, &engine, &component.component_type()).map_err(misfit)?;
         let pre = linker
             .instantiate_pre(component)
             .and_then(PolicyPre::new)
-            .map_err(world)?;
+            .map_err(misfit)?;
         let ticker = Ticker::start(engine.weak()).map_err(LoadError::Ticker)?;
         Ok(Self {
             engine,
@@ -129,8 +106,12 @@ impl Policy {
 
     /// A store for one request, with every limit in place.
     pub(super) fn store<T: Bounded>(&self, state: T) -> Store<T> {
+        let handles = state.limits().handles;
         let mut store = Store::new(&self.engine, state);
         store.limiter(|state| state.memory());
+        // A handle that is lent for a call counts twice. The table of what handles stand for
+        // has its own bound, which is met first.
+        store.set_max_component_handles(handles.saturating_mul(2));
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|context| {
             let state = context.data();
@@ -152,6 +133,6 @@ impl Policy {
     }
 }
 
-fn new_engine() -> Result<Engine, LoadError> {
+pub(super) fn new_engine() -> Result<Engine, LoadError> {
     Engine::new(&engine::config()).map_err(|error| LoadError::Engine(format!("{error:#}")))
 }

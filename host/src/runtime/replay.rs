@@ -25,14 +25,15 @@ impl ReplayPolicy {
     /// # Errors
     /// When the component does not fit the policy's world.
     pub(crate) fn new(policy: Arc<Policy>) -> Result<Self, LoadError> {
-        let world = |error: wasmtime::Error| LoadError::World(format!("{error:#}"));
+        let misfit = |error: wasmtime::Error| LoadError::Misfit(format!("{error:#}"));
         let component = policy.pre().instance_pre().component();
-        let mut linker = Linker::new(component.engine());
-        add_to_linker(&mut linker).map_err(world)?;
+        let engine = component.engine();
+        let mut linker = Linker::new(engine);
+        add_to_linker(&mut linker, engine, &component.component_type()).map_err(misfit)?;
         let linked = linker
             .instantiate_pre(component)
             .and_then(PolicyPre::new)
-            .map_err(world)?;
+            .map_err(misfit)?;
         Ok(Self { policy, linked })
     }
 

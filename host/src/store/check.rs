@@ -17,17 +17,17 @@ const OTHERS_SEARCH: u32 = 0o011;
 
 /// What stat(2) says about a file. Equal: the same file, untouched in between.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Facts {
+pub(crate) struct Facts {
     /// Device and inode number: which file it is.
-    pub(super) id: (u64, u64),
+    pub(crate) id: (u64, u64),
     /// What it is.
-    pub(super) kind: FileKind,
+    pub(crate) kind: FileKind,
     /// Permission bits, the three special ones included.
-    pub(super) mode: u32,
+    pub(crate) mode: u32,
     /// User id of the owner.
-    pub(super) owner: u32,
+    pub(crate) owner: u32,
     /// Size in bytes.
-    pub(super) size: u64,
+    pub(crate) size: u64,
     /// Last change of the contents, in seconds and nanoseconds.
     modified: (i64, i64),
     /// Last change of the contents, the owner or the permissions.
@@ -168,7 +168,7 @@ impl fmt::Display for Danger {
 }
 
 /// Checks the pool's directory, for the user with the effective id `user`.
-pub(super) fn check_directory(directory: &Facts, user: u32) -> Result<(), Danger> {
+pub(crate) fn check_directory(directory: &Facts, user: u32) -> Result<(), Danger> {
     check_kind(directory, FileKind::Directory)?;
     check_owner(directory, user)?;
     if directory.mode & OTHERS_WRITE != 0 {
@@ -184,7 +184,7 @@ pub(super) fn check_directory(directory: &Facts, user: u32) -> Result<(), Danger
 /// Write permission for others is tolerated where they cannot reach the file: a program
 /// that writes the pool with a careless umask, in a directory that only its owner can
 /// search.
-pub(super) fn check_file(file: &Facts, directory: &Facts, user: u32) -> Result<(), Danger> {
+pub(crate) fn check_file(file: &Facts, directory: &Facts, user: u32) -> Result<(), Danger> {
     check_kind(file, FileKind::Regular)?;
     check_owner(file, user)?;
     if file.mode & OTHERS_WRITE != 0 && directory.mode & OTHERS_SEARCH != 0 {

@@ -9,7 +9,7 @@ use nix::sys::stat::{FchmodatFlags, Mode, fchmodat};
 use nix::unistd::mkdir;
 
 /// Makes the directory and its missing parents, each with mode 0700 exactly.
-pub(super) fn create_with_parents(path: &Path) -> io::Result<()> {
+pub(crate) fn create_with_parents(path: &Path) -> io::Result<()> {
     let made = match (mkdir(path, Mode::S_IRWXU), path.parent()) {
         (Err(Errno::ENOENT), Some(parent)) => {
             create_with_parents(parent)?;

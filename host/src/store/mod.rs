@@ -23,6 +23,8 @@ mod trail;
 mod wait;
 
 pub use check::{Danger, FileKind};
+pub(crate) use check::{Facts, check_directory, check_file};
+pub(crate) use create::create_with_parents;
 pub use directory::PoolDir;
 pub use error::{StoreError, StoreErrorKind};
 pub use holder::Holder;

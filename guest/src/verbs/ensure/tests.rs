@@ -1,8 +1,13 @@
 use serde_json::json;
 
 use super::*;
-use crate::fake::{FakeHost, answer};
 use crate::host::{Error, Signal, Standing};
+use crate::policy::DefaultPolicy;
+use crate::testing::{FakeHost, answer};
+
+fn ensure(host: &FakeHost, dry_run: bool) -> Result<String, Failure> {
+    super::ensure(&DefaultPolicy, host, dry_run)
+}
 
 /// One session of each standing.
 const ALL: [(&str, u32, Standing); 7] = [
@@ -62,7 +67,7 @@ fn fields_come_in_the_order_of_the_design() {
 #[test]
 fn a_signalled_worker_is_stopping() {
     let mut host = FakeHost::with_sessions(&[("a", 101, Standing::Alive)]);
-    host.change(101, |process| process.last_signal = Some(Signal::Term));
+    host.change(101, |process| process.was_sent(Signal::Term, 0));
     let answer = answer(ensure(&host, false));
     assert_eq!(answer["sessions"][0]["status"], "stopping");
     assert_eq!(answer["sessions"][0].get("evidence"), None);

@@ -1,8 +1,8 @@
 use serde_json::json;
 
 use super::*;
-use crate::fake::{FakeHost, answer, rejection};
 use crate::host::Error;
+use crate::testing::{FakeHost, answer, rejection};
 
 #[test]
 fn a_dead_session_is_forgotten() {

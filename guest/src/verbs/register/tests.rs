@@ -1,8 +1,13 @@
 use serde_json::json;
 
 use super::*;
-use crate::fake::{FakeHost, Process, answer, rejection};
 use crate::host::Error;
+use crate::policy::DefaultPolicy;
+use crate::testing::{FakeHost, Process, answer, rejection};
+
+fn register(host: &FakeHost, new: &NewEntry) -> Result<String, Failure> {
+    super::register(&DefaultPolicy, host, new)
+}
 
 fn new(sid: &str, pid: u32) -> NewEntry {
     NewEntry {

@@ -1,8 +1,8 @@
 use serde_json::json;
 
 use super::*;
-use crate::fake::{FakeHost, answer};
 use crate::host::{Signal, Standing};
+use crate::testing::{FakeHost, answer};
 
 fn pool() -> FakeHost {
     FakeHost::with_sessions(&[
@@ -66,7 +66,7 @@ fn a_dead_sid_is_collected_and_the_list_is_empty() {
 #[test]
 fn a_signalled_worker_is_stopping_until_it_is_dead() {
     let mut host = FakeHost::with_sessions(&[("a", 101, Standing::Alive)]);
-    host.change(101, |process| process.last_signal = Some(Signal::Term));
+    host.change(101, |process| process.was_sent(Signal::Term, 0));
     assert_eq!(
         answer(status(&host, None))["sessions"][0]["status"],
         "stopping"

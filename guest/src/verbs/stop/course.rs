@@ -17,7 +17,7 @@ pub(super) struct Worker<'a, T> {
 
 /// How far a stop has come. Texts are evidence, or what went wrong.
 #[derive(Clone, Debug)]
-pub(super) enum Course {
+pub(in crate::verbs) enum Course {
     /// It was no more before any signal.
     AlreadyDead(String),
     /// Its pid can belong to no process.
@@ -49,7 +49,7 @@ pub(super) enum Course {
 
 impl Course {
     /// Whether a signal went out to it.
-    pub(super) fn was_signalled(&self) -> bool {
+    pub(in crate::verbs) fn was_signalled(&self) -> bool {
         matches!(
             self,
             Self::Signalled
@@ -79,7 +79,8 @@ impl Course {
         )
     }
 
-    fn outcome(&self) -> Outcome {
+    /// What the answer says became of the session.
+    pub(in crate::verbs) fn outcome(&self) -> Outcome {
         match self {
             Self::AlreadyDead(_) => Outcome::AlreadyDead,
             Self::ImpossiblePid(_) => Outcome::InvalidPid,
@@ -93,7 +94,8 @@ impl Course {
         }
     }
 
-    fn evidence(&self) -> Option<&str> {
+    /// The evidence for that, where there is some.
+    pub(in crate::verbs) fn evidence(&self) -> Option<&str> {
         match self {
             Self::AlreadyDead(why)
             | Self::Refused(why)

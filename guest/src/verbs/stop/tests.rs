@@ -5,8 +5,13 @@ mod waiting;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::fake::{FakeHost, Manners, answer, entry, rejection};
 use crate::host::Standing;
+use crate::policy::DefaultPolicy;
+use crate::testing::{FakeHost, Manners, answer, entry, rejection};
+
+fn stop(host: &FakeHost, options: &StopOptions) -> Result<String, Failure> {
+    super::stop(&DefaultPolicy, host, options)
+}
 
 const GRACE: u64 = 700;
 

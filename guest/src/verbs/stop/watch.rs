@@ -1,8 +1,10 @@
 //! The grace period, and the kill after it.
 
+use super::ask::send;
 use super::course::{Course, Worker};
 use crate::decide;
 use crate::host::{Error, Failure, Host, Signal, StopOptions, text};
+use crate::policy::Policy;
 
 /// How long a killed worker is waited for, in milliseconds. The host allows this much
 /// beyond the grace period.
@@ -10,6 +12,7 @@ const KILL_CONFIRMATION: u64 = 2000;
 
 /// Waits for the signalled, and kills those that stay when that is asked for.
 pub(super) fn watch<H: Host>(
+    policy: &impl Policy,
     host: &H,
     workers: &mut [Worker<'_, H::Target>],
     options: &StopOptions,
@@ -23,7 +26,7 @@ pub(super) fn watch<H: Host>(
     }
     if options.force {
         for worker in workers.iter_mut() {
-            kill(host, worker, options.group)?;
+            kill(policy, host, worker, options.group)?;
         }
         await_exit(host, workers, KILL_CONFIRMATION, &Course::Killed)?;
         give_up(
@@ -77,12 +80,21 @@ fn await_exit<H: Host>(
 }
 
 /// Kills a worker that was signalled and has not ended, or what is left of its group.
-fn kill<H: Host>(host: &H, worker: &mut Worker<'_, H::Target>, group: bool) -> Result<(), Failure> {
+fn kill<H: Host>(
+    policy: &impl Policy,
+    host: &H,
+    worker: &mut Worker<'_, H::Target>,
+    group: bool,
+) -> Result<(), Failure> {
     let left_behind = group && matches!(worker.course, Course::Exited);
     let Some(target) = worker.target.as_ref() else {
         return Ok(());
     };
     if !left_behind && worker.awaited().is_none() {
+        return Ok(());
+    }
+    if !left_behind && let Err(why) = policy.before_kill(host, worker.entry, target) {
+        worker.course = Course::StillRunning(format!("did not exit, and is not killed: {why}"));
         return Ok(());
     }
     match send(host, target, Signal::Kill, group) {
@@ -110,19 +122,5 @@ fn give_up<T>(workers: &mut [Worker<'_, T>], stays: &str) {
         if worker.awaited().is_some() {
             worker.course = Course::StillRunning(stays.to_owned());
         }
-    }
-}
-
-/// Sends a signal to a worker, or to the whole group that it leads.
-pub(super) fn send<H: Host>(
-    host: &H,
-    target: &H::Target,
-    signal: Signal,
-    group: bool,
-) -> Result<(), Error> {
-    if group {
-        host.send_group(target, signal)
-    } else {
-        host.send(target, signal)
     }
 }

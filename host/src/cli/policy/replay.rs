@@ -8,7 +8,7 @@ use poolwarden::recording::Recordings;
 use poolwarden::replay::{NotReplayed, Replay};
 use poolwarden::{Grants, Policy};
 
-use super::super::{Exit, Options, as_json, output};
+use super::super::{Exit, Options, as_json, output, policy_source};
 use super::report::Report;
 
 /// The word for the policy that this program has in itself.
@@ -79,9 +79,9 @@ fn candidate(options: &Options, path: &Path) -> anyhow::Result<Replay> {
     let policy = if path == Path::new(SHIPPED) {
         Policy::shipped()?
     } else {
-        let bytes = std::fs::read(path)
-            .with_context(|| format!("cannot read the policy {}", path.display()))?;
-        Policy::from_component(&bytes)?
+        policy_source::loader()
+            .file(path)
+            .with_context(|| format!("cannot load {}", path.display()))?
     };
     let mut replay = Replay::new(policy)?;
     if !options.grants.is_empty() {

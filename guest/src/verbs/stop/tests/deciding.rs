@@ -130,7 +130,7 @@ fn a_continue_that_comes_too_late_is_fine_and_one_that_fails_is_logged() {
         assert_eq!(outcome(&answer(stop(&host, &all()))), "exited");
         let warned = host
             .calls()
-            .contains(&"warn stop: sid=a: SIGCONT failed: EPERM".to_owned());
+            .contains(&"warn sid=a: SIGCONT failed: EPERM".to_owned());
         assert_eq!(warned, logged);
     }
 }

@@ -9,7 +9,7 @@ fn a_sid_that_was_registered_anew_while_waiting_survives() {
         ("b", 102, Standing::Alive),
         ("c", 103, Standing::Alive),
     ]);
-    host.process(201, crate::fake::Process::new(Standing::Alive));
+    host.process(201, crate::testing::Process::new(Standing::Alive));
     let mut later = entry("b", 102);
     later["created_at"] = json!("2026-01-02T03:04:06Z");
     let registry =

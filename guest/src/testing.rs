@@ -1,8 +1,20 @@
-//! A host for tests: a registry in memory, processes that are a table, and a record of
-//! every call in order.
+//! A host for tests of policies: a registry in memory, processes that are a table, a clock
+//! that stands still, and a record of every call in order. Tests need no WebAssembly.
 //!
-//! It holds the policy to the host's rules: a second `begin`, a `wait` while the lock is
-//! held and a `replace` that changes nothing all fail the test.
+//! ```ignore
+//! let mut host = FakeHost::with_sessions(&[("a", 101, Standing::Alive)]);
+//! host.change(101, |process| process.started = Some(FakeHost::NOW - 9 * 3600));
+//! let host = host.with_setting("max-age", "8h");
+//! let policy: AgeLimit = host.configured();
+//! let answer = answer(policy.ensure(&host, false));
+//! assert_eq!(answer["dismissed"][0]["outcome"], "signalled");
+//! assert_eq!(host.sids(), ["a"], "kept until it is found dead");
+//! ```
+//!
+//! It holds the policy to the host's rules of order: a second `begin`, a `wait` while the
+//! lock is held and a `replace` that changes nothing all fail the test. What the real host
+//! refuses or denies is up to the test ([`FakeHost::failures`], [`Process::open`],
+//! [`Process::send`]).
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -10,14 +22,17 @@ use std::rc::Rc;
 
 use serde_json::{Value, json};
 
-use crate::host::{Claim, Error, Failure, Finding, Host, Instant, SentSignal, Signal, Standing};
-
-/// 2026-01-02T03:04:05Z, the time on every fake host's clock.
-const NOW: u64 = 1_767_323_045;
+use crate::decide;
+use crate::host::{
+    Claim, Configuration, Error, Failure, Finding, Host, Instant, Observe, SentSignal, Signal,
+    Standing,
+};
+use crate::policy::Policy;
+use crate::settings::Settings;
 
 /// What a fake process does about a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Manners {
+pub enum Manners {
     /// Ends on SIGTERM.
     EndsOnTerm,
     /// Ends on SIGKILL only.
@@ -28,36 +43,49 @@ pub(crate) enum Manners {
 
 /// What the host knows about one pid, and how it answers about it.
 #[derive(Clone, Debug)]
-pub(crate) struct Process {
-    pub(crate) standing: Standing,
-    pub(crate) evidence: String,
-    pub(crate) last_signal: Option<Signal>,
-    pub(crate) manners: Manners,
+pub struct Process {
+    /// What is found about it.
+    pub standing: Standing,
+    /// The words of that finding; empty for none.
+    pub evidence: String,
+    /// When it started, in seconds since 1970, where that is known.
+    pub started: Option<u64>,
+    /// The last signal that was sent to it. Sending one that asks to end changes it.
+    pub last_signal: Option<SentSignal>,
+    /// What it does about a signal.
+    pub manners: Manners,
     /// What opening it answers.
-    pub(crate) open: Result<(), Error>,
-    /// What sending each signal answers.
-    pub(crate) send: BTreeMap<Signal, Error>,
+    pub open: Result<(), Error>,
+    /// What sending a signal answers, where it does not succeed.
+    pub send: BTreeMap<Signal, Error>,
 }
 
-/// The fake host. Tests set its fields up and read what is left in them.
+/// The fake host. Tests set it up, run verbs on it and read what is left in it.
 #[derive(Default)]
-pub(crate) struct FakeHost {
-    pub(crate) registry: RefCell<Option<Vec<u8>>>,
-    pub(crate) processes: RefCell<BTreeMap<u32, Process>>,
-    /// What calls fail with, by the call's name and how often it was made before.
-    pub(crate) failures: BTreeMap<(&'static str, usize), Error>,
+pub struct FakeHost {
+    /// The registry's bytes; none where there is no file.
+    pub registry: RefCell<Option<Vec<u8>>>,
+    /// The processes by their pid; what is not there is gone.
+    pub processes: RefCell<BTreeMap<u32, Process>>,
+    /// The policy's settings.
+    pub settings: BTreeMap<String, String>,
+    /// How far the clock has moved on from [`FakeHost::NOW`], in seconds.
+    pub elapsed: Cell<u64>,
+    /// What calls fail with, by the call's name (`begin`, `read`, `replace`, `open`, `send`,
+    /// `send-group`, `wait`, `setting`) and how often it was made before.
+    pub failures: BTreeMap<(&'static str, usize), Error>,
     /// What somebody else makes of the registry while the policy waits.
-    pub(crate) meanwhile: RefCell<Option<Vec<u8>>>,
+    pub meanwhile: RefCell<Option<Vec<u8>>>,
     /// What is found about a process that ended, where that is not that it exited.
-    pub(crate) after_the_end: Option<Standing>,
+    pub after_the_end: Option<Standing>,
     /// How many findings are withheld from the end of each answer.
-    pub(crate) withheld: usize,
+    pub withheld: usize,
     calls: RefCell<Vec<String>>,
     held: Rc<Cell<bool>>,
 }
 
-/// Releases the fake lock.
-pub(crate) struct FakeTransaction(Rc<Cell<bool>>);
+/// The fake lock, held until this is dropped.
+pub struct FakeTransaction(Rc<Cell<bool>>);
 
 impl Drop for FakeTransaction {
     fn drop(&mut self) {
@@ -67,37 +95,47 @@ impl Drop for FakeTransaction {
 
 impl Process {
     /// A process of this standing that ends when asked, with a word of evidence.
-    pub(crate) fn new(standing: Standing) -> Self {
+    pub fn new(standing: Standing) -> Self {
         let evidence = match standing {
             Standing::Alive => String::new(),
-            _ => format!("found {}", crate::decide::name(standing)),
+            _ => format!("found {}", decide::name(standing)),
         };
         Self {
             standing,
             evidence,
+            started: None,
             last_signal: None,
             manners: Manners::EndsOnTerm,
             open: Ok(()),
             send: BTreeMap::new(),
         }
     }
+
+    /// It was sent this signal, so many seconds before [`FakeHost::NOW`].
+    pub fn was_sent(&mut self, signal: Signal, before: u64) {
+        let at = instant(FakeHost::NOW - before);
+        self.last_signal = Some(SentSignal { signal, at });
+    }
 }
 
 impl FakeHost {
+    /// 2026-01-02T03:04:05Z, the time on every fake host's clock, in seconds since 1970.
+    pub const NOW: u64 = 1_767_323_045;
+
     /// A pool without a registry.
-    pub(crate) fn absent() -> Self {
+    pub fn absent() -> Self {
         Self::default()
     }
 
     /// A pool with this registry.
-    pub(crate) fn with_text(text: &str) -> Self {
+    pub fn with_text(text: &str) -> Self {
         let host = Self::default();
         host.registry.replace(Some(text.as_bytes().to_vec()));
         host
     }
 
     /// A pool of these sessions, with a process of that standing each.
-    pub(crate) fn with_sessions(sessions: &[(&str, u32, Standing)]) -> Self {
+    pub fn with_sessions(sessions: &[(&str, u32, Standing)]) -> Self {
         let entries: Vec<_> = sessions
             .iter()
             .map(|(sid, pid, _)| entry(sid, *pid))
@@ -109,13 +147,32 @@ impl FakeHost {
         host
     }
 
+    /// With this setting.
+    #[must_use]
+    pub fn with_setting(mut self, name: &str, value: &str) -> Self {
+        self.settings.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// A policy with this host's settings.
+    ///
+    /// # Panics
+    /// When the policy rejects them.
+    pub fn configured<P: Policy>(&self) -> P {
+        let policy = P::configure(&Settings::of(self));
+        policy.unwrap_or_else(|failure| panic!("the settings are rejected: {failure:?}"))
+    }
+
     /// Puts a process in place.
-    pub(crate) fn process(&mut self, pid: u32, process: Process) {
+    pub fn process(&mut self, pid: u32, process: Process) {
         self.processes.get_mut().insert(pid, process);
     }
 
     /// Changes a process that is in place.
-    pub(crate) fn change(&mut self, pid: u32, change: impl FnOnce(&mut Process)) {
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn change(&mut self, pid: u32, change: impl FnOnce(&mut Process)) {
         change(
             self.processes
                 .get_mut()
@@ -124,13 +181,17 @@ impl FakeHost {
         );
     }
 
-    /// The calls so far, in order, without `inspect`'s and `open`'s results.
-    pub(crate) fn calls(&self) -> Vec<String> {
+    /// The calls so far, in order, each as its name and what it was about: `inspect 101,102`,
+    /// `open a 101`, `send 101 Term`, `wait 101 2000`, `warn …`.
+    pub fn calls(&self) -> Vec<String> {
         self.calls.borrow().clone()
     }
 
     /// The sids in the registry as it stands now.
-    pub(crate) fn sids(&self) -> Vec<String> {
+    ///
+    /// # Panics
+    /// When it is no registry.
+    pub fn sids(&self) -> Vec<String> {
         let bytes = self.registry.borrow();
         let registry = crate::registry::Registry::parse(bytes.as_deref()).expect("a registry");
         registry
@@ -141,12 +202,15 @@ impl FakeHost {
     }
 
     /// The registry's text as it stands now.
-    pub(crate) fn text(&self) -> String {
+    ///
+    /// # Panics
+    /// When there is no file, or it is not UTF-8.
+    pub fn text(&self) -> String {
         String::from_utf8(self.registry.borrow().clone().expect("a file")).expect("UTF-8")
     }
 
     /// Whether the lock is held.
-    pub(crate) fn is_locked(&self) -> bool {
+    pub fn is_locked(&self) -> bool {
         self.held.get()
     }
 
@@ -159,6 +223,10 @@ impl FakeHost {
         let process = processes.get_mut(&target).expect("an opened process");
         if let Some(error) = process.send.get(&signal) {
             return Err(error.clone());
+        }
+        if decide::asks_to_end(signal) {
+            let at = instant(self.now());
+            process.last_signal = Some(SentSignal { signal, at });
         }
         let ends = match process.manners {
             Manners::EndsOnTerm => matches!(signal, Signal::Term | Signal::Kill),
@@ -183,6 +251,52 @@ impl FakeHost {
             .get(&(name, before))
             .cloned()
             .map_or(Ok(()), Err)
+    }
+}
+
+impl Observe for FakeHost {
+    fn inspect(&self, claims: &[Claim<'_>]) -> Vec<Finding> {
+        assert!(
+            self.held.get(),
+            "inspect without a transaction proves nothing"
+        );
+        let pids: Vec<_> = claims.iter().map(|claim| claim.pid.to_string()).collect();
+        self.calls
+            .borrow_mut()
+            .push(format!("inspect {}", pids.join(",")));
+        let processes = self.processes.borrow();
+        let gone = Process::new(Standing::Gone);
+        claims[..claims.len().saturating_sub(self.withheld)]
+            .iter()
+            .map(|claim| {
+                let process = processes.get(&claim.pid).unwrap_or(&gone);
+                let standing = match process.standing {
+                    Standing::Exited => self.after_the_end.unwrap_or(Standing::Exited),
+                    other => other,
+                };
+                Finding {
+                    standing,
+                    evidence: Some(process.evidence.clone()).filter(|words| !words.is_empty()),
+                    started: process.started.map(instant),
+                    last_signal: process.last_signal,
+                }
+            })
+            .collect()
+    }
+
+    fn now(&self) -> u64 {
+        Self::NOW + self.elapsed.get()
+    }
+
+    fn warn(&self, message: &str) {
+        self.calls.borrow_mut().push(format!("warn {message}"));
+    }
+}
+
+impl Configuration for FakeHost {
+    fn setting(&self, name: &str) -> Result<Option<String>, Error> {
+        self.call("setting", format!("setting {name}"))?;
+        Ok(self.settings.get(name).cloned())
     }
 }
 
@@ -215,39 +329,6 @@ impl Host for FakeHost {
         Ok(())
     }
 
-    fn inspect(&self, claims: &[Claim<'_>]) -> Vec<Finding> {
-        assert!(
-            self.held.get(),
-            "inspect without a transaction proves nothing"
-        );
-        let pids: Vec<_> = claims.iter().map(|claim| claim.pid.to_string()).collect();
-        self.calls
-            .borrow_mut()
-            .push(format!("inspect {}", pids.join(",")));
-        let processes = self.processes.borrow();
-        let gone = Process::new(Standing::Gone);
-        claims[..claims.len().saturating_sub(self.withheld)]
-            .iter()
-            .map(|claim| {
-                let process = processes.get(&claim.pid).unwrap_or(&gone);
-                let at = Instant {
-                    seconds: NOW,
-                    nanoseconds: 0,
-                };
-                let standing = match process.standing {
-                    Standing::Exited => self.after_the_end.unwrap_or(Standing::Exited),
-                    other => other,
-                };
-                Finding {
-                    standing,
-                    evidence: Some(process.evidence.clone()).filter(|words| !words.is_empty()),
-                    started: None,
-                    last_signal: process.last_signal.map(|signal| SentSignal { signal, at }),
-                }
-            })
-            .collect()
-    }
-
     fn open(&self, _: &FakeTransaction, sid: &str, pid: u32) -> Result<u32, Error> {
         self.call("open", format!("open {sid} {pid}"))?;
         self.processes.borrow()[&pid].open.clone().map(|()| pid)
@@ -275,18 +356,17 @@ impl Host for FakeHost {
             .map(|pid| processes[*pid].standing == Standing::Exited)
             .collect())
     }
+}
 
-    fn now(&self) -> u64 {
-        NOW
-    }
-
-    fn warn(&self, message: &str) {
-        self.calls.borrow_mut().push(format!("warn {message}"));
+fn instant(seconds: u64) -> Instant {
+    Instant {
+        seconds,
+        nanoseconds: 0,
     }
 }
 
 /// An entry with all five fields, made a little before the fake's time.
-pub(crate) fn entry(sid: &str, pid: u32) -> Value {
+pub fn entry(sid: &str, pid: u32) -> Value {
     json!({
         "sid": sid,
         "pid": pid,
@@ -297,13 +377,19 @@ pub(crate) fn entry(sid: &str, pid: u32) -> Value {
 }
 
 /// A verb's answer as JSON.
-pub(crate) fn answer(result: Result<String, Failure>) -> Value {
+///
+/// # Panics
+/// When there is none.
+pub fn answer(result: Result<String, Failure>) -> Value {
     let text = result.expect("an answer");
     serde_json::from_str(&text).expect("an answer is JSON")
 }
 
 /// A verb's rejection.
-pub(crate) fn rejection(result: Result<String, Failure>) -> String {
+///
+/// # Panics
+/// When it was not rejected.
+pub fn rejection(result: Result<String, Failure>) -> String {
     match result {
         Err(Failure::Rejected(text)) => text,
         other => panic!("not a rejection: {other:?}"),

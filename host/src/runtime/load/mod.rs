@@ -1,0 +1,211 @@
+//! From a file to a policy: read, pinned, compiled or found compiled, linked.
+
+mod error;
+mod exports;
+mod file;
+mod inspect;
+mod name;
+mod shape;
+
+use std::path::{Path, PathBuf};
+
+use wasmtime::Engine;
+use wasmtime::component::Component;
+
+pub use error::LoadError;
+pub(crate) use exports::check_exports;
+pub use file::MAX_COMPONENT;
+pub use inspect::{Inspection, Needs, Unusable};
+pub(crate) use name::InterfaceName;
+pub(crate) use shape::Shape;
+pub use shape::{Export, Import, ImportKind};
+
+use super::Policy;
+use super::cache::{CodeCache, Key};
+use super::digest::sha256;
+use super::policy::new_engine;
+
+/// How to load a policy: pinned to one component or not, with compiled code kept or not.
+///
+/// ```no_run
+/// use poolwarden::{CodeCache, PolicyLoader};
+///
+/// let policy = PolicyLoader::new()
+///     .cache(CodeCache::at("/home/me/.cache/poolwarden/policies"))
+///     .file("age-limit.wasm".as_ref())?;
+/// # Ok::<(), poolwarden::LoadError>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct PolicyLoader {
+    pin: Option<String>,
+    cache: Option<CodeCache>,
+}
+
+/// Code that was compiled ahead of its use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Compiled {
+    /// The file that keeps it.
+    pub path: PathBuf,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Whether it was compiled now. Otherwise it was there already, and whole.
+    pub fresh: bool,
+}
+
+impl PolicyLoader {
+    /// Takes any component, and keeps no compiled code.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Only the component with this SHA-256 digest, in hexadecimal. It is compared before
+    /// anything is compiled.
+    #[must_use]
+    pub fn pin(mut self, sha256: impl Into<String>) -> Self {
+        self.pin = Some(sha256.into());
+        self
+    }
+
+    /// Takes compiled code from here, and keeps here what it compiles. A cache that is not
+    /// safe to use, or does not work, costs only the time to compile; the log tells.
+    #[must_use]
+    pub fn cache(mut self, cache: CodeCache) -> Self {
+        self.cache = Some(cache);
+        self
+    }
+
+    /// Loads a policy from the file of a component, in its binary form. Compiling takes from
+    /// 50 ms for a small Rust component to seconds for one that carries a language runtime.
+    ///
+    /// # Errors
+    /// Every [`LoadError`] but [`LoadError::Cache`].
+    pub fn file(&self, path: &Path) -> Result<Policy, LoadError> {
+        self.component(&file::read(path)?)
+    }
+
+    /// The same, from a component's bytes.
+    ///
+    /// # Errors
+    /// As [`file`](Self::file), without those about the file.
+    pub fn component(&self, bytes: &[u8]) -> Result<Policy, LoadError> {
+        let candidate = self.candidate(bytes)?;
+        let component = self.code(&candidate)?;
+        Policy::link(candidate.engine, &component, candidate.sha256)
+    }
+
+    /// Says what a component is, needs and lacks. Only when it would load it is asked to
+    /// describe itself; nothing else of it runs.
+    ///
+    /// # Errors
+    /// When it cannot be read, is not the pinned one or is no component. One that is no
+    /// policy is no error: the inspection says why.
+    pub fn inspect(&self, path: &Path) -> Result<Inspection, LoadError> {
+        let bytes = file::read(path)?;
+        let candidate = self.candidate(&bytes)?;
+        let component = self.code(&candidate)?;
+        Ok(Inspection::of(candidate, &component))
+    }
+
+    /// Compiles a policy ahead of its use, where that has not been done, and keeps the code
+    /// in this cache.
+    ///
+    /// # Errors
+    /// Every [`LoadError`]: a component that is no policy is not kept, and a cache that does
+    /// not work is what the caller wants to know.
+    pub fn compile(&self, path: &Path, cache: &CodeCache) -> Result<Compiled, LoadError> {
+        let bytes = file::read(path)?;
+        let candidate = self.candidate(&bytes)?;
+        let Candidate { engine, sha256, .. } = &candidate;
+        let key = Key::new(engine, sha256);
+        let found = cache.load(engine, &key).map_err(LoadError::Cache)?;
+        let fresh = found.is_none();
+        let component = match found {
+            Some(component) => component,
+            None => candidate.compile()?,
+        };
+        Policy::link(engine.clone(), &component, sha256.clone())?;
+        if fresh {
+            cache.store(&component, &key).map_err(LoadError::Cache)?;
+        }
+        let (path, size) = cache.entry(&key).map_err(LoadError::Cache)?;
+        Ok(Compiled { path, size, fresh })
+    }
+
+    /// Looks at a component as far as that takes no compiler.
+    fn candidate<'a>(&self, bytes: &'a [u8]) -> Result<Candidate<'a>, LoadError> {
+        let found = sha256(bytes);
+        if let Some(pinned) = &self.pin
+            && !pinned.eq_ignore_ascii_case(&found)
+        {
+            return Err(LoadError::Pin {
+                pinned: pinned.clone(),
+                found,
+            });
+        }
+        file::check_kind(bytes)?;
+        Ok(Candidate {
+            bytes,
+            sha256: found,
+            engine: new_engine()?,
+        })
+    }
+
+    /// The component's code, from the cache where that has it.
+    fn code(&self, candidate: &Candidate<'_>) -> Result<Component, LoadError> {
+        let Some(cache) = &self.cache else {
+            return candidate.compile();
+        };
+        let key = Key::new(&candidate.engine, &candidate.sha256);
+        match cache.load(&candidate.engine, &key) {
+            Ok(Some(component)) => return Ok(component),
+            Ok(None) => {}
+            Err(error) => {
+                warn("is not used", &error);
+                return candidate.compile();
+            }
+        }
+        let component = candidate.compile()?;
+        if let Err(error) = cache.store(&component, &key) {
+            warn("was not filled", &error);
+        }
+        Ok(component)
+    }
+}
+
+impl Policy {
+    /// A policy from the file of a component; see [`PolicyLoader::file`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn from_file(path: &Path) -> Result<Self, LoadError> {
+        PolicyLoader::new().file(path)
+    }
+
+    /// A policy from the bytes of a component; see [`PolicyLoader::component`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn from_component(bytes: &[u8]) -> Result<Self, LoadError> {
+        PolicyLoader::new().component(bytes)
+    }
+}
+
+/// A component that is the pinned one and begins as one does.
+struct Candidate<'a> {
+    bytes: &'a [u8],
+    sha256: String,
+    engine: Engine,
+}
+
+impl Candidate<'_> {
+    fn compile(&self) -> Result<Component, LoadError> {
+        tracing::debug!("compiling the component {}", self.sha256);
+        Component::from_binary(&self.engine, self.bytes)
+            .map_err(|error| LoadError::Damaged(format!("{error:#}")))
+    }
+}
+
+fn warn(what: &str, error: &super::CacheError) {
+    let why = crate::error::chain(error);
+    tracing::warn!("the cache of compiled policies {what}, so starting takes longer: {why}");
+}

@@ -1,0 +1,16 @@
+//! The example policies over real processes.
+//!
+//! The environment variable `POOLWARDEN_EXAMPLE_POLICIES` names the folder that they were
+//! built into (`cargo run -p poolwarden-guest-build -- --examples FOLDER`).
+
+#[expect(
+    dead_code,
+    unused_imports,
+    reason = "this suite needs only a part of the harness"
+)]
+#[path = "../e2e/harness/mod.rs"]
+mod harness;
+
+mod age_limit;
+mod example;
+mod worker_cap;
