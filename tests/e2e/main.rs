@@ -17,6 +17,7 @@ mod mcp_lifecycle;
 mod mcp_tools;
 mod permissions;
 mod policies;
+mod policy_verbs;
 mod preservation;
 mod record;
 mod registry_files;

@@ -1,0 +1,55 @@
+//! `policy compile`: fills the cache of compiled code ahead of a policy's first use.
+
+use std::path::Path;
+
+use anyhow::Context;
+use poolwarden::{CodeCache, PolicyLoader};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::super::{Exit, Options, as_json, directories, output, table};
+
+/// Where the code is.
+#[derive(Serialize)]
+struct Kept {
+    file: String,
+    /// The file that keeps the code.
+    compiled: String,
+    /// Its size in bytes.
+    size: u64,
+    /// Whether it was compiled now, and not kept already.
+    fresh: bool,
+}
+
+/// Compiles the policy, where that has not been done, and says where its code is.
+///
+/// # Errors
+/// When it cannot be loaded, the code cannot be kept, or standard output cannot be written.
+pub(super) fn run(options: &Options, file: &Path) -> anyhow::Result<Exit> {
+    let cache = directories::policy_cache()
+        .context("no cache directory: neither XDG_CACHE_HOME nor HOME is set")?;
+    let compiled = PolicyLoader::new()
+        .compile(file, &CodeCache::at(cache))
+        .with_context(|| format!("cannot compile {}", file.display()))?;
+    let kept = Kept {
+        file: file.display().to_string(),
+        compiled: compiled.path.display().to_string(),
+        size: compiled.size,
+        fresh: compiled.fresh,
+    };
+    output::print_own(&kept, as_json(options), record)?;
+    Ok(Exit::Ok)
+}
+
+fn record(kept: &Value) -> String {
+    let done = match kept["fresh"] {
+        Value::Bool(true) => "now",
+        _ => "before",
+    };
+    table::record(&[
+        ("FILE", &kept["file"]),
+        ("COMPILED", &done.into()),
+        ("KEPT", &kept["compiled"]),
+        ("BYTES", &kept["size"]),
+    ])
+}

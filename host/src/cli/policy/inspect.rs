@@ -1,0 +1,226 @@
+//! `policy inspect`: what a component is, needs and lacks.
+
+use std::path::Path;
+
+use anyhow::Context;
+use poolwarden::{Grants, Import, ImportKind, Inspection, Needs};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::super::table::{self, Columns};
+use super::super::{Exit, Options, as_json, output, policy_source};
+use super::reason;
+
+/// The interface that makes a component a policy, and the world that it is of.
+const EXPORT: &str = "poolwarden:pool/pool";
+const WORLD: &str = "poolwarden:pool/policy";
+
+const INTERFACES: Columns = &[("INTERFACE", "name"), ("FUNCTIONS", "functions")];
+const NAMES: Columns = &[("INTERFACE", "name")];
+const SETTINGS: Columns = &[
+    ("SETTING", "name"),
+    ("GIVEN", "given"),
+    ("MEANING", "description"),
+];
+
+/// A component, as it is shown.
+#[derive(Serialize)]
+struct Inspected {
+    file: String,
+    /// What it says about itself, where it does.
+    name: Option<String>,
+    version: Option<String>,
+    sha256: String,
+    size: u64,
+    /// None when it was built for something else.
+    world: Option<String>,
+    loads: bool,
+    /// Why it cannot be used.
+    problem: Option<String>,
+    imports: Imports,
+    /// What it exports, by name.
+    exports: Vec<String>,
+    grants: GrantsOf,
+    settings: Vec<SettingOf>,
+}
+
+/// What the host makes of the imports.
+#[derive(Default, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Imports {
+    lent: Vec<Interface>,
+    inert: Vec<Interface>,
+    other_version: Vec<Interface>,
+    unknown: Vec<Interface>,
+}
+
+#[derive(Serialize)]
+struct Interface {
+    name: String,
+    functions: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct GrantsOf {
+    /// Those that it can make use of; `signal-*` is one for each signal that it sends.
+    needed: Vec<&'static str>,
+    given: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct SettingOf {
+    name: String,
+    description: String,
+    given: Option<String>,
+}
+
+/// Inspects the component and prints what was found.
+///
+/// # Errors
+/// When it cannot be read or is no component, or standard output cannot be written.
+pub(super) fn run(options: &Options, file: &Path) -> anyhow::Result<Exit> {
+    let inspection = policy_source::loader()
+        .inspect(file)
+        .with_context(|| format!("cannot inspect {}", file.display()))?;
+    let inspected = Inspected::of(file, inspection, options);
+    output::print_own(&inspected, as_json(options), show)?;
+    Ok(Exit::Ok)
+}
+
+impl Inspected {
+    fn of(file: &Path, inspection: Inspection, options: &Options) -> Self {
+        let world = inspection
+            .exports
+            .iter()
+            .filter_map(|export| export.name.split_once('@'))
+            .find(|(interface, _)| *interface == EXPORT)
+            .map(|(_, version)| format!("{WORLD}@{version}"));
+        let given = options.grants.iter().fold(Grants::none(), Grants::union);
+        let mut inspected = Self {
+            file: file.display().to_string(),
+            name: None,
+            version: None,
+            sha256: inspection.sha256,
+            size: inspection.size,
+            world,
+            loads: inspection.verdict.is_ok(),
+            problem: None,
+            imports: Imports::of(inspection.imports),
+            exports: inspection.exports.into_iter().map(|e| e.name).collect(),
+            grants: GrantsOf {
+                needed: needed(inspection.needs),
+                given: given.names(),
+            },
+            settings: Vec::new(),
+        };
+        match inspection.verdict {
+            Ok(said) => {
+                inspected.name = Some(said.name);
+                inspected.version = Some(said.version);
+                let settings = said.settings.into_iter();
+                inspected.settings = settings
+                    .map(|setting| SettingOf {
+                        given: given_value(options, &setting.name),
+                        name: setting.name,
+                        description: setting.description,
+                    })
+                    .collect();
+            }
+            Err(unusable) => inspected.problem = Some(reason(unusable)),
+        }
+        inspected
+    }
+}
+
+impl Imports {
+    fn of(imports: Vec<Import>) -> Self {
+        let mut sorted = Self::default();
+        for Import {
+            name,
+            functions,
+            kind,
+        } in imports
+        {
+            let kind = match kind {
+                ImportKind::Lent => &mut sorted.lent,
+                ImportKind::Inert => &mut sorted.inert,
+                ImportKind::OtherVersion => &mut sorted.other_version,
+                ImportKind::Unknown => &mut sorted.unknown,
+            };
+            kind.push(Interface { name, functions });
+        }
+        sorted
+    }
+}
+
+fn needed(needs: Needs) -> Vec<&'static str> {
+    let write = needs.registry_write.then_some("registry-write");
+    let signals = needs.signals.then_some("signal-*");
+    write.into_iter().chain(signals).collect()
+}
+
+/// The last of several counts, as it does for a request.
+fn given_value(options: &Options, setting: &str) -> Option<String> {
+    let mut given = options.settings.iter().rev();
+    given
+        .find(|(name, _)| name == setting)
+        .map(|(_, value)| value.clone())
+}
+
+fn show(inspected: &Value) -> String {
+    let loads = match inspected["loads"] {
+        Value::Bool(true) => "yes",
+        _ => "no",
+    };
+    let world = match &inspected["world"] {
+        Value::Null => &json!("none of this program's"),
+        world => world,
+    };
+    let grants = &inspected["grants"];
+    let mut text = table::record(&[
+        ("FILE", &inspected["file"]),
+        ("NAME", &inspected["name"]),
+        ("VERSION", &inspected["version"]),
+        ("SHA256", &inspected["sha256"]),
+        ("BYTES", &inspected["size"]),
+        ("WORLD", world),
+        ("LOADS", &loads.into()),
+        ("PROBLEM", &inspected["problem"]),
+        ("NEEDS", &listed(&grants["needed"])),
+        ("GIVEN", &listed(&grants["given"])),
+    ]);
+    for (heading, kind, columns) in [
+        ("imports, lent within the grants:", "lent", INTERFACES),
+        ("imports, there and without any effect:", "inert", NAMES),
+        ("imports in another version:", "other-version", NAMES),
+        ("imports that there are none of:", "unknown", NAMES),
+    ] {
+        let interfaces = inspected["imports"][kind].as_array();
+        let rows = interfaces.into_iter().flatten().map(|interface| {
+            let functions = words(&interface["functions"]);
+            json!({"name": interface["name"], "functions": functions})
+        });
+        table::section(&mut text, Some(heading), columns, &rows.collect());
+    }
+    let settings = &inspected["settings"];
+    table::section(&mut text, Some("settings:"), SETTINGS, settings);
+    text
+}
+
+/// A list in words; an empty one says that it is empty.
+fn listed(list: &Value) -> Value {
+    match words(list) {
+        empty if empty.is_empty() => "no grant".into(),
+        words => words.into(),
+    }
+}
+
+/// The words of a list. A method is told by the dot in its name.
+fn words(list: &Value) -> String {
+    let words = list.as_array().into_iter().flatten();
+    words
+        .filter_map(Value::as_str)
+        .map(|word| word.trim_start_matches("[method]"))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
