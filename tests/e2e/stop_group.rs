@@ -53,7 +53,7 @@ fn what_a_group_leaves_behind_is_killed_by_force() {
     let pool = TestPool::with(&[leader.entry("a")]);
     let answer = pool.ask(&["stop", "a", "--group", "--force"]);
     assert_eq!(answer["outcomes"][0]["outcome"], "exited");
-    member.await_line("TERM");
+    // Whether it had time to say so or not: it does not end by SIGTERM.
     assert_eq!(member.reap().signal(), Some(Signal::SIGKILL as i32));
     assert_eq!(pool.sids(), Vec::<String>::new());
 }
