@@ -15,16 +15,6 @@ use crate::harness::{Detached, Ran, Terminal, TestPool, await_that, redact};
 /// Runs for longer than any test.
 const SLEEP: [&str; 3] = ["--", "sleep", "600"];
 
-/// A command of `run` with these options, and the program behind them.
-fn run(pool: &TestPool, options: &[&str], program: &[&str]) -> Command {
-    let mut command = pool.command(&["run"]);
-    command
-        .env("PATH", "/usr/bin:/bin")
-        .args(options)
-        .args(program);
-    command
-}
-
 /// The worker of a run that succeeds and has nothing to warn about, and the answer.
 #[track_caller]
 fn start(command: Command) -> (Detached, Value) {
@@ -38,7 +28,7 @@ fn start(command: Command) -> (Detached, Value) {
 #[test]
 fn a_worker_is_registered_detached_and_knows_its_pool() {
     let pool = TestPool::absent();
-    let command = run(&pool, &["--sid", "a", "--version", "7"], &SLEEP);
+    let command = pool.run_command(&["--sid", "a", "--version", "7"], &SLEEP);
     let (worker, answer) = start(command);
     let log = pool.directory().join("logs/a.log");
     let (sid, pid) = ("a", worker.pid());
@@ -92,7 +82,7 @@ fn a_worker_is_registered_detached_and_knows_its_pool() {
 #[test]
 fn the_ledger_knows_who_it_is_before_its_program_runs() {
     let pool = TestPool::new();
-    let (worker, answer) = start(run(&pool, &["--sid", "a"], &SLEEP));
+    let (worker, answer) = start(pool.run_command(&["--sid", "a"], &SLEEP));
     let ledger = fs::read(pool.directory().join("ledger.json")).expect("a ledger");
     let ledger: Value = serde_json::from_slice(&ledger).expect("JSON");
     let row = &ledger["rows"][0];
@@ -116,7 +106,7 @@ fn nothing_is_inherited_that_does_not_concern_the_worker() {
         current: Some(123),
         ..getrlimit(Resource::Nofile)
     };
-    let mut command = run(&pool, &["--sid", "a"], &SLEEP);
+    let mut command = pool.run_command(&["--sid", "a"], &SLEEP);
     command
         .env("POOLWARDEN_SOCK", "/of/an/ancestor")
         .env("POOLWARDEN_PID", "1");
@@ -175,7 +165,7 @@ fn output_goes_to_a_log_that_only_its_owner_reads() {
     let log = pool.directory().join("logs/a.log");
     for round in 1..=2 {
         let say = ["--", "sh", "-c", "echo out; echo err >&2"];
-        let ran = Ran::of(run(&pool, &["--sid", "a"], &say));
+        let ran = Ran::of(pool.run_command(&["--sid", "a"], &say));
         ran.answer(0);
         // Both streams share one offset, and what was there stays.
         let expected = "out\nerr\n".repeat(round);
@@ -199,7 +189,7 @@ fn any_sid_has_a_log_of_its_own() {
         (" \"é\"\n", "%20%22%c3%a9%22%0a.log"),
         ("--", "--.log"),
     ] {
-        let (worker, answer) = start(run(&pool, &[&format!("--sid={sid}")], &SLEEP));
+        let (worker, answer) = start(pool.run_command(&[&format!("--sid={sid}")], &SLEEP));
         let log = pool.directory().join("logs").join(name);
         assert_eq!(answer["started"]["log"], json!(log), "{sid:?}");
         assert!(log.is_file(), "{sid:?}");
@@ -213,7 +203,7 @@ fn any_sid_has_a_log_of_its_own() {
 #[test]
 fn another_log_can_be_named() {
     let pool = TestPool::new();
-    let command = run(&pool, &["--sid", "a", "--log", "my.log"], &SLEEP);
+    let command = pool.run_command(&["--sid", "a", "--log", "my.log"], &SLEEP);
     let (_worker, answer) = start(command);
     let log = pool.root().join("my.log");
     assert_eq!(answer["started"]["log"], json!(log));
@@ -224,7 +214,7 @@ fn another_log_can_be_named() {
 #[test]
 fn a_relative_socket_is_registered_as_everybody_understands_it() {
     let pool = TestPool::new();
-    let command = run(&pool, &["--sid", "a", "--sock", "dir/a.sock"], &SLEEP);
+    let command = pool.run_command(&["--sid", "a", "--sock", "dir/a.sock"], &SLEEP);
     let (worker, answer) = start(command);
     let sock = pool.root().join("dir/a.sock");
     assert_eq!(answer["started"]["sock"], json!(sock));
@@ -236,7 +226,7 @@ fn a_relative_socket_is_registered_as_everybody_understands_it() {
 #[test]
 fn on_a_terminal_it_is_a_table() {
     let pool = TestPool::new();
-    let shown = Terminal::open().show(run(&pool, &["--sid", "a"], &SLEEP));
+    let shown = Terminal::open().show(pool.run_command(&["--sid", "a"], &SLEEP));
     let pid = pool.ask(&["status"])["sessions"][0]["pid"].as_u64();
     let pid = u32::try_from(pid.expect("a pid")).expect("a pid");
     let _worker = Detached::with_pid(pid);

@@ -5,7 +5,6 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::Command;
 
 use nix::sys::signal::{SigHandler, Signal, signal};
 use serde_json::json;
@@ -16,19 +15,10 @@ use crate::harness::{Detached, Entry, NO_PROCESS, Ran, TestPool, await_that, pro
 const DEAF: [&str; 4] = ["--", "sh", "-c", "trap '' TERM; echo deaf; exec sleep 600"];
 const SLEEP: [&str; 3] = ["--", "sleep", "600"];
 
-fn run(pool: &TestPool, options: &[&str], program: &[&str]) -> Command {
-    let mut command = pool.command(&["run"]);
-    command
-        .env("PATH", "/usr/bin:/bin")
-        .args(options)
-        .args(program);
-    command
-}
-
 /// A deaf worker that does not hear any more.
 #[track_caller]
 fn deaf(pool: &TestPool, sid: &str) -> Detached {
-    let worker = Detached::of(&Ran::of(run(pool, &["--sid", sid], &DEAF)).answer(0));
+    let worker = Detached::of(&Ran::of(pool.run_command(&["--sid", sid], &DEAF)).answer(0));
     let log = pool.directory().join(format!("logs/{sid}.log"));
     await_that("it is deaf", || {
         fs::read_to_string(&log).is_ok_and(|text| text.ends_with("deaf\n"))
@@ -49,7 +39,7 @@ fn a_program_that_cannot_run_leaves_no_entry_and_says_why() {
         ("./script", "No such file or directory"),
         ("a\nb", "No such file or directory"),
     ] {
-        let ran = Ran::of(run(&pool, &["--sid", "a"], &["--", program]));
+        let ran = Ran::of(pool.run_command(&["--sid", "a"], &["--", program]));
         let program = program.replace('\n', "\\u{a}");
         let wanted = format!("error: sid=a: not started: cannot run {program}: {because}");
         assert!(ran.error(1).starts_with(&wanted), "{wanted}: {ran:?}");
@@ -72,7 +62,7 @@ fn a_failed_start_is_told_also_where_children_are_not_waited_for() {
         } else {
             "false"
         };
-        let mut command = run(&pool, options, &["--", program]);
+        let mut command = pool.run_command(options, &["--", program]);
         // SAFETY: it is one system call.
         unsafe {
             command.pre_exec(|| {
@@ -96,7 +86,7 @@ fn the_entry_goes_also_when_others_serve_its_socket() {
     let sock = pool.root().join("a.sock");
     let _others = UnixListener::bind(&sock).expect("it is free");
     let options = ["--sid", "a", "--sock", "a.sock"];
-    let ran = Ran::of(run(&pool, &options, &["--", "/no/such"]));
+    let ran = Ran::of(pool.run_command(&options, &["--", "/no/such"]));
     assert_eq!(ran.error(1).lines().count(), 1, "{ran:?}");
     assert_eq!(pool.sids(), Vec::<String>::new());
     assert!(sock.exists());
@@ -107,9 +97,9 @@ fn a_session_id_that_is_taken_starts_nothing() {
     let pool = TestPool::with(&[Entry::new("init", 1), Entry::new("dead", NO_PROCESS)]);
     let marker = pool.root().join("ran");
     let touch = ["--", "touch", marker.to_str().expect("a path")];
-    let worker = Detached::of(&Ran::of(run(&pool, &["--sid", "a"], &SLEEP)).answer(0));
+    let worker = Detached::of(&Ran::of(pool.run_command(&["--sid", "a"], &SLEEP)).answer(0));
     for (sid, status) in [("a", "running"), ("init", "unproven")] {
-        let ran = Ran::of(run(&pool, &["--sid", sid], &touch));
+        let ran = Ran::of(pool.run_command(&["--sid", sid], &touch));
         let error = ran.error(1);
         assert!(error.contains("taken") && error.contains(status), "{error}");
     }
@@ -117,15 +107,15 @@ fn a_session_id_that_is_taken_starts_nothing() {
     assert!(worker.is_running());
     assert_eq!(pool.status("a").expect("it is listed").0, "running");
     // What is dead is in nobody's way.
-    Ran::of(run(&pool, &["--sid", "dead"], &touch)).answer(0);
+    Ran::of(pool.run_command(&["--sid", "dead"], &touch)).answer(0);
     await_that("the program runs", || marker.exists());
 }
 
 #[test]
 fn a_worker_can_be_replaced() {
     let pool = TestPool::new();
-    let old = Detached::of(&Ran::of(run(&pool, &["--sid", "a"], &SLEEP)).answer(0));
-    let answer = Ran::of(run(&pool, &["--sid", "a", "--replace"], &SLEEP)).answer(0);
+    let old = Detached::of(&Ran::of(pool.run_command(&["--sid", "a"], &SLEEP)).answer(0));
+    let answer = Ran::of(pool.run_command(&["--sid", "a", "--replace"], &SLEEP)).answer(0);
     let new = Detached::of(&answer);
     assert!(!old.is_running());
     assert_eq!(
@@ -135,7 +125,7 @@ fn a_worker_can_be_replaced() {
     assert_eq!(pool.ask(&["status", "a"])["sessions"][0]["pid"], new.pid());
 
     // Nobody to replace is no mistake.
-    let answer = Ran::of(run(&pool, &["--sid", "b", "--replace"], &SLEEP)).answer(0);
+    let answer = Ran::of(pool.run_command(&["--sid", "b", "--replace"], &SLEEP)).answer(0);
     let _other = Detached::of(&answer);
     assert!(answer.get("replaced").is_none(), "{answer}");
     assert!(new.is_running());
@@ -149,7 +139,7 @@ fn a_worker_that_does_not_end_is_replaced_by_force_only() {
     let touch = ["--", "touch", marker.to_str().expect("a path")];
     for grace in ["50ms", "0s"] {
         let options = ["--sid", "a", "--replace", "--grace", grace];
-        let ran = Ran::of(run(&pool, &options, &touch));
+        let ran = Ran::of(pool.run_command(&options, &touch));
         let error = ran.error(1);
         assert!(error.contains("nothing was started"), "{error}");
         assert!(old.is_running());
@@ -158,7 +148,7 @@ fn a_worker_that_does_not_end_is_replaced_by_force_only() {
     assert!(!marker.exists());
 
     let options = ["--sid", "a", "--replace", "--grace", "50ms", "--force"];
-    let answer = Ran::of(run(&pool, &options, &SLEEP)).answer(0);
+    let answer = Ran::of(pool.run_command(&options, &SLEEP)).answer(0);
     let _new = Detached::of(&answer);
     assert_eq!(answer["replaced"][0]["outcome"], "killed");
     assert!(!old.is_running());
@@ -168,7 +158,7 @@ fn a_worker_that_does_not_end_is_replaced_by_force_only() {
 fn what_cannot_be_proven_is_not_replaced() {
     let pool = TestPool::with(&[Entry::new("init", 1)]);
     let options = ["--sid", "init", "--replace", "--force"];
-    let ran = Ran::of(run(&pool, &options, &SLEEP));
+    let ran = Ran::of(pool.run_command(&options, &SLEEP));
     assert!(ran.error(1).contains("nothing was started"), "{ran:?}");
     assert_eq!(pool.sids(), ["init"]);
     assert_eq!(processes_of(&pool), Vec::<u32>::new());
@@ -177,8 +167,8 @@ fn what_cannot_be_proven_is_not_replaced() {
 #[test]
 fn a_worker_is_not_stopped_for_a_misspelled_successor() {
     let pool = TestPool::new();
-    let old = Detached::of(&Ran::of(run(&pool, &["--sid", "a"], &SLEEP)).answer(0));
-    let ran = Ran::of(run(&pool, &["--sid", "a", "--replace"], &["--", "slep"]));
+    let old = Detached::of(&Ran::of(pool.run_command(&["--sid", "a"], &SLEEP)).answer(0));
+    let ran = Ran::of(pool.run_command(&["--sid", "a", "--replace"], &["--", "slep"]));
     let error = ran.error(1);
     assert!(error.contains("slep cannot be run: "), "{error}");
     assert!(old.is_running());
@@ -192,7 +182,7 @@ fn a_log_that_leads_elsewhere_is_refused() {
     fs::write(&target, "untouched").expect("a file");
     let logs = pool.directory().join("logs");
     let refused = |options: &[&str], link: &Path| {
-        let ran = Ran::of(run(&pool, options, &SLEEP));
+        let ran = Ran::of(pool.run_command(options, &SLEEP));
         let error = ran.error(1);
         let link = link.display().to_string();
         assert!(
@@ -218,13 +208,13 @@ fn a_log_that_leads_elsewhere_is_refused() {
 fn exit_codes_are_those_of_the_pool() {
     let pool = TestPool::with(&[]);
     let held = pool.hold_lock();
-    let mut command = run(&pool, &["--sid", "a"], &SLEEP);
+    let mut command = pool.run_command(&["--sid", "a"], &SLEEP);
     command.env("POOLWARDEN_LOCK_WAIT", "50ms");
     let ran = Ran::of(command);
     assert!(ran.error(5).contains("\nhint: "), "{ran:?}");
     drop(held);
     pool.write("{");
-    let ran = Ran::of(run(&pool, &["--sid", "a"], &SLEEP));
+    let ran = Ran::of(pool.run_command(&["--sid", "a"], &SLEEP));
     assert!(ran.error(6).contains("registry.json"), "{ran:?}");
     assert_eq!(pool.bytes(), b"{");
 }

@@ -57,9 +57,9 @@ mod tests {
             & 0o7777
     }
 
-    /// Runs in a process of its own: a umask counts for the whole process.
+    /// Runs in a process of its own, since a umask counts for the whole process: in a run
+    /// of the tests it does nothing, `modes_do_not_depend_on_the_umask` starts it.
     #[test]
-    #[ignore = "run by `modes_do_not_depend_on_the_umask`"]
     fn make_a_pool_under_any_umask() {
         let Some(root) = own_process() else { return };
         for mask in [0, 0o077, 0o777] {

@@ -237,8 +237,8 @@ mod tests {
         assert_appended(&pool, 8 * 25);
     }
 
+    /// In a run of the tests it does nothing: `eight_processes_lose_nothing` starts it.
     #[test]
-    #[ignore = "run by `eight_processes_lose_nothing`"]
     fn one_of_eight_processes() {
         let Some(path) = own_process() else { return };
         append(&PoolDir::open(&path).expect("pool"), 25);

@@ -152,6 +152,16 @@ impl TestPool {
         command
     }
 
+    /// A command of `run` with these options, and the program behind them.
+    pub(crate) fn run_command(&self, options: &[&str], program: &[&str]) -> Command {
+        let mut command = self.command(&["run"]);
+        command
+            .env("PATH", "/usr/bin:/bin")
+            .args(options)
+            .args(program);
+        command
+    }
+
     /// Runs a command to its end.
     #[track_caller]
     pub(crate) fn run(&self, arguments: &[&str]) -> Ran {

@@ -15,6 +15,8 @@ pub(crate) fn await_that(what: &str, mut condition: impl FnMut() -> bool) {
             Instant::now() < deadline,
             "waited {PATIENCE:?} in vain until {what}"
         );
+        // What is waited for tells nobody: an answer that changes, a line in /proc. The pause
+        // is between two looks, and leaves the machine to what is to happen.
         std::thread::sleep(Duration::from_millis(2));
     }
 }

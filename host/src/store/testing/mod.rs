@@ -82,7 +82,8 @@ pub(super) fn until(what: &str, mut condition: impl FnMut() -> bool) {
     let started = Instant::now();
     while !condition() {
         assert!(started.elapsed() < LONG, "never happened: {what}");
-        // Not in the way of what is waited for.
+        // What is waited for tells nobody: a line in /proc, a lock of somebody else. The
+        // pause is between two looks, and keeps out of the way of what is to happen.
         std::thread::sleep(Duration::from_millis(1));
     }
 }
@@ -118,7 +119,7 @@ pub(super) fn spawn_test(module: &str, test: &str, path: &Path) -> Child {
     // The test's name begins behind the crate's.
     let module = module.split_once("::").expect("module of a crate").1;
     Command::new(std::env::current_exe().expect("this program"))
-        .args(["--exact", "--ignored", &format!("{module}::{test}")])
+        .args(["--exact", &format!("{module}::{test}")])
         .env(OWN_PROCESS, path)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -136,8 +137,8 @@ pub(super) fn finish_test(child: Child) {
     );
 }
 
-/// The path given to this process by [`spawn_test`]; none when the user asked for the
-/// ignored tests, which are nothing on their own.
+/// The path given to this process by [`spawn_test`]; none in an ordinary run of the tests,
+/// where such a test does nothing on its own.
 pub(super) fn own_process() -> Option<PathBuf> {
     std::env::var_os(OWN_PROCESS).map(PathBuf::from)
 }
