@@ -12,5 +12,8 @@
 mod harness;
 
 mod age_limit;
+mod every_language;
 mod example;
+mod max_age;
+mod version_skew;
 mod worker_cap;
