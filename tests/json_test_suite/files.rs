@@ -43,8 +43,7 @@ impl TestFile {
 
 /// Every file of the suite, in the order of the names.
 pub(crate) fn all() -> Vec<TestFile> {
-    let root =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/json_test_suite");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/json_test_suite");
     let mut files = large();
     for directory in ["test_parsing", "test_transform"] {
         for path in paths_in(&root.join(directory)) {
