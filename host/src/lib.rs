@@ -37,6 +37,7 @@ pub mod replay;
 mod request;
 mod runtime;
 pub mod store;
+pub mod visible;
 
 pub use answer::Answer;
 pub use cancel::Cancel;

@@ -33,6 +33,8 @@ mod stop_group;
 mod stop_sockets;
 mod stop_together;
 mod terminal;
+mod terminal_files;
+mod terminal_policies;
 mod trail;
 mod trail_refusals;
 mod unchanged;
