@@ -6,10 +6,12 @@
 mod harness;
 
 mod adopt;
+mod any_registry;
 mod cli;
 mod contention;
 mod every_file;
 mod findings;
+mod hostile_entries;
 mod hot_swap;
 mod ledger;
 mod log;
