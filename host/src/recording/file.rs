@@ -67,8 +67,8 @@ impl RecordingFile {
     /// A file to append to, made with mode 0600 when there is none.
     ///
     /// # Errors
-    /// When it cannot be opened, is no regular file (a symbolic link is none), or is not the
-    /// user's alone.
+    /// When it cannot be opened, is no regular file (a symbolic link is none), is not the
+    /// user's alone, or has another name.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, RecordingError> {
         let file = Self { path: path.into() };
         file.open_to_append().map(|_| file)
@@ -162,6 +162,11 @@ impl RecordingFile {
         }
         if facts.mode() & 0o077 != 0 {
             return Err(not_safe("can be used by others"));
+        }
+        if facts.nlink() > 1 {
+            return Err(not_safe(
+                "has other names (hard links), and would be written under all of them",
+            ));
         }
         Ok((file, facts.len()))
     }

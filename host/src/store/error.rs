@@ -4,7 +4,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::check::Danger;
+use nix::unistd::geteuid;
+
+use super::check::{self, Danger};
+use super::file_system::UntrustedLocks;
 use super::holder::Holder;
 
 /// Why the pool on disk could not be used.
@@ -52,6 +55,18 @@ pub enum StoreError {
         /// What is wrong with it.
         danger: Danger,
     },
+    /// The directory or a file that is to be locked is where locks may exclude nobody.
+    #[error(
+        "{} is not safe to use: {untrusted}; move the pool to a file system of this machine, \
+         and name it with --state-dir",
+        .path.display()
+    )]
+    UntrustedLocks {
+        /// The directory or the file.
+        path: PathBuf,
+        /// The file system, and what is wrong with its locks.
+        untrusted: UntrustedLocks,
+    },
     /// A file, or the directory that it is in, cannot take what a worker writes.
     #[error("{} cannot be a worker's log: {}; {}", .path.display(), .danger.finding(), .danger.remedy(.path))]
     UnsafeLog {
@@ -94,7 +109,7 @@ pub enum StoreError {
         source: io::Error,
     },
     /// One step on a file failed. Nothing was changed.
-    #[error("cannot {step} {}", .path.display())]
+    #[error("cannot {step} {}{}", .path.display(), advice(.source, .path))]
     Step {
         /// What was to be done, as in "cannot …".
         step: &'static str,
@@ -120,6 +135,31 @@ pub enum StoreErrorKind {
     System,
 }
 
+/// What the operator can do about a call that the system refused, where it can be told.
+fn advice(source: &io::Error, path: &Path) -> String {
+    match source.kind() {
+        io::ErrorKind::StorageFull => "; make room on its file system".into(),
+        io::ErrorKind::QuotaExceeded => "; make room within the user's quota".into(),
+        io::ErrorKind::ReadOnlyFilesystem => {
+            "; mount its file system for writing, or name a pool elsewhere with --state-dir".into()
+        }
+        io::ErrorKind::PermissionDenied => format!(
+            "; let user {} use it: ls -ld {}",
+            geteuid(),
+            check::quoted(path)
+        ),
+        io::ErrorKind::IsADirectory => {
+            let path = check::quoted(path);
+            format!("; look at it, then move it away: mv {path} {path}.aside")
+        }
+        _ if matches!(source.raw_os_error(), Some(libc::EMFILE | libc::ENFILE)) => {
+            "; raise the limit of open files: ulimit -n".into()
+        }
+        _ if source.raw_os_error() == Some(libc::EIO) => "; check the disk".into(),
+        _ => String::new(),
+    }
+}
+
 impl StoreError {
     /// The error of one failed step.
     pub(super) fn step(step: &'static str, path: &Path, source: impl Into<io::Error>) -> Self {
@@ -141,7 +181,9 @@ impl StoreError {
             Self::Busy { .. } => StoreErrorKind::Busy,
             Self::Cancelled { .. } => StoreErrorKind::Cancelled,
             Self::TooLarge { .. } => StoreErrorKind::TooLarge,
-            Self::Unsafe { .. } | Self::UnsafeLog { .. } => StoreErrorKind::Unsafe,
+            Self::Unsafe { .. } | Self::UnsafeLog { .. } | Self::UntrustedLocks { .. } => {
+                StoreErrorKind::Unsafe
+            }
             Self::Moved { .. }
             | Self::LockLost { .. }
             | Self::NotDurable { .. }
