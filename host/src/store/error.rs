@@ -136,7 +136,7 @@ pub enum StoreErrorKind {
 }
 
 /// What the operator can do about a call that the system refused, where it can be told.
-fn advice(source: &io::Error, path: &Path) -> String {
+pub(crate) fn advice(source: &io::Error, path: &Path) -> String {
     match source.kind() {
         io::ErrorKind::StorageFull => "; make room on its file system".into(),
         io::ErrorKind::QuotaExceeded => "; make room within the user's quota".into(),
@@ -144,13 +144,16 @@ fn advice(source: &io::Error, path: &Path) -> String {
             "; mount its file system for writing, or name a pool elsewhere with --state-dir".into()
         }
         io::ErrorKind::PermissionDenied => format!(
-            "; let user {} use it: ls -ld {}",
+            "; see which permission user {} lacks: namei -l {}",
             geteuid(),
             check::quoted(path)
         ),
         io::ErrorKind::IsADirectory => {
             let path = check::quoted(path);
             format!("; look at it, then move it away: mv {path} {path}.aside")
+        }
+        io::ErrorKind::ResourceBusy => {
+            "; a file of its own is mounted there: mount the directory instead".into()
         }
         _ if matches!(source.raw_os_error(), Some(libc::EMFILE | libc::ENFILE)) => {
             "; raise the limit of open files: ulimit -n".into()

@@ -27,6 +27,7 @@ pub use check::{Danger, FileKind};
 pub(crate) use check::{Facts, check_directory, check_file};
 pub(crate) use create::create_with_parents;
 pub use directory::PoolDir;
+pub(crate) use error::advice;
 pub use error::{StoreError, StoreErrorKind};
 pub use file_system::UntrustedLocks;
 pub use holder::Holder;
