@@ -24,6 +24,12 @@ fn refused(ran: &Ran, code: i32, path: &Path, parts: &[&str]) {
     }
 }
 
+/// Runs the program, which must not wait for what stands in the way.
+#[track_caller]
+fn run(pool: &TestPool, arguments: &[&str]) -> Ran {
+    Ran::within_patience(pool.command(arguments))
+}
+
 /// Runs a command without root's power over permissions.
 fn as_its_owner(pool: &TestPool, arguments: &[&str]) -> Ran {
     let mut command = pool.command(arguments);
@@ -54,7 +60,7 @@ fn what_is_no_file_is_named_and_moved_away() {
             let mv = format!("move it away: mv {0} {0}.aside", at.display());
             let wanted = format!("it is {kind} and not a regular file");
             for verb in [&["status"][..], &["register", "--sid", "a", "--pid", "1"]] {
-                refused(&pool.run(verb), 1, &at, &[&wanted, &mv]);
+                refused(&run(&pool, verb), 1, &at, &[&wanted, &mv]);
             }
             // As it says.
             fs::rename(&at, at.with_extension("aside")).expect("it is moved away");
@@ -73,7 +79,7 @@ fn what_is_in_the_way_of_a_new_file_goes_unless_it_is_a_directory() {
             let victim = Victim::new(pool.root());
             let at = pool.directory().join(name);
             impostor.put(&at, &victim);
-            let ran = pool.run(&["register", "--sid", "a", "--pid", &pid]);
+            let ran = run(&pool, &["register", "--sid", "a", "--pid", &pid]);
             victim.assert_untouched(name);
             let mv = format!("move it away: mv {0} {0}.aside", at.display());
             match (impostor, name) {
@@ -107,7 +113,7 @@ fn a_ledger_that_is_no_file_is_warned_of() {
         let pool = TestPool::with(&[worker.entry("a")]);
         let at = pool.directory().join("ledger.json");
         impostor.put(&at, &Victim::new(pool.root()));
-        let ran = pool.run(&["status"]);
+        let ran = run(&pool, &["status"]);
         assert_eq!(ran.answer(0)["sessions"][0]["status"], "running");
         let mv = format!("move it away: mv {0} {0}.aside", at.display());
         for part in ["weaker proofs take its place", kind, &mv] {
@@ -128,7 +134,7 @@ fn a_configuration_that_is_no_file_is_not_passed_over() {
             _ => "it is no regular file; look at it, then move it away",
         };
         refused(
-            &pool.run(&["status"]),
+            &run(&pool, &["status"]),
             2,
             &at,
             &["is not safe to use", wanted],
@@ -147,7 +153,7 @@ fn a_recording_that_is_no_file_stops_everything() {
             set_mode(&at, 0o600);
         }
         let record = ["--record", at.to_str().expect("text"), "status"];
-        refused(&pool.run(&record), 1, &at, &["so name a new file"]);
+        refused(&run(&pool, &record), 1, &at, &["so name a new file"]);
         assert!(impostor.is_at(&at));
     }
 }
@@ -166,7 +172,7 @@ fn a_log_that_is_no_file_of_its_own_starts_nobody() {
                 fs::create_dir(pool.directory().join("logs")).expect("mkdir");
             }
             impostor.put(&at, &victim);
-            let ran = Ran::of(pool.run_command(&["--sid", "w", "--"], &["true"]));
+            let ran = Ran::within_patience(pool.run_command(&["--sid", "w", "--"], &["true"]));
             refused(&ran, 1, &at, &["cannot be a worker's log"]);
             victim.assert_untouched(name);
             assert_eq!(pool.sids(), [""; 0]);
@@ -186,7 +192,7 @@ fn what_is_no_directory_is_no_pool() {
             Impostor::Link | Impostor::Dangling => "name the directory that it leads to",
             _ => "name another directory",
         };
-        refused(&pool.run(&["status"]), 1, pool.directory(), &[wanted]);
+        refused(&run(&pool, &["status"]), 1, pool.directory(), &[wanted]);
     }
 }
 
@@ -203,7 +209,7 @@ fn a_cache_that_is_no_directory_is_not_used_and_named() {
         let at = cache.join("policies");
         let victim = Victim::new(pool.root());
         impostor.put(&at, &victim);
-        let ran = pool.run(&["policy", "compile", component]);
+        let ran = run(&pool, &["policy", "compile", component]);
         assert!(ran.error(7).contains("remove it"), "{ran:#?}");
         assert!(ran.stderr.contains(at.to_str().expect("text")), "{ran:#?}");
         // A request does without.
@@ -214,7 +220,7 @@ fn a_cache_that_is_no_directory_is_not_used_and_named() {
             "attack=describe-only",
             "status",
         ];
-        let ran = pool.run(&arguments);
+        let ran = run(&pool, &arguments);
         assert!(
             ran.stderr.contains("the cache of compiled policies"),
             "{ran:#?}"
@@ -255,7 +261,7 @@ fn a_second_name_is_within_reach_of_others() {
     let second = pool.root().join("second");
     fs::hard_link(pool.registry(), &second).expect("a hard link");
     let chmod = format!("chmod go-w {}", pool.registry().display());
-    let ran = pool.run(&["status"]);
+    let ran = run(&pool, &["status"]);
     refused(&ran, 1, &pool.registry(), &["others can write it", &chmod]);
     fs::remove_file(second).expect("remove");
     pool.ask(&["status"]);
@@ -346,7 +352,7 @@ fn what_belongs_to_somebody_else_is_refused_with_both_ways_out() {
             fs::write(&at, "").expect("a configuration");
         }
         chown(&at, Some(NOBODY), None).expect("root gives it away");
-        let ran = pool.run(&["status"]);
+        let ran = run(&pool, &["status"]);
         refused(&ran, code, &at, &["belongs to user 65534", "chown"]);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::harness::{Entry, NO_PROCESS, TestPool, Worker};
+use crate::harness::{Entry, NO_PROCESS, Ran, TestPool, Worker};
 use crate::namespace::{Namespace, names_in};
 
 fn pool_with_files(namespace: &Namespace, worker: &Worker) -> TestPool {
@@ -30,7 +30,7 @@ fn a_device_is_no_file() {
             let mut namespace = Namespace::with_tmpfs("size=1m");
             let pool = pool_with_files(&namespace, &worker);
             namespace.run(&format!("mount --bind {device} pool/{name}"));
-            let ran = pool.run(&["ensure"]);
+            let ran = Ran::within_patience(pool.command(&["ensure"]));
             assert_eq!(ran.code, code, "{device} at {name}: {ran:#?}");
             let words = match name {
                 "poolwarden.toml" => "it is no regular file",
