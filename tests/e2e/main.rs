@@ -10,6 +10,7 @@ mod cli;
 mod contention;
 mod every_file;
 mod findings;
+mod hostile_policies;
 mod hot_swap;
 mod ledger;
 mod log;
