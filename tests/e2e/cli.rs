@@ -45,6 +45,30 @@ fn wrong_usage_exits_with_2_and_does_nothing() {
 }
 
 #[test]
+fn recording_is_for_verbs_that_ask_a_policy() {
+    let worker = Worker::obedient();
+    let pool = TestPool::with(&[worker.entry("a")]);
+    let file = pool.root().join("recordings.jsonl");
+    let record = ["--record", "recordings.jsonl"];
+    for (verb, arguments) in [
+        ("adopt", &["a", "--yes"][..]),
+        ("wait", &["a", "--timeout", "0s"]),
+        ("watch", &[]),
+        ("log", &[]),
+        ("policy", &["check", "none.wasm"]),
+        ("demo", &[]),
+    ] {
+        let ran = pool.run(&[&record[..], &[verb], arguments].concat());
+        let error = ran.error(2);
+        assert!(error.contains(&format!("`{verb}` asks none")), "{error}");
+        assert!(error.contains("stop, run, register"), "{error}");
+        assert!(!file.exists(), "{verb}");
+    }
+    pool.ask(&[&record[..], &["status"]].concat());
+    assert!(file.exists());
+}
+
+#[test]
 fn exit_codes_tell_what_a_script_wants_to_know() {
     let worker = Worker::obedient();
     let pool = TestPool::with(&[worker.entry("a"), Entry::new("init", 1)]);

@@ -18,6 +18,7 @@ mod mcp_lifecycle;
 mod mcp_tools;
 mod permissions;
 mod policies;
+mod policy_given;
 mod policy_verbs;
 mod preservation;
 mod record;
