@@ -21,10 +21,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod answer;
+pub mod answer;
 pub mod audit;
 mod cancel;
 mod capabilities;
+mod clock;
 pub mod config;
 mod error;
 mod floor;
@@ -38,13 +39,14 @@ mod request;
 mod runtime;
 pub mod store;
 
-pub use answer::Answer;
-pub use cancel::Cancel;
+pub use answer::{Answer, Answered};
+pub use cancel::{Cancel, HookGuard};
+pub use clock::{Clock, SystemClock};
 pub use error::{Error, Fault};
 pub use floor::{Grants, UnknownGrant};
 pub use mandate::Mandate;
 pub use pool::{Pool, PoolBuilder};
-pub use request::{Register, Request, Stop};
+pub use request::{Ensure, Forget, Register, Request, Stop};
 pub use runtime::{
     CacheError, CodeCache, Compiled, Description, Export, Import, ImportKind, Inspection, Limits,
     LoadError, MAX_COMPONENT, Needs, Policy, PolicyLoader, Setting, Unusable,

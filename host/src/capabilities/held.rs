@@ -15,27 +15,25 @@ const WINDOW: usize = 64;
 /// A verified process, with its descriptor as long as there are enough of those.
 #[derive(Clone)]
 pub(super) enum Held {
-    Open(Arc<Process>),
-    Parked(Parked),
+    Open(Arc<dyn Process>),
+    Parked(Arc<dyn Parked>),
 }
 
 impl Held {
     /// Keeps the descriptor unless they are scarce and the process can be found again.
-    pub(super) fn new(process: Arc<Process>, scarce: bool) -> Self {
-        match process.park() {
-            Some(parked) if scarce => Self::Parked(parked),
-            _ => Self::Open(process),
-        }
+    pub(super) fn new(process: Arc<dyn Process>, scarce: bool) -> Self {
+        let parked = if scarce { process.park() } else { None };
+        parked.map_or(Self::Open(process), Self::Parked)
     }
 
     /// The process, found again where it was parked.
     ///
     /// # Errors
     /// When a parked process has ended, or cannot be held for want of a descriptor.
-    pub(super) fn reopen(&self) -> Result<Arc<Process>, SendError> {
+    pub(super) fn reopen(&self) -> Result<Arc<dyn Process>, SendError> {
         match self {
             Self::Open(process) => Ok(process.clone()),
-            Self::Parked(parked) => parked.reopen().map(Arc::new),
+            Self::Parked(parked) => parked.reopen(),
         }
     }
 }
@@ -92,7 +90,7 @@ fn take_turn(
     held: &[Held],
     queue: &mut VecDeque<usize>,
     ended: &mut [bool],
-) -> Result<Vec<(usize, Arc<Process>)>, SendError> {
+) -> Result<Vec<(usize, Arc<dyn Process>)>, SendError> {
     let mut turn = Vec::new();
     while let Some(&index) = queue.front() {
         if matches!(held[index], Held::Parked(_)) && turn.len() >= WINDOW {

@@ -15,7 +15,7 @@ pub(super) struct Seen {
     pub(super) claim: Claim,
     pub(super) finding: Finding,
     /// Its process, where it is alive and could be held.
-    pub(super) process: Option<Arc<Process>>,
+    pub(super) process: Option<Arc<dyn Process>>,
 }
 
 /// The entries as they were last told of, in the order of the registry.
@@ -31,7 +31,7 @@ struct Entry {
     standing: Standing,
     evidence: String,
     /// The process whose end is to be told.
-    held: Option<Arc<Process>>,
+    held: Option<Arc<dyn Process>>,
     /// Whether its end was told.
     exited: bool,
     /// Whether it was tried to hold the process of an entry that is unproven.
@@ -45,7 +45,7 @@ impl Roster {
     }
 
     /// The processes that are held, with the index of their entry.
-    pub(super) fn held(&self) -> impl Iterator<Item = (usize, &Arc<Process>)> {
+    pub(super) fn held(&self) -> impl Iterator<Item = (usize, &Arc<dyn Process>)> {
         let entries = self.entries.iter().enumerate();
         entries.filter_map(|(index, entry)| Some((index, entry.held.as_ref()?)))
     }
@@ -310,6 +310,6 @@ impl Entry {
 }
 
 /// Whether a process is no more, as far as can be told.
-fn ended(process: &Process) -> bool {
+fn ended(process: &Arc<dyn Process>) -> bool {
     process.has_ended().unwrap_or(false)
 }
