@@ -84,13 +84,16 @@ impl RequestState {
     }
 }
 
+/// Processes that are waited for at once, with their places among all.
+type Turn = Vec<(usize, Arc<dyn Process>)>;
+
 /// Takes as many from the queue as can be waited for at once, and notes those that have
 /// ended. What is held already is one turn.
 fn take_turn(
     held: &[Held],
     queue: &mut VecDeque<usize>,
     ended: &mut [bool],
-) -> Result<Vec<(usize, Arc<dyn Process>)>, SendError> {
+) -> Result<Turn, SendError> {
     let mut turn = Vec::new();
     while let Some(&index) = queue.front() {
         if matches!(held[index], Held::Parked(_)) && turn.len() >= WINDOW {

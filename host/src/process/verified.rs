@@ -22,7 +22,7 @@ use super::{Forbidden, Identity, Portrait, Serving, Signal};
 ///
 /// Its descriptor ([`AsFd`]) becomes readable once the process has ended and not before, as
 /// a pidfd does: everything that waits for its end polls that. The reading half of a pipe
-/// will do, whose writing half is dropped at the end.
+/// will do, into which a byte is written at the end and which nobody reads.
 pub trait Process: AsFd + fmt::Debug + Send + Sync {
     /// Its pid, as entries and people name it. What counts is the handle: the host refuses
     /// one whose pid is not that of the entry.

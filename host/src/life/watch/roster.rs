@@ -93,7 +93,7 @@ impl Roster {
         }
         for (entry, fate) in old.iter_mut().flatten().zip(fates) {
             // It ended before its entry went, though nobody has noticed yet.
-            let ended = entry.held.as_ref().is_some_and(|held| ended(held));
+            let ended = entry.held.as_ref().is_some_and(ended);
             if fate != Fate::Same && ended && entry.standing == Standing::Alive {
                 events.extend(entry.end(processes));
             }
@@ -268,7 +268,7 @@ impl Entry {
         if standing == Standing::Alive {
             // It may have been found while it still ran: its end was told, or is about to be.
             let late = if self.exited {
-                seen.process.as_ref().is_none_or(|process| ended(process))
+                seen.process.as_ref().is_none_or(ended)
             } else {
                 runs == Some(false)
             };
