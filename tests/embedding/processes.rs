@@ -9,10 +9,10 @@ use poolwarden::process::{
     Finding, Forbidden, Identified, IdentifyError, Inspection, Process, Processes, Question,
     Signal, Standing, Strength,
 };
-use poolwarden::{Ensure, Stop};
+use poolwarden::{Ensure, Grants, Request, Stop};
 
 use crate::own_parts::processes::Stage;
-use crate::parts::{Rehearsal, SHIPPED, cancel, part, stop};
+use crate::parts::{HOSTILE, Rehearsal, SHIPPED, cancel, part, stop};
 
 #[test]
 fn a_whole_life_without_a_process() {
@@ -131,14 +131,23 @@ fn what_does_not_hold_together_gets_no_signal() {
         let actor = rehearsal.with_worker("a", 77);
         let bystander = rehearsal.stage.enter(78).expect("a pipe");
         let before = rehearsal.store.registry();
-        let unreliable = Unreliable {
+        let unreliable = Arc::new(Unreliable {
             stage: rehearsal.stage.clone(),
             lie,
-        };
-        let pool = rehearsal
-            .builder()
-            .processes(Arc::new(unreliable))
-            .build(SHIPPED.clone());
+        });
+        let builder = || rehearsal.builder().processes(unreliable.clone());
+        // A policy that goes by no finding is refused by the host.
+        let blind = builder()
+            .grants(Grants::shipped())
+            .setting("attack", "signal")
+            .setting("sid", "a")
+            .setting("pid", "77")
+            .build(HOSTILE.clone());
+        let answer = blind.call(Request::Ensure { dry_run: false }, &cancel());
+        let value = answer.expect("it answers").value();
+        let said = value["said"].as_str().expect("what the host said");
+        assert!(said.starts_with("refused: "), "{lie:?}: {said}");
+        let pool = builder().build(SHIPPED.clone());
         let stopped = pool.stop(stop("a"), &cancel()).expect("an answer");
         assert_eq!(stopped.outcomes[0].outcome, Outcome::Refused, "{lie:?}");
         if matches!(lie, Lie::Reserved) {

@@ -95,3 +95,33 @@ impl Trail for PoolDir {
         self.append_to_trail(lines, durability, wait, cancel)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::super::testing::cancel;
+    use super::*;
+
+    #[test]
+    fn what_was_moved_away_is_told_once_and_then_opened_anew() {
+        let root = tempfile::tempdir().expect("temporary directory");
+        let path = root.path().join("pool");
+        let store = DirectoryStore::new(&path);
+        assert!(!path.exists());
+        let registry = |text: Option<&str>| {
+            let mut locked = store.lock(Duration::ZERO, &cancel())?;
+            if let Some(text) = text {
+                locked.replace_registry(text.as_bytes())?;
+            }
+            locked.read_registry()
+        };
+        let written = registry(Some("{}")).expect("it is written");
+        assert_eq!(written.as_deref(), Some(&b"{}"[..]));
+        fs::rename(&path, root.path().join("aside")).expect("it is moved");
+        let moved = registry(None);
+        assert!(matches!(moved, Err(StoreError::Moved { .. })), "{moved:?}");
+        assert_eq!(registry(None).expect("a new pool"), None);
+        assert!(path.is_dir());
+    }
+}

@@ -185,6 +185,7 @@ mod tests {
     fn a_wait_ends_with_the_lock_and_with_its_cancellation() {
         let store = MemoryStore::new();
         let withdrawn = cancel();
+        let begun = Instant::now();
         thread::scope(|scope| {
             let held = store.lock(LONG, &cancel()).expect("the lock");
             let waiting = scope.spawn(|| locked(&store, LONG, &cancel()));
@@ -193,11 +194,20 @@ mod tests {
 
             let _held = store.lock(LONG, &cancel()).expect("the lock");
             let waiting = scope.spawn(|| locked(&store, LONG, &withdrawn));
+            // It is woken by what it has put there before it waits.
+            while Arc::strong_count(&store.0) < 3 {
+                thread::yield_now();
+            }
+            for _ in 0..1000 {
+                drop(store.0.contents());
+                thread::yield_now();
+            }
             withdrawn.cancel();
             let cancelled = Err(StoreErrorKind::Cancelled);
             assert_eq!(waiting.join().expect("a thread"), cancelled);
             // Withdrawn before it began.
             assert_eq!(locked(&store, LONG, &withdrawn), cancelled);
         });
+        assert!(begun.elapsed() < LONG);
     }
 }
