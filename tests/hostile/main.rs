@@ -22,15 +22,15 @@ fn every_file_here_is_a_module() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/hostile");
     let declared = include_str!("main.rs");
     for entry in std::fs::read_dir(folder).expect("the folder of this suite") {
-        let name = entry
-            .expect("an entry")
-            .file_name()
-            .into_string()
-            .expect("a plain name");
-        let module = name.strip_suffix(".rs").unwrap_or(&name);
+        let path = entry.expect("an entry").path();
+        let module = path.file_stem().and_then(|stem| stem.to_str());
+        let module = module.expect("a plain name");
         assert!(
-            module == "main" || declared.contains(&format!("mod {module};")),
-            "{name}"
+            path.extension().is_some_and(|extension| extension != "rs")
+                || module == "main"
+                || declared.contains(&format!("mod {module};")),
+            "{}",
+            path.display()
         );
     }
 }
