@@ -51,6 +51,8 @@ mod cancel;
 mod capabilities;
 mod clock;
 pub mod config;
+#[cfg(test)]
+mod documented;
 mod error;
 mod floor;
 pub mod life;

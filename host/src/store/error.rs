@@ -230,3 +230,33 @@ impl StoreError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_errno_has_its_advice() {
+        let path = Path::new("/pool/it's");
+        for (errno, expected) in [
+            (libc::ENOSPC, "make room on its file system"),
+            (libc::EDQUOT, "make room within the user's quota"),
+            (libc::EROFS, "mount its file system for writing"),
+            (libc::EACCES, r"namei -l '/pool/it'\''s'"),
+            (libc::EPERM, r"namei -l '/pool/it'\''s'"),
+            (libc::EISDIR, r"mv '/pool/it'\''s' '/pool/it'\''s'.aside"),
+            (libc::EBUSY, "mount the directory instead"),
+            (libc::EMFILE, "raise the limit of open files"),
+            (libc::ENFILE, "raise the limit of open files"),
+            (libc::EIO, "check the disk"),
+        ] {
+            let source = io::Error::from_raw_os_error(errno);
+            let text = StoreError::step("write", path, source).to_string();
+            assert!(text.starts_with("cannot write /pool/it's; "), "{text}");
+            assert!(text.contains(expected), "wanted {expected:?}: {text}");
+        }
+        let source = io::Error::from_raw_os_error(libc::EINVAL);
+        let text = StoreError::step("write", path, source).to_string();
+        assert_eq!(text, "cannot write /pool/it's");
+    }
+}

@@ -1,5 +1,7 @@
 //! What a pool is kept in: its lock, its registry, its ledger and its trail, on disk unless
 //! another [`Store`] is given.
+//!
+#![doc = include_str!("refusals.md")]
 
 mod alarm;
 mod check;
