@@ -28,6 +28,9 @@ mod capabilities;
 pub mod config;
 mod error;
 mod floor;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod life;
 mod mandate;
 mod pool;
