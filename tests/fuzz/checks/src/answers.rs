@@ -22,7 +22,9 @@ pub fn check(data: &[u8]) {
         Err(why) => {
             assert!(!why.is_empty());
             let readable = serde_json::from_str::<Value>(text).is_ok_and(|value| value.is_object());
-            assert!(!readable, "an object is refused: {why}");
+            // A name that the parser keeps for itself: see `host/src/answer.rs`.
+            let reserved = why.starts_with("no field may be called");
+            assert!(!readable || reserved, "an object is refused: {why}");
         }
     }
 }

@@ -5,9 +5,16 @@ use poolwarden::Request;
 use rmcp::model::JsonObject;
 use serde_json::Value;
 
+use exit::Exit;
+pub(crate) use policy::report;
+
+#[path = "../../../../host/src/cli/exit.rs"]
+#[expect(dead_code, reason = "a check does not exit")]
+mod exit;
 #[path = "../../../../host/src/cli/output.rs"]
 #[expect(dead_code, reason = "a check prints nothing")]
 mod output;
+mod policy;
 #[path = "../../../../host/src/mcp/schema.rs"]
 mod schema;
 #[path = "../../../../host/src/cli/table.rs"]
@@ -32,8 +39,9 @@ pub(crate) fn request(tool: &str, arguments: Option<JsonObject>) -> Result<Reque
     tool.expect("a tool of this server").request(arguments)
 }
 
-/// An answer as a table.
+/// An answer as a table. How the program would exit is looked at, too.
 pub(crate) fn render(request: &Request, answer: &Value) -> String {
+    let _: Exit = exit::of_answer(request, answer);
     table::render(request, answer)
 }
 

@@ -8,7 +8,7 @@ use poolwarden::recording::{ReadError, Recording, Recordings};
 use poolwarden::replay::Replay;
 
 use crate::directory::{empty_pool, write};
-use crate::program::{assert_harmless, line};
+use crate::program::{assert_harmless, line, report};
 
 /// How many recordings of a file are replayed.
 const REPLAYED: usize = 3;
@@ -67,13 +67,11 @@ fn replay(recording: &Recording) {
                 "the shipped policy failed: {}",
                 replayed.replayed
             );
-            assert_harmless(&line(&replayed.replayed.to_string()));
+            let (text, json) = report(recording, replayed);
+            assert_harmless(&text);
+            assert_eq!(json.find('\n'), Some(json.len() - 1), "one line");
             let again = SHIPPED.run(recording).expect("it is replayed again");
-            assert_eq!(again.replayed, replayed.replayed);
-            assert_eq!(
-                serde_json::to_string(&replayed.difference).expect("JSON"),
-                serde_json::to_string(&again.difference).expect("JSON"),
-            );
+            assert_eq!(report(recording, again), (text, json));
         }
         Err(error) => assert_harmless(&line(&error.to_string())),
     }
