@@ -77,7 +77,10 @@ fn admits(schema: &JsonObject, arguments: &JsonObject) -> bool {
     assert_eq!(schema["additionalProperties"], Value::Bool(false));
     let properties = schema.get("properties").and_then(Value::as_object);
     let required = schema.get("required").and_then(Value::as_array);
-    let is_there = |name: &Value| name.as_str().is_some_and(|name| arguments.contains_key(name));
+    let is_there = |name: &Value| {
+        name.as_str()
+            .is_some_and(|name| arguments.contains_key(name))
+    };
     required.into_iter().flatten().all(is_there)
         && arguments.iter().all(|(name, value)| {
             let property = properties.and_then(|properties| properties.get(name));

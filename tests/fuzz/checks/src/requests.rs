@@ -1,7 +1,7 @@
 //! Requests on a pool whose registry holds anything, by the shipped policy.
 //!
 //! An input is a request a line, as recordings write them, an empty line, and the registry.
-//! Each process is found as its pid says: see [`standing`].
+//! Each process is found as its pid says, by turns all that can be found.
 
 use std::collections::HashMap;
 use std::fs;

@@ -6,7 +6,10 @@ use poolwarden::recording::Recording;
 use poolwarden::replay::Replayed;
 
 #[path = "../../../../../host/src/cli/policy/report.rs"]
-#[expect(dead_code, reason = "a check does not exit, and passes on what is wrong")]
+#[expect(
+    dead_code,
+    reason = "a check does not exit, and passes on what is wrong"
+)]
 mod report;
 
 /// What a replay is reported as: for a person, and as JSON.
