@@ -7,8 +7,15 @@ use std::time::Duration;
 use poolwarden::Cancel;
 use poolwarden::process::{Claim, Identity, Place, Proof, Record};
 use poolwarden::store::{LedgerWrite, LockedPool, PoolDir};
+use serde::Deserialize;
 
 use crate::directory::{empty_pool, write};
+
+/// What every version of the file has.
+#[derive(Deserialize)]
+struct Version {
+    version: u64,
+}
 
 /// Reading changes nothing. What could be read is still there when a row is added, and the
 /// row with it; but what a newer version wrote stays as it is.
@@ -27,11 +34,15 @@ pub fn check(data: &[u8]) {
     ledger.insert(added().0, added().1);
     let written = locked.write_ledger(&mut ledger).expect("it is written");
     drop(locked);
-    if let LedgerWrite::KeptNewer { version } = written {
-        assert!(version > 1 && expected.is_empty());
+    let newer = serde_json::from_slice(data)
+        .ok()
+        .map(|Version { version }| version);
+    if let Some(version) = newer.filter(|&version| version > 1) {
+        assert_eq!(written, LedgerWrite::KeptNewer { version });
         assert_eq!(fs::read(&file).expect("the ledger"), data);
         return;
     }
+    assert_eq!(written, LedgerWrite::Written);
     // Through a directory of its own, which remembers nothing.
     let read = lock(&pool).read_ledger();
     assert_eq!(read.rows().len(), expected.len() + 1);
