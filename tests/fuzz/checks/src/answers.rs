@@ -1,5 +1,6 @@
 //! A policy's answer: what of it is accepted, and what a terminal is shown.
 
+use poolwarden::answer::Stopped;
 use poolwarden::{Register, Request, Stop, fuzzing};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -36,6 +37,13 @@ fn check_accepted(given: &str, text: &str, value: &Value) {
     assert_eq!(*value, same);
     // As recordings keep it.
     RawValue::from_string(text.to_owned()).expect("JSON");
+
+    if let Ok(stopped) = serde_json::from_str::<Stopped>(text) {
+        // Callers go by this, and people by the text.
+        let said = value["stopped"].as_array().expect("it was read");
+        assert_eq!(said.len(), stopped.stopped.len());
+        assert!(said.iter().eq(stopped.stopped.iter().map(String::as_str)));
+    }
 
     let dry_run = text.len().is_multiple_of(2);
     let sid = || "a".to_owned();
