@@ -2,19 +2,19 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
 
 use tempfile::TempDir;
 
-/// One directory for all inputs of a run: to make one for each would cost more than to read
-/// it. The engine ends without taking it away, so it is best put where that does not matter
-/// (`TMPDIR`).
-static ROOT: LazyLock<TempDir> =
-    LazyLock::new(|| tempfile::tempdir().expect("a temporary directory"));
+thread_local! {
+    /// One directory for all inputs of a thread: to make one for each would cost more than to
+    /// read it. It goes when its thread does; but the engine ends without that, so it is best
+    /// put where it does not matter (`TMPDIR`).
+    static ROOT: TempDir = tempfile::tempdir().expect("a temporary directory");
+}
 
 /// A pool's directory without a file in it, of this name among the checks.
 pub(crate) fn empty_pool(name: &str) -> PathBuf {
-    let pool = ROOT.path().join(name);
+    let pool = ROOT.with(|root| root.path().join(name));
     if pool.exists() {
         for file in fs::read_dir(&pool).expect("the pool") {
             fs::remove_file(file.expect("a file of the pool").path()).expect("it is removed");
