@@ -53,6 +53,9 @@ mod clock;
 pub mod config;
 mod error;
 mod floor;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod life;
 mod mandate;
 mod pool;
