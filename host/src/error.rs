@@ -78,6 +78,13 @@ pub enum Fault {
     /// It ran out of stack, as endless recursion does.
     #[error("it ran out of stack")]
     Stack,
+    /// It used memory that it does not have. A program whose compiler keeps a stack of its own
+    /// in that memory does so when that stack has no room left.
+    #[error("it reached outside of its memory, as an endless recursion does as well")]
+    OutOfBounds,
+    /// It passed more to the host in one call, or as its answer, than it may.
+    #[error("it passed more than {0} bytes to the host at once")]
+    Passed(usize),
     /// It wanted to sleep for longer than a request may in all.
     #[error("it wanted to sleep for more than {} ms", .0.as_millis())]
     Sleep(Duration),
