@@ -26,6 +26,7 @@ pub mod audit;
 mod cancel;
 mod capabilities;
 pub mod config;
+pub mod doctor;
 mod error;
 mod floor;
 pub mod life;

@@ -34,6 +34,14 @@ pub(crate) struct Facts {
     changed: (i64, i64),
 }
 
+impl Facts {
+    /// When the contents were last changed; none where the calendar has no such time.
+    pub(crate) fn modified(&self) -> Option<jiff::Timestamp> {
+        let (seconds, nanoseconds) = self.modified;
+        jiff::Timestamp::new(seconds, i32::try_from(nanoseconds).ok()?).ok()
+    }
+}
+
 impl From<FileStat> for Facts {
     fn from(stat: FileStat) -> Self {
         Self {
@@ -216,7 +224,7 @@ fn check_owner(facts: &Facts, user: u32) -> Result<(), Danger> {
 }
 
 /// A path as a shell reads it.
-fn quoted(path: &Path) -> String {
+pub(crate) fn quoted(path: &Path) -> String {
     let path = path.to_string_lossy();
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+,:@".contains(c);
     if path.chars().all(plain) {

@@ -15,7 +15,9 @@ mod ledger_row;
 mod lock;
 mod locked;
 mod log;
+mod look;
 mod replace;
+mod set_aside;
 mod stale_socket;
 #[cfg(test)]
 mod testing;
@@ -23,12 +25,19 @@ mod trail;
 mod wait;
 
 pub use check::{Danger, FileKind};
-pub(crate) use check::{Facts, check_directory, check_file};
+pub(crate) use check::{Facts, check_directory, check_file, quoted};
 pub(crate) use create::create_with_parents;
 pub use directory::PoolDir;
 pub use error::{StoreError, StoreErrorKind};
 pub use holder::Holder;
 pub use ledger::{Ledger, Row, SentSignal};
+pub(crate) use ledger_cache::{LEDGER, MAX_LEDGER};
+pub(crate) use ledger_file::{
+    Contents as LedgerText, decode as read_ledger, encode as write_ledger,
+};
+pub(crate) use lock::LOCK;
 pub use locked::{LedgerWrite, LockedPool, MAX_REGISTRY};
 pub use log::Log;
-pub(crate) use trail::{Durability, TrailFile};
+pub(crate) use look::{FileSystem, Seen, Stillness};
+pub(crate) use stale_socket::ASIDE as SOCKET_ASIDE;
+pub(crate) use trail::{Durability, TRAIL, TrailFile};

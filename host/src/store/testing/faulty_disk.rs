@@ -73,6 +73,9 @@ impl Disk for FaultyDisk {
     fn rename(&self, dir: BorrowedFd<'_>, from: &str, to: &str) -> io::Result<()> {
         self.ask("rename", || SystemDisk.rename(dir, from, to))
     }
+    fn exchange(&self, dir: BorrowedFd<'_>, one: &str, other: &str) -> io::Result<()> {
+        self.ask("exchange", || SystemDisk.exchange(dir, one, other))
+    }
     fn sync_directory(&self, dir: BorrowedFd<'_>) -> io::Result<()> {
         self.ask("sync directory", || SystemDisk.sync_directory(dir))
     }
