@@ -16,7 +16,12 @@ const TOLD: usize = 20;
 /// What is wrong with these bytes.
 pub(super) fn damage(bytes: &[u8], error: &Unreadable) -> Damage {
     let number = |number| usize::try_from(number).unwrap_or(usize::MAX);
-    let at = offset(bytes, number(error.line), number(error.column));
+    let at = if error.detail.starts_with("EOF") {
+        // Told of the last byte, and meant is what does not come behind it.
+        bytes.len()
+    } else {
+        offset(bytes, number(error.line), number(error.column))
+    };
     Damage {
         detail: error.detail.clone(),
         line: error.line,
@@ -43,7 +48,15 @@ pub(super) fn lost_text(bytes: &[u8], lost: &[Lost]) -> Vec<LostText> {
 /// Bytes as text that is harmless on a terminal.
 fn shown(bytes: &[u8], range: Range<usize>) -> String {
     let range = range.start.min(bytes.len())..range.end.min(bytes.len());
-    bytes[range].escape_ascii().to_string()
+    let mut text = String::with_capacity(range.len());
+    for &byte in &bytes[range] {
+        match byte {
+            b'"' | b'\'' => text.push(byte.into()),
+            // A backslash is doubled, so that what is escaped can be told from it.
+            _ => text.extend(byte.escape_ascii().map(char::from)),
+        }
+    }
+    text
 }
 
 fn cause(bytes: &[u8], at: usize, detail: &str) -> &'static str {
@@ -93,7 +106,8 @@ mod tests {
         assert_eq!(found.from_there, "o\\x1b[31mthing]}");
         let long = [&b"{\"sessions\":["[..], &[b' '; 100]].concat();
         let found = of(&long);
-        assert_eq!((found.before.len(), found.from_there.len()), (SHOWN, 1));
+        assert_eq!(found.offset, long.len() as u64);
+        assert_eq!((found.before.len(), found.from_there.as_str()), (SHOWN, ""));
     }
 
     #[test]
