@@ -1,6 +1,7 @@
 //! Living workers that no entry names: found by their environment, and given an entry.
 
 use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 
@@ -73,8 +74,10 @@ fn children_and_workers_of_others_are_no_orphans() {
     });
     let child = fs::read_to_string(&log).expect("the log");
     let child = Detached::with_pid(child.trim().parse().expect("a pid")).expect("it runs");
-    let mark = child.variable("POOLWARDEN_PID");
-    assert_eq!(mark, Some(parent.pid().to_string()));
+    // While a program is being started, it shows no environment.
+    await_that("it has its parent's environment", || {
+        child.variable("POOLWARDEN_PID") == Some(parent.pid().to_string())
+    });
     let _elsewhere = start(&other, "elsewhere", &SLEEP);
     // One that says it is a worker, of a pool by another name of the same directory.
     assert_eq!(orphans(&pool, 0), [] as [Value; 0]);
@@ -155,6 +158,44 @@ fn who_ends_while_somebody_thinks_gets_no_entry() {
     assert_eq!(exit, 0, "{shown}");
     assert_eq!(pool.sids(), ["two"]);
     assert!(two.is_running());
+}
+
+/// A worker has its entry before its program runs, and until it has ended.
+#[test]
+fn nobody_is_an_orphan_while_workers_come_and_go() {
+    let pool = TestPool::with(&[]);
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let _ends = OnDrop(&over);
+        for client in 0..3 {
+            let (pool, over) = (&pool, &over);
+            scope.spawn(move || {
+                let sid = format!("client {client}");
+                while !over.load(Ordering::Relaxed) {
+                    let worker = start(pool, &sid, &SLEEP);
+                    pool.ask(&["stop", &sid]);
+                    worker.await_end();
+                }
+            });
+        }
+        for _ in 0..40 {
+            let ran = pool.run(&["doctor"]);
+            // The lock may be asked for by many.
+            let report = ran.answer(ran.code);
+            assert_eq!(report["orphans"], json!([]), "{report:#}");
+            assert_eq!(report["files"]["leftovers"], json!([]), "{report:#}");
+            assert_eq!(report["registry"]["state"], "healthy", "{report:#}");
+        }
+    });
+}
+
+/// Tells others that it is over, also when a test fails.
+struct OnDrop<'a>(&'a AtomicBool);
+
+impl Drop for OnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 #[test]

@@ -65,6 +65,11 @@ impl Candidate {
         }
     }
 
+    /// Whether it has not ended.
+    pub(super) fn is_running(&self) -> bool {
+        matches!(self.process.has_ended(), Ok(false))
+    }
+
     /// What the ledger is to say of it: the operator looked at it and said yes.
     pub(super) fn record(&self) -> Record {
         Record {
@@ -111,7 +116,7 @@ pub(super) fn is_pool(pid: u32, path: &Path, pool: Option<&Facts>, at: &Path) ->
     }
 }
 
-/// The workers that were found by their environment and, where the registry itself is
+/// The workers that were found by their environment before the registry was read and, where the registry itself is
 /// lost, by the ledger.
 pub(super) fn candidates(
     processes: &LinuxProcesses,

@@ -15,6 +15,8 @@ pub(super) struct Applicant<'a> {
 pub(super) enum Verdict {
     /// An entry names it already.
     Named,
+    /// It has ended meanwhile.
+    Ended,
     /// It gets an entry.
     Added,
     /// It gets none, for this reason.
@@ -122,6 +124,7 @@ mod tests {
                 Verdict::Added => '+',
                 Verdict::Named => '=',
                 Verdict::KeptOut(_) => '-',
+                Verdict::Ended => panic!("nobody asks for that here"),
             })
             .collect()
     }

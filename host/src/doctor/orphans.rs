@@ -10,7 +10,8 @@ use super::rewrite::Rewrite;
 /// Those of the candidates that have no entry.
 pub(super) fn of(rewrite: &Rewrite<'_>, candidates: &[Candidate]) -> Vec<Orphan> {
     let decided = candidates.iter().zip(&rewrite.verdicts);
-    let without_entry = decided.filter(|(_, verdict)| **verdict != Verdict::Named);
+    let without_entry =
+        decided.filter(|(_, verdict)| !matches!(verdict, Verdict::Named | Verdict::Ended));
     without_entry
         .map(|(candidate, verdict)| Orphan {
             sid: candidate.claim.sid.clone(),
@@ -22,7 +23,7 @@ pub(super) fn of(rewrite: &Rewrite<'_>, candidates: &[Candidate]) -> Vec<Orphan>
             evidence: candidate.evidence.words(),
             kept_out: match verdict {
                 Verdict::KeptOut(why) => Some(why.clone()),
-                Verdict::Named | Verdict::Added => None,
+                Verdict::Named | Verdict::Ended | Verdict::Added => None,
             },
         })
         .collect()

@@ -14,7 +14,6 @@ use crate::store::{
     check_directory, write_ledger,
 };
 
-use super::candidate::Candidate;
 use super::plan::{Plan, Step};
 use super::record::Record;
 use super::{Doctor, files};
@@ -45,7 +44,7 @@ impl Doctor {
 
         let mut ledger = files::ledger(Some(&pool)).ledger;
         let seen = pool.see(REGISTRY, MAX_REGISTRY);
-        let candidates = running(&plan.candidates)?;
+        let candidates: Vec<_> = plan.candidates.iter().collect();
         let rewrite = self.rewrite(&seen, &ledger, &candidates);
         let mut record = Record::new(&pool, asker, self.lock_wait);
         record.files(plan);
@@ -156,22 +155,6 @@ fn put_aside(
         }
     }
     Ok(())
-}
-
-/// Those of the candidates that have not ended.
-fn running(candidates: &[Candidate]) -> Result<Vec<&Candidate>, Error> {
-    let mut running = Vec::with_capacity(candidates.len());
-    for candidate in candidates {
-        let ended = candidate.process.has_ended().map_err(|error| {
-            Error::System(format!(
-                "whether a process runs cannot be told: poll(2) of its pidfd: {error}"
-            ))
-        })?;
-        if !ended {
-            running.push(candidate);
-        }
-    }
-    Ok(running)
 }
 
 fn is_readable(seen: &Seen) -> bool {

@@ -46,14 +46,24 @@ impl<'a> Rewrite<'a> {
             .zip(&inspections)
             .map(|(entry, inspection)| (&entry.claim, inspection.finding.standing))
             .collect();
+        // Only now: who runs after the entries were judged did so before. An entry goes
+        // only after its process, so that its own is among them, and not found dead.
+        let running: Vec<_> = candidates.iter().map(|c| c.is_running()).collect();
         let applicants: Vec<_> = candidates
             .iter()
-            .map(|candidate| Applicant {
+            .zip(&running)
+            .filter(|(_, running)| **running)
+            .map(|(candidate, _)| Applicant {
                 claim: &candidate.claim,
                 proven: candidate.evidence.is_proof(),
             })
             .collect();
-        let verdicts = decide(&entries, &applicants);
+        let mut decided = decide(&entries, &applicants).into_iter();
+        let verdicts: Vec<_> = running
+            .into_iter()
+            .map(|running| running.then(|| decided.next()).flatten())
+            .map(|verdict| verdict.unwrap_or(Verdict::Ended))
+            .collect();
         let added: Vec<_> = candidates
             .iter()
             .zip(&verdicts)

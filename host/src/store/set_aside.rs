@@ -138,7 +138,7 @@ mod tests {
     use std::os::unix::fs::{MetadataExt, symlink};
     use std::time::Duration;
 
-    use super::super::testing::{FaultyDisk, TestPool, cancel};
+    use super::super::testing::{FaultyDisk, MEDDLING, TestPool, cancel};
     use super::*;
 
     const NAME: &str = "registry.json";
@@ -227,6 +227,23 @@ mod tests {
         locked.set_aside(NAME, &planned, ASIDE).expect_err("taken");
         assert_eq!(read(&pool, NAME).as_deref(), Some("damaged"));
         assert_eq!(read(&pool, ASIDE).as_deref(), Some("earlier"));
+    }
+
+    /// Who writes without the lock is not heard of before it is too late.
+    #[test]
+    fn what_takes_its_place_at_the_last_moment_gets_its_name_back() {
+        let (pool, planned) = damaged();
+        fs::write(pool.file(MEDDLING), "written without the lock").expect("write");
+        let disk = Box::new(FaultyDisk::failing(&["meddle"]));
+        let dir = PoolDir::open_on(pool.dir.path(), disk).expect("pool");
+        let mut locked = dir.lock(Duration::ZERO, &cancel()).expect("lock");
+        let error = locked
+            .exchange(NAME, &planned, ASIDE, b"new")
+            .expect_err("changed");
+        assert!(matches!(error, StoreError::Changed { .. }), "{error}");
+        let text = read(&pool, NAME);
+        assert_eq!(text.as_deref(), Some("written without the lock"));
+        assert_eq!(read(&pool, ASIDE), None);
     }
 
     /// The new file stands under the other name only while it is being written.

@@ -83,7 +83,7 @@ fn each_kind_of_damage_costs_what_it_hit() {
         // Another shape.
         (format!("[{a},{b}]"), "a b"),
         (format!("{{\"sess\u{7f}ons\":[{a},{b}],\"z\":1}}"), "a b"),
-        (format!("[[\"a\",2]]"), ""),
+        ("[[\"a\",2]]".to_owned(), ""),
     ] {
         assert_eq!(sids(text.as_bytes()).join(" "), expected, "{text}");
     }
