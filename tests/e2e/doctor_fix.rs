@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Detached, Entry, NO_PROCESS, Ran, Running, Terminal, TestPool, Worker, await_that,
+    Detached, Entry, NO_PROCESS, Ran, Running, Stream, Terminal, TestPool, Worker, await_that,
 };
 
 /// Starts workers as anybody does.
@@ -322,6 +322,25 @@ fn nothing_is_ever_written_over() {
         .collect();
     texts.sort();
     assert_eq!(texts, ["damaged 0", "damaged 1", "damaged 2", "damaged 3"]);
+}
+
+/// The new registry comes to its name by no ordinary rename.
+#[test]
+fn who_watches_hears_of_a_repair() {
+    let pool = TestPool::new();
+    let worker = start(&pool, &["a"]).pop().expect("a worker");
+    let watch = Stream::start(pool.command(&["watch"]));
+    assert_eq!(watch.next()["event"], "present");
+    pool.ask(&["forget", "a", "--even-if-alive"]);
+    assert_eq!(watch.next()["event"], "removed");
+    pool.write("{");
+    assert!(watch.next_error().contains("cannot be read"));
+    fix(&pool);
+    let event = watch.next();
+    assert_eq!(
+        (&event["event"], &event["pid"]),
+        (&json!("appeared"), &json!(worker.pid()))
+    );
 }
 
 /// Killed in the middle of it, a repair has happened or not; the next one does the rest.

@@ -16,6 +16,9 @@ pub struct Plan {
     pub(super) candidates: Vec<Candidate>,
 }
 
+/// How many workers are named in a line.
+const NAMED: usize = 8;
+
 /// One repair.
 #[derive(Debug)]
 pub(super) enum Step {
@@ -108,10 +111,13 @@ impl Step {
                 )
             }
             Self::Adopt { added } => {
-                let named: Vec<_> = added
-                    .iter()
+                let named = added.iter().take(NAMED);
+                let mut named: Vec<_> = named
                     .map(|claim| format!("{} (pid {})", claim.sid, claim.pid))
                     .collect();
+                if added.len() > NAMED {
+                    named.push(format!("and {} more", added.len() - NAMED));
+                }
                 format!(
                     "add {} to {REGISTRY}: {}",
                     counted(added.len(), "living worker", "living workers"),
