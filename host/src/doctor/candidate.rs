@@ -48,7 +48,7 @@ pub(super) struct Candidate {
     pub(super) claim: Claim,
     pub(super) version: String,
     pub(super) evidence: Evidence,
-    pub(super) process: Arc<Process>,
+    pub(super) process: Arc<dyn Process>,
     pub(super) started: SystemTime,
     pub(super) command: Vec<String>,
 }
@@ -132,7 +132,7 @@ pub(super) fn candidates(
             let row = ledger.rows().find(|(claim, row)| {
                 claim.sid == worker.sid
                     && claim.pid == pid
-                    && names(&row.record, &worker.identified.process)
+                    && names(&row.record, worker.identified.process.as_ref())
             });
             let (claim, evidence) = match row {
                 Some((claim, _)) => (claim.clone(), Evidence::Both),
@@ -158,7 +158,7 @@ pub(super) fn candidates(
             let identified = (!known.contains(&claim.pid))
                 .then(|| processes.identify(claim.pid).ok())
                 .flatten()?;
-            names(&row.record, &identified.process)
+            names(&row.record, identified.process.as_ref())
                 .then(|| Candidate::new(claim.clone(), String::new(), Evidence::Ledger, identified))
         }));
     }
@@ -166,6 +166,6 @@ pub(super) fn candidates(
 }
 
 /// Whether a row names this very process. Without a number on pidfs no row does.
-fn names(record: &Record, process: &Process) -> bool {
+fn names(record: &Record, process: &dyn Process) -> bool {
     record.identity.inode.is_some() && record.identity == *process.identity()
 }

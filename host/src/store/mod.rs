@@ -1,21 +1,27 @@
-//! The pool on disk: its directory, its lock, its registry, its ledger and its trail.
+//! What a pool is kept in: its lock, its registry, its ledger and its trail, on disk unless
+//! another [`Store`] is given.
 
 mod alarm;
 mod check;
+mod contract;
 mod create;
 mod directory;
+mod directory_store;
 mod disk;
 mod error;
 mod file;
+mod guarded;
 mod holder;
 mod ledger;
 mod ledger_cache;
 mod ledger_file;
 mod ledger_row;
+mod ledger_text;
 mod lock;
 mod locked;
 mod log;
 mod look;
+mod memory;
 mod replace;
 mod set_aside;
 mod stale_socket;
@@ -26,18 +32,23 @@ mod wait;
 
 pub use check::{Danger, FileKind};
 pub(crate) use check::{Facts, check_directory, check_file, quoted};
+pub use contract::{Durability, LockedStore, Store, Trail};
 pub(crate) use create::create_with_parents;
 pub use directory::PoolDir;
-pub use error::{StoreError, StoreErrorKind};
+pub use directory_store::DirectoryStore;
+pub use error::{OwnError, StoreError, StoreErrorKind};
+pub(crate) use guarded::Guarded;
 pub use holder::Holder;
 pub use ledger::{Ledger, Row, SentSignal};
 pub(crate) use ledger_cache::{LEDGER, MAX_LEDGER};
 pub(crate) use ledger_file::{
     Contents as LedgerText, decode as read_ledger, encode as write_ledger,
 };
+pub use ledger_text::LedgerTextError;
 pub(crate) use lock::LOCK;
 pub use locked::{LedgerWrite, LockedPool, MAX_REGISTRY};
 pub use log::Log;
 pub(crate) use look::{FileSystem, Seen, Stillness};
+pub use memory::MemoryStore;
 pub(crate) use stale_socket::ASIDE as SOCKET_ASIDE;
-pub(crate) use trail::{Durability, TRAIL, TrailFile};
+pub(crate) use trail::{TRAIL, TrailFile};
