@@ -51,6 +51,7 @@ mod cancel;
 mod capabilities;
 mod clock;
 pub mod config;
+pub mod doctor;
 mod error;
 mod floor;
 #[cfg(feature = "fuzzing")]

@@ -59,6 +59,21 @@ impl PoolDir {
         }
     }
 
+    /// Opens the directory at `path` to look at it, whoever else can change it, and makes
+    /// nothing. What is to be changed is opened with [`open`](Self::open).
+    ///
+    /// # Errors
+    /// [`StoreError::Unsafe`] when it is no directory, [`StoreError::Step`] when the system
+    /// refuses.
+    pub(crate) fn look(path: &Path) -> Result<Option<Self>, StoreError> {
+        let path = rebuilt(path)?;
+        match open_directory(&path) {
+            Err(Errno::ENOENT) => Ok(None),
+            Err(errno) => Err(not_opened(&path, errno)),
+            Ok(fd) => Ok(Some(Self::unchecked(path, fd, Box::new(SystemDisk)))),
+        }
+    }
+
     /// Opens the pool at `path`, whose files are replaced through `disk`.
     pub(super) fn open_on(path: &Path, disk: Box<dyn Disk>) -> Result<Self, StoreError> {
         let path = rebuilt(path)?;
@@ -75,14 +90,18 @@ impl PoolDir {
     }
 
     fn checked(path: PathBuf, fd: OwnedFd, disk: Box<dyn Disk>) -> Result<Self, StoreError> {
-        let pool = Self(Arc::new(Shared {
+        let pool = Self::unchecked(path, fd, disk);
+        pool.check()?;
+        Ok(pool)
+    }
+
+    fn unchecked(path: PathBuf, fd: OwnedFd, disk: Box<dyn Disk>) -> Self {
+        Self(Arc::new(Shared {
             path,
             fd,
             disk,
             ledger: LedgerCache::default(),
-        }));
-        pool.check()?;
-        Ok(pool)
+        }))
     }
 
     /// The pool's path, absolute.
@@ -106,7 +125,7 @@ impl PoolDir {
     }
 
     /// Checks that the directory is safe to use and still the one at its path.
-    pub(super) fn check(&self) -> Result<(), StoreError> {
+    pub(crate) fn check(&self) -> Result<(), StoreError> {
         let facts = self.facts()?;
         check_directory(&facts, geteuid().as_raw()).map_err(|danger| StoreError::Unsafe {
             path: self.0.path.clone(),
@@ -122,14 +141,14 @@ impl PoolDir {
     }
 
     /// What the system says about the directory now.
-    pub(super) fn facts(&self) -> Result<Facts, StoreError> {
+    pub(crate) fn facts(&self) -> Result<Facts, StoreError> {
         fstat(&self.0.fd)
             .map(Facts::from)
             .map_err(|errno| StoreError::step("look at", &self.0.path, errno))
     }
 
     /// The path of a file in the pool, for messages.
-    pub(super) fn path_of(&self, name: &str) -> PathBuf {
+    pub(crate) fn path_of(&self, name: &str) -> PathBuf {
         self.0.path.join(name)
     }
 

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::BorrowedFd;
 
-use nix::fcntl::{OFlag, openat, renameat};
+use nix::fcntl::{OFlag, RenameFlags, openat, renameat, renameat2};
 use nix::sys::stat::{Mode, fchmod};
 use nix::unistd::{UnlinkatFlags, fsync, unlinkat};
 
@@ -29,6 +29,11 @@ pub(super) trait Disk: Send + Sync {
     fn sync_data(&self, file: &File) -> io::Result<()>;
     /// Gives a file another name, in place of whatever had that name.
     fn rename(&self, dir: BorrowedFd<'_>, from: &str, to: &str) -> io::Result<()>;
+    /// Lets two files have each other's names, at once (renameat2(2), `RENAME_EXCHANGE`).
+    fn exchange(&self, dir: BorrowedFd<'_>, one: &str, other: &str) -> io::Result<()> {
+        let flags = RenameFlags::RENAME_EXCHANGE;
+        Ok(renameat2(dir, one, dir, other, flags)?)
+    }
     /// Brings a directory's names to the disk.
     fn sync_directory(&self, dir: BorrowedFd<'_>) -> io::Result<()>;
 }

@@ -63,6 +63,15 @@ pub enum StoreError {
         /// What is wrong with it.
         danger: Danger,
     },
+    /// A file is not the one that was looked at.
+    #[error(
+        "{} was changed since it was looked at, so it was left as it is: look again",
+        .path.display()
+    )]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
     /// The path of the pool leads elsewhere than when the pool was opened.
     #[error(
         "the pool directory {} was moved, removed or replaced since it was opened; \
@@ -177,7 +186,8 @@ impl StoreError {
             Self::Cancelled { .. } => StoreErrorKind::Cancelled,
             Self::TooLarge { .. } => StoreErrorKind::TooLarge,
             Self::Unsafe { .. } | Self::UnsafeLog { .. } => StoreErrorKind::Unsafe,
-            Self::Moved { .. }
+            Self::Changed { .. }
+            | Self::Moved { .. }
             | Self::LockLost { .. }
             | Self::NotDurable { .. }
             | Self::Step { .. } => StoreErrorKind::System,

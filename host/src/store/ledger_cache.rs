@@ -17,11 +17,11 @@ use super::locked::LedgerWrite;
 use super::{file, replace};
 
 /// The ledger's name in the pool.
-const LEDGER: &str = "ledger.json";
+pub(crate) const LEDGER: &str = "ledger.json";
 
 /// The largest ledger that is read or written, in bytes: a row is about four times as
 /// long as its entry in the registry.
-const MAX_LEDGER: u64 = 4 * super::locked::MAX_REGISTRY;
+pub(crate) const MAX_LEDGER: u64 = 4 * super::locked::MAX_REGISTRY;
 
 /// The ledger as this process last read or wrote it.
 #[derive(Default)]

@@ -18,7 +18,7 @@ use crate::cancel::Cancel;
 
 /// The lock file's name. The file stays empty and is never removed or renamed: whoever
 /// waits for it waits for the inode, not for the name.
-pub(super) const LOCK: &str = "registry.lock";
+pub(crate) const LOCK: &str = "registry.lock";
 
 /// The lock on a file, held. It belongs to an open file description of its own, so that
 /// threads of one process exclude each other too.

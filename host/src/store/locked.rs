@@ -132,7 +132,7 @@ impl LockedPool {
         self.lock.file()
     }
 
-    fn still_locked(&self) -> Result<(), StoreError> {
+    pub(super) fn still_locked(&self) -> Result<(), StoreError> {
         if self.lock.is_current(&self.pool)? {
             Ok(())
         } else {

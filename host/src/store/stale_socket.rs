@@ -16,7 +16,7 @@ use super::error::StoreError;
 use super::file;
 
 /// What a socket is called between the two looks at it.
-const ASIDE: &str = "stale-socket.removing";
+pub(crate) const ASIDE: &str = "stale-socket.removing";
 
 /// Removes the socket at `path` if it is provably left behind: it lies directly in the
 /// pool's directory, is our own, is a socket and no link, and nobody answers on it.
@@ -73,7 +73,7 @@ fn name_in<'a>(pool: &PoolDir, path: &'a Path) -> Result<Option<&'a str>, StoreE
 }
 
 /// Whether the name is a socket of our own that nobody answers on.
-fn is_left_behind(pool: &PoolDir, name: &str) -> Result<bool, StoreError> {
+pub(super) fn is_left_behind(pool: &PoolDir, name: &str) -> Result<bool, StoreError> {
     let ours = file::look_at(pool, name)?
         .is_some_and(|facts| facts.kind == FileKind::Socket && facts.owner == geteuid().as_raw());
     if !ours {

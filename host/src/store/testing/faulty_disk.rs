@@ -7,6 +7,10 @@ use std::sync::{Arc, Mutex};
 
 use super::super::disk::{Disk, SystemDisk};
 
+/// The file that takes another one's place just before that is exchanged, where the disk
+/// does `meddle`.
+pub(in super::super) const MEDDLING: &str = "meddling";
+
 /// A disk on which some operations fail, and which notes what it is asked.
 #[derive(Clone, Default)]
 pub(in super::super) struct FaultyDisk {
@@ -72,6 +76,12 @@ impl Disk for FaultyDisk {
     }
     fn rename(&self, dir: BorrowedFd<'_>, from: &str, to: &str) -> io::Result<()> {
         self.ask("rename", || SystemDisk.rename(dir, from, to))
+    }
+    fn exchange(&self, dir: BorrowedFd<'_>, one: &str, other: &str) -> io::Result<()> {
+        if self.fails.contains(&"meddle") && self.asked().iter().all(|asked| *asked != "exchange") {
+            SystemDisk.rename(dir, MEDDLING, one)?;
+        }
+        self.ask("exchange", || SystemDisk.exchange(dir, one, other))
     }
     fn sync_directory(&self, dir: BorrowedFd<'_>) -> io::Result<()> {
         self.ask("sync directory", || SystemDisk.sync_directory(dir))

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use fs2::FileExt;
 use tempfile::TempDir;
 
-pub(super) use faulty_disk::FaultyDisk;
+pub(super) use faulty_disk::{FaultyDisk, MEDDLING};
 
 use super::holder::LockedFile;
 use super::lock::LOCK;

@@ -1,0 +1,281 @@
+//! Giving a damaged file of the pool another name. No byte of it is changed or removed.
+
+use std::io;
+use std::os::fd::AsFd;
+
+use nix::errno::Errno;
+use nix::fcntl::{RenameFlags, renameat2};
+
+use super::check::Facts;
+use super::directory::PoolDir;
+use super::error::StoreError;
+use super::locked::LockedPool;
+
+impl LockedPool {
+    /// Puts a file with these bytes in the place of `name`, and what was there under
+    /// `aside`, a name that nothing has.
+    ///
+    /// It is one step: whoever looks at `name` sees the one or the other, and never
+    /// nothing, which would be an empty pool. Before it, `aside` is the new file.
+    ///
+    /// # Errors
+    /// [`StoreError::Changed`] when what is at `name` is not what was planned for,
+    /// [`StoreError::LockLost`], and [`StoreError::Step`] when the system refuses, as it does
+    /// when `aside` is taken; nothing was changed then. [`StoreError::NotDurable`].
+    pub(crate) fn exchange(
+        &mut self,
+        name: &str,
+        planned: &Facts,
+        aside: &str,
+        bytes: &[u8],
+    ) -> Result<(), StoreError> {
+        self.still_locked()?;
+        let pool = self.pool();
+        let (dir, disk) = (pool.as_fd(), pool.disk());
+        let failed = |step| {
+            let path = pool.path_of(aside);
+            move |source: io::Error| StoreError::Step { step, path, source }
+        };
+        // Only a name that nothing had can be taken back.
+        let file = disk.create(dir, aside).map_err(failed("create"))?;
+        let exchanged = (|| {
+            disk.write(&file, bytes).map_err(failed("write"))?;
+            // The contents have to be on the disk before the name is.
+            disk.sync(&file).map_err(failed("sync"))?;
+            check_planned(pool, name, planned)?;
+            disk.exchange(dir, name, aside)
+                .map_err(failed("exchange the damaged file for"))?;
+            // Who writes without the lock could have been quicker.
+            if pool
+                .facts_at(aside)?
+                .is_some_and(|facts| facts.id == planned.id)
+            {
+                return Ok(());
+            }
+            disk.exchange(dir, name, aside)
+                .map_err(failed("give its name back to"))?;
+            Err(changed(pool, name))
+        })();
+        if exchanged.is_err() && is_ours(pool, aside, &file) {
+            // The error to report is the first one.
+            let _ = disk.remove(dir, aside);
+        }
+        exchanged?;
+        sync(pool, name)
+    }
+
+    /// Gives what is at `name` the name `aside`, which nothing has. Returns whether it did:
+    /// what is no longer there is not an error.
+    ///
+    /// # Errors
+    /// As [`exchange`](Self::exchange).
+    pub(crate) fn set_aside(
+        &mut self,
+        name: &str,
+        planned: &Facts,
+        aside: &str,
+    ) -> Result<bool, StoreError> {
+        self.still_locked()?;
+        let pool = self.pool();
+        if pool.facts_at(name)?.is_none() {
+            return Ok(false);
+        }
+        check_planned(pool, name, planned)?;
+        match renameat2(pool, name, pool, aside, RenameFlags::RENAME_NOREPLACE) {
+            Ok(()) => {}
+            Err(Errno::ENOENT) => return Ok(false),
+            Err(errno) => {
+                return Err(StoreError::step("put aside", &pool.path_of(name), errno));
+            }
+        }
+        sync(pool, name)?;
+        Ok(true)
+    }
+
+    /// Checks that what is at `name` is still what was looked at.
+    ///
+    /// # Errors
+    /// [`StoreError::Changed`] when it is not.
+    pub(crate) fn check_planned(&self, name: &str, planned: &Facts) -> Result<(), StoreError> {
+        check_planned(self.pool(), name, planned)
+    }
+}
+
+fn check_planned(pool: &PoolDir, name: &str, planned: &Facts) -> Result<(), StoreError> {
+    match pool.facts_at(name)? {
+        Some(facts) if facts == *planned => Ok(()),
+        _ => Err(changed(pool, name)),
+    }
+}
+
+fn changed(pool: &PoolDir, name: &str) -> StoreError {
+    StoreError::Changed {
+        path: pool.path_of(name),
+    }
+}
+
+/// Whether the name leads to this very file.
+fn is_ours(pool: &PoolDir, name: &str, file: &std::fs::File) -> bool {
+    let ours = nix::sys::stat::fstat(file).map(Facts::from);
+    match (ours, pool.facts_at(name)) {
+        (Ok(ours), Ok(Some(there))) => ours.id == there.id,
+        _ => false,
+    }
+}
+
+fn sync(pool: &PoolDir, name: &str) -> Result<(), StoreError> {
+    pool.disk()
+        .sync_directory(pool.as_fd())
+        .map_err(|source| StoreError::NotDurable {
+            path: pool.path_of(name),
+            source,
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::{MetadataExt, symlink};
+    use std::time::Duration;
+
+    use super::super::testing::{FaultyDisk, MEDDLING, TestPool, cancel};
+    use super::*;
+
+    const NAME: &str = "registry.json";
+    const ASIDE: &str = "registry.json.damaged";
+
+    fn facts(pool: &TestPool) -> Facts {
+        pool.dir.facts_at(NAME).expect("a look").expect("a file")
+    }
+
+    fn read(pool: &TestPool, name: &str) -> Option<String> {
+        fs::read_to_string(pool.file(name)).ok()
+    }
+
+    fn damaged() -> (TestPool, Facts) {
+        let pool = TestPool::new();
+        fs::write(pool.file(NAME), "damaged").expect("write");
+        let facts = facts(&pool);
+        (pool, facts)
+    }
+
+    #[test]
+    fn the_damaged_file_keeps_its_bytes_and_its_inode() {
+        let (pool, planned) = damaged();
+        pool.lock()
+            .exchange(NAME, &planned, ASIDE, b"new")
+            .expect("exchange");
+        assert_eq!(read(&pool, NAME).as_deref(), Some("new"));
+        assert_eq!(read(&pool, ASIDE).as_deref(), Some("damaged"));
+        let metadata = |name| fs::metadata(pool.file(name)).expect("metadata");
+        assert_eq!(metadata(ASIDE).ino(), planned.id.1);
+        assert_eq!(metadata(NAME).mode() & 0o7777, 0o600);
+    }
+
+    #[test]
+    fn a_directory_or_a_link_is_put_aside_as_well() {
+        let pool = TestPool::new();
+        fs::create_dir_all(pool.file(NAME).join("below")).expect("mkdir");
+        let planned = facts(&pool);
+        pool.lock()
+            .exchange(NAME, &planned, ASIDE, b"new")
+            .expect("exchange");
+        assert!(pool.file(ASIDE).join("below").is_dir());
+        assert_eq!(read(&pool, NAME).as_deref(), Some("new"));
+
+        let pool = TestPool::new();
+        symlink("nowhere", pool.file(NAME)).expect("symlink");
+        let planned = facts(&pool);
+        assert!(pool.lock().set_aside(NAME, &planned, ASIDE).expect("aside"));
+        assert_eq!(
+            fs::read_link(pool.file(ASIDE)).expect("a link").to_str(),
+            Some("nowhere")
+        );
+    }
+
+    #[test]
+    fn what_was_changed_meanwhile_stays() {
+        let (pool, planned) = damaged();
+        fs::write(pool.file(NAME), "another").expect("write");
+        let mut locked = pool.lock();
+        let error = locked
+            .exchange(NAME, &planned, ASIDE, b"new")
+            .expect_err("changed");
+        assert!(matches!(error, StoreError::Changed { .. }), "{error}");
+        let error = locked
+            .set_aside(NAME, &planned, ASIDE)
+            .expect_err("changed");
+        assert!(matches!(error, StoreError::Changed { .. }), "{error}");
+        assert_eq!(read(&pool, NAME).as_deref(), Some("another"));
+        assert_eq!(read(&pool, ASIDE), None);
+        fs::remove_file(pool.file(NAME)).expect("remove");
+        assert!(
+            !locked
+                .set_aside(NAME, &planned, ASIDE)
+                .expect("nothing there")
+        );
+    }
+
+    #[test]
+    fn nothing_is_ever_written_over() {
+        let (pool, planned) = damaged();
+        fs::write(pool.file(ASIDE), "earlier").expect("write");
+        let mut locked = pool.lock();
+        locked
+            .exchange(NAME, &planned, ASIDE, b"new")
+            .expect_err("taken");
+        locked.set_aside(NAME, &planned, ASIDE).expect_err("taken");
+        assert_eq!(read(&pool, NAME).as_deref(), Some("damaged"));
+        assert_eq!(read(&pool, ASIDE).as_deref(), Some("earlier"));
+    }
+
+    /// Who writes without the lock is not heard of before it is too late.
+    #[test]
+    fn what_takes_its_place_at_the_last_moment_gets_its_name_back() {
+        let (pool, planned) = damaged();
+        fs::write(pool.file(MEDDLING), "written without the lock").expect("write");
+        let disk = Box::new(FaultyDisk::failing(&["meddle"]));
+        let dir = PoolDir::open_on(pool.dir.path(), disk).expect("pool");
+        let mut locked = dir.lock(Duration::ZERO, &cancel()).expect("lock");
+        let error = locked
+            .exchange(NAME, &planned, ASIDE, b"new")
+            .expect_err("changed");
+        assert!(matches!(error, StoreError::Changed { .. }), "{error}");
+        let text = read(&pool, NAME);
+        assert_eq!(text.as_deref(), Some("written without the lock"));
+        assert_eq!(read(&pool, ASIDE), None);
+    }
+
+    /// The new file stands under the other name only while it is being written.
+    #[test]
+    fn a_step_that_fails_leaves_the_damaged_file_and_nothing_else() {
+        for step in ["create", "write", "sync", "exchange"] {
+            let (pool, planned) = damaged();
+            let fails: &'static [&'static str] = Box::leak(Box::new([step]));
+            let disk = Box::new(FaultyDisk::failing(fails));
+            let dir = PoolDir::open_on(pool.dir.path(), disk).expect("pool");
+            let mut locked = dir.lock(Duration::ZERO, &cancel()).expect("lock");
+            let error = locked
+                .exchange(NAME, &planned, ASIDE, b"new")
+                .expect_err(step);
+            assert!(matches!(error, StoreError::Step { .. }), "{step}: {error}");
+            assert_eq!(read(&pool, NAME).as_deref(), Some("damaged"), "{step}");
+            assert_eq!(read(&pool, ASIDE), None, "{step}");
+        }
+    }
+
+    #[test]
+    fn the_steps_come_in_the_order_that_survives_a_loss_of_power() {
+        let (pool, planned) = damaged();
+        let disk = FaultyDisk::default();
+        let dir = PoolDir::open_on(pool.dir.path(), Box::new(disk.clone())).expect("pool");
+        let mut locked = dir.lock(Duration::ZERO, &cancel()).expect("lock");
+        locked
+            .exchange(NAME, &planned, ASIDE, b"new")
+            .expect("exchange");
+        assert_eq!(
+            disk.asked(),
+            ["create", "write", "sync", "exchange", "sync directory"]
+        );
+    }
+}
