@@ -52,6 +52,8 @@ mod capabilities;
 mod clock;
 pub mod config;
 pub mod doctor;
+#[cfg(test)]
+mod documented;
 mod error;
 mod floor;
 #[cfg(feature = "fuzzing")]
@@ -66,6 +68,7 @@ pub mod replay;
 mod request;
 mod runtime;
 pub mod store;
+pub mod visible;
 
 pub use answer::{Answer, Answered};
 pub use cancel::{Cancel, HookGuard};

@@ -37,7 +37,7 @@ fn log_to_stderr() {
     tracing_subscriber::registry()
         .with(
             tracing_subscriber::fmt::layer()
-                .with_writer(std::io::stderr)
+                .with_writer(|| cli::LogLines)
                 .with_ansi(false),
         )
         .with(

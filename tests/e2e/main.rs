@@ -6,6 +6,7 @@
 mod harness;
 
 mod adopt;
+mod any_registry;
 mod cli;
 mod contention;
 mod doctor;
@@ -14,6 +15,9 @@ mod doctor_fix;
 mod doctor_orphans;
 mod every_file;
 mod findings;
+mod hostile_directory;
+mod hostile_entries;
+mod hostile_names;
 mod hostile_policies;
 mod hot_swap;
 mod ledger;
@@ -40,6 +44,8 @@ mod stop_group;
 mod stop_sockets;
 mod stop_together;
 mod terminal;
+mod terminal_files;
+mod terminal_policies;
 mod trail;
 mod trail_refusals;
 mod unchanged;

@@ -203,7 +203,7 @@ fn a_file_that_is_not_safe_stops_everything_before_it_begins() {
     fs::remove_file(&pool.file).expect("remove");
 
     fs::create_dir(&pool.file).expect("mkdir");
-    refused("cannot open");
+    refused("is no regular file");
     fs::remove_dir(&pool.file).expect("remove");
 }
 

@@ -1,6 +1,6 @@
 //! What the program shows when somebody looks.
 
-use crate::harness::{Entry, Terminal, TestPool, Worker, redact};
+use crate::harness::{Entry, Terminal, TestPool, Worker, assert_harmless, redact};
 
 #[test]
 fn an_answer_is_a_table() {
@@ -47,11 +47,7 @@ fn a_session_cannot_act_on_the_terminal() {
         &["stop", "--all", "--dry-run"],
     ] {
         let shown = Terminal::open().show(pool.command(arguments));
-        let harmful = |c: char| {
-            (c.is_control() && c != '\r' && c != '\n')
-                || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-        };
-        assert!(!shown.contains(harmful), "{arguments:?}: {shown:?}");
+        assert_harmless(&shown);
         assert!(
             shown.contains("clear\\u{1b}[2J"),
             "{arguments:?}: {shown:?}"

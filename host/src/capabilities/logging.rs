@@ -1,11 +1,12 @@
 //! `wasi:logging/logging`: lines of the policy, in the host's log and never on stdout.
 
 use crate::recording::Call;
+use crate::visible;
 
 use super::bindings::wasi::logging::logging::{Host, Level};
 use super::{RequestState, View};
 
-/// Longer lines are cut: a log is no place for a registry.
+/// Longer lines are cut, in characters: a log is no place for a registry.
 const LINE: usize = 4096;
 
 impl Host for View<'_> {
@@ -64,22 +65,9 @@ fn name(level: Level) -> &'static str {
     }
 }
 
-/// One line that a terminal cannot be attacked with: control characters escaped, cut
-/// to a bounded length.
+/// One line that a terminal cannot be attacked with, cut to a bounded length.
 fn line(text: &str) -> String {
-    let mut line = String::with_capacity(text.len().min(LINE));
-    for character in text.chars() {
-        if line.len() >= LINE {
-            line.push('…');
-            break;
-        }
-        if character.is_control() {
-            line.extend(character.escape_default());
-        } else {
-            line.push(character);
-        }
-    }
-    line
+    visible::bounded_line(text, LINE)
 }
 
 #[cfg(test)]
@@ -88,11 +76,11 @@ mod tests {
 
     #[test]
     fn control_characters_do_not_reach_the_log() {
-        assert_eq!(line("a\x1b[31m\nb"), "a\\u{1b}[31m\\nb");
+        assert_eq!(line("a\x1b[31m\nb"), "a\\u{1b}[31m\\u{a}b");
     }
 
     #[test]
     fn a_long_line_is_cut() {
-        assert!(line(&"x".repeat(LINE * 2)).len() <= LINE + '…'.len_utf8());
+        assert_eq!(line(&"x".repeat(LINE * 2)).chars().count(), LINE + 1);
     }
 }

@@ -43,12 +43,11 @@ pub(super) fn run(
     if let Some(count) = arguments.count {
         actions.drain(..actions.len().saturating_sub(count));
     }
-    let text = if as_json {
-        lines(&actions)?
+    if as_json {
+        output::write_json(&lines(&actions)?)?;
     } else {
-        table(&actions)
-    };
-    output::write(&text)?;
+        output::write(&table(&actions))?;
+    }
     for problem in &problems {
         eprintln!("warning: {}", output::line(&problem.to_string()));
     }

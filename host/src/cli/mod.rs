@@ -30,6 +30,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 pub(crate) use arguments::{Arguments, Options, Verb};
 pub(crate) use exit::Exit;
+pub(crate) use output::LogLines;
 pub(crate) use policy_source::PolicySource;
 
 use crate::mcp;

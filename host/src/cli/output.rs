@@ -1,8 +1,8 @@
 //! Answers and errors, as a person or a program reads them.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
-use poolwarden::{Answer, Error, Request};
+use poolwarden::{Answer, Error, Request, visible};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -12,17 +12,18 @@ use crate::hint::hint;
 /// The pool's version in answers that no policy writes.
 pub(super) const POOL_VERSION: &str = env!("CARGO_PKG_VERSION");
 
+/// The longest message, in characters: it may quote a session id of a megabyte.
+const LONGEST_MESSAGE: usize = 4000;
+
 /// Prints an answer: JSON as the policy wrote it, or a table.
 ///
 /// # Errors
 /// When standard output cannot be written; a reader that went away is none.
 pub(super) fn print(request: &Request, answer: &Answer, json: bool) -> io::Result<()> {
-    let text = if json {
-        format!("{}\n", answer.text())
-    } else {
-        table::render(request, &answer.value())
-    };
-    write(&text)
+    if json {
+        return write_json(&format!("{}\n", answer.text()));
+    }
+    write(&table::render(request, &answer.value()))
 }
 
 /// Prints an answer of this program's own: JSON in one line, or a table.
@@ -35,9 +36,22 @@ pub(super) fn print_own<T: Serialize>(
     table: impl FnOnce(&Value) -> String,
 ) -> io::Result<()> {
     if json {
-        return write(&format!("{}\n", serde_json::to_string(answer)?));
+        return write_json(&format!("{}\n", serde_json::to_string(answer)?));
     }
     write(&table(&serde_json::to_value(answer)?))
+}
+
+/// Writes JSON to standard output: to a program the text as it is, to a terminal nothing
+/// that it would obey.
+///
+/// # Errors
+/// As [`write`].
+pub(super) fn write_json(text: &str) -> io::Result<()> {
+    if io::stdout().is_terminal() {
+        write(&visible::json(text))
+    } else {
+        write(text)
+    }
 }
 
 /// Writes to standard output.
@@ -59,39 +73,26 @@ pub(super) fn complain(error: &Error) {
     }
 }
 
-/// Text from files and processes, made harmless for a terminal: control characters and
-/// those that reorder or hide text are escaped.
+/// A message, which may quote text from anywhere, as one line for a terminal.
 pub(super) fn line(text: &str) -> String {
-    let mut line = String::with_capacity(text.len());
-    for character in text.chars() {
-        if character.is_control() || is_invisible(character) {
-            line.extend(character.escape_unicode());
-        } else {
-            line.push(character);
-        }
+    visible::bounded_line(text, LONGEST_MESSAGE)
+}
+
+/// Standard error for the log, whose lines quote text from anywhere too: each is one line,
+/// and fit for a terminal.
+pub(crate) struct LogLines;
+
+impl Write for LogLines {
+    /// The log writes each of its lines in one call.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(bytes);
+        let mut shown = visible::line(text.trim_end_matches('\n'));
+        shown.push('\n');
+        io::stderr().lock().write_all(shown.as_bytes())?;
+        Ok(bytes.len())
     }
-    line
-}
 
-/// Characters without a picture of their own that change how others are shown:
-/// bidirectional controls (Unicode Standard Annex 9), zero-width characters, line and
-/// paragraph separators, the byte order mark, tags.
-fn is_invisible(character: char) -> bool {
-    matches!(character,
-        '\u{00AD}' | '\u{061C}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}'
-        | '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E007F}')
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_terminal_is_not_attacked() {
-        assert_eq!(
-            line("a\x1b[2J\n\u{202E}b\u{200B}"),
-            "a\\u{1b}[2J\\u{a}\\u{202e}b\\u{200b}"
-        );
-        assert_eq!(line("grün 作業"), "grün 作業");
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
     }
 }

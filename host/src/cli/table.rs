@@ -1,9 +1,14 @@
 //! Answers as tables for a terminal.
 
-use poolwarden::Request;
+use poolwarden::{Request, visible};
 use serde_json::Value;
 
-use super::output::line;
+/// The longest cell, in characters. What is longer is cut, and whole in the JSON.
+const LONGEST_CELL: usize = 500;
+
+/// The widest column, in characters. A cell that is longer pushes what stands behind it
+/// aside, in its own row alone.
+const WIDEST: usize = 100;
 
 /// The columns of one kind of row: heading, and the field that it shows.
 pub(super) type Columns = &'static [(&'static str, &'static str)];
@@ -137,7 +142,8 @@ pub(super) fn section(text: &mut String, heading: Option<&str>, columns: Columns
             .iter()
             .map(|cell| cell.chars().count())
             .max()
-            .unwrap_or(0);
+            .unwrap_or(0)
+            .min(WIDEST);
         for (line, cell) in lines.iter_mut().zip(cells) {
             line.push_str(&format!("{cell:width$}  "));
         }
@@ -148,18 +154,19 @@ pub(super) fn section(text: &mut String, heading: Option<&str>, columns: Columns
     }
 }
 
-/// One field, harmless for a terminal.
+/// One field, fit for a terminal.
 fn cell(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
-        Value::String(text) => line(text),
-        other => line(&other.to_string()),
+        Value::String(text) => visible::bounded_line(text, LONGEST_CELL),
+        other => visible::bounded_line(&other.to_string(), LONGEST_CELL),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use serde_json::json;
 
     #[test]
@@ -203,11 +210,47 @@ mod tests {
     }
 
     #[test]
+    fn one_long_cell_does_not_make_every_row_long() {
+        let sids = ["x".repeat(1 << 20), "y".repeat(200), "z".to_owned()];
+        let sessions: Vec<_> = sids
+            .iter()
+            .map(|sid| json!({"sid": sid, "pid": 1}))
+            .collect();
+        let text = render(
+            &Request::Status { sid: None },
+            &json!({"sessions": sessions}),
+        );
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines[1], format!("{}…  1", "x".repeat(LONGEST_CELL)));
+        assert_eq!(lines[2], format!("{}  1", "y".repeat(200)));
+        assert_eq!(lines[3], format!("z{}  1", " ".repeat(WIDEST - 1)));
+    }
+
+    #[test]
     fn an_empty_pool_says_so() {
         let answer = json!({"sessions": [], "removed": []});
         assert_eq!(
             render(&Request::Ensure { dry_run: false }, &answer),
             "no workers\n"
         );
+    }
+
+    proptest! {
+        #[test]
+        fn each_row_is_one_line_whatever_its_cells_are(
+            rows in prop::collection::vec(
+                ("[a\\x00-\\x1f\\x7f-\\x9f\u{202a}-\u{202e}\u{2028}]{0,8}", any::<String>(), any::<u32>()),
+                1..5,
+            )
+        ) {
+            let sessions: Vec<_> = rows
+                .iter()
+                .map(|(sid, sock, pid)| json!({"sid": sid, "sock": sock, "pid": pid}))
+                .collect();
+            let text = render(&Request::Status { sid: None }, &json!({"sessions": sessions}));
+            prop_assert_eq!(text.matches('\n').count(), rows.len() + 1);
+            prop_assert!(!text.contains(|c: char| c != '\n' && c.is_control()), "{text:?}");
+            prop_assert!(!text.contains(|c| ('\u{202a}'..='\u{202e}').contains(&c)), "{text:?}");
+        }
     }
 }

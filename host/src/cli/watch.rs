@@ -1,6 +1,6 @@
 //! `watch`: a line for everything that happens to a worker.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::os::fd::AsFd;
 
@@ -10,9 +10,9 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use poolwarden::Cancel;
 use poolwarden::life::{Event, EventKind, Report};
 use poolwarden::process::Standing;
+use poolwarden::{Cancel, visible};
 use serde::Serialize;
 
 use super::{Exit, Options, as_json, exit, open, output};
@@ -82,12 +82,12 @@ fn end_when_asked(cancel: &Cancel) -> anyhow::Result<()> {
 /// Writes one line, at once. While nobody reads and the pipe is full, a cancellation ends
 /// the wait.
 fn print(event: &Event, json: bool, cancel: &Cancel) -> io::Result<()> {
-    let text = if json {
-        serde_json::to_string(&Line::of(event))?
-    } else {
-        words(event)
-    };
     let mut to = io::stdout().lock();
+    let text = match (json, to.is_terminal()) {
+        (false, _) => words(event),
+        (true, false) => serde_json::to_string(&Line::of(event))?,
+        (true, true) => visible::json(&serde_json::to_string(&Line::of(event))?),
+    };
     let mut fds = [
         PollFd::new(to.as_fd(), PollFlags::POLLOUT),
         PollFd::new(cancel.as_fd(), PollFlags::POLLIN),

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::floor::{Grants, UnknownGrant};
+use crate::store::advice;
 
 /// An operator's configuration, read and checked.
 ///
@@ -47,7 +48,7 @@ pub struct PolicyConfig {
 #[non_exhaustive]
 pub enum ConfigError {
     /// The system refused a call on the file.
-    #[error("the configuration {} cannot be read", .path.display())]
+    #[error("the configuration {} cannot be read{}", .path.display(), advice(.source, .path))]
     Read {
         /// The file.
         path: PathBuf,

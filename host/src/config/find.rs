@@ -18,6 +18,9 @@ const LIMIT: u64 = 1024 * 1024;
 /// Write permission for the group and for others.
 const OTHERS_WRITE: u32 = 0o022;
 
+/// What is wrong with anything but a file.
+const NO_FILE: &str = "it is no regular file; look at it, then move it away";
+
 /// Whether a symbolic link may stand for the file.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Links {
@@ -64,6 +67,10 @@ impl Config {
                     "it is a symbolic link; put the file itself there",
                 ));
             }
+            // A socket (open(2)).
+            Err(error) if error.raw_os_error() == Some(libc::ENXIO) => {
+                return Err(not_safe(path, NO_FILE));
+            }
             Err(error) => return Err(unreadable(error)),
         };
         check(&file, path)?;
@@ -106,7 +113,7 @@ fn check(file: &File, path: &Path) -> Result<(), ConfigError> {
     })?;
     let own = geteuid().as_raw();
     if !facts.is_file() {
-        return Err(not_safe(path, "it is no regular file"));
+        return Err(not_safe(path, NO_FILE));
     }
     if facts.uid() != own && facts.uid() != 0 {
         let owner = facts.uid();

@@ -199,6 +199,8 @@ fn not_json(error: &serde_json::Error) -> Unreadable {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
 
     fn entry(sid: &str, pid: u32) -> String {
@@ -245,6 +247,22 @@ mod tests {
         assert_eq!(reading.raw(1), Some(odd));
         assert_eq!(reading.raw(2), None);
         assert_eq!(Reading::new(None).raw(0), None);
+    }
+
+    /// Whoever removes all entries asks for each, while others wait for the lock.
+    #[test]
+    fn an_entry_costs_no_look_at_the_whole_text() {
+        let mut text = entry("large", 2);
+        text.insert_str(1, &format!("\"x\":\"{}\",", "x".repeat(32 << 20)));
+        let mut entries = vec![text];
+        entries.extend((0..2000).map(|_| entry("a", 2)));
+        let reading = reading(&entries);
+        let started = Instant::now();
+        assert_eq!(reading.raw(1), Some(entries[1].as_str()));
+        let all_placed = started.elapsed();
+        let started = Instant::now();
+        assert!((1..=2000).all(|index| reading.raw(index).is_some()));
+        assert!(started.elapsed() < all_placed, "{:?}", started.elapsed());
     }
 
     #[test]

@@ -11,6 +11,7 @@ use nix::sys::stat::Mode;
 use nix::unistd::geteuid;
 
 use super::{LARGEST, LARGEST_FILE, Recording};
+use crate::store::advice;
 
 /// Where recordings go. Several programs can append to one file.
 ///
@@ -25,7 +26,7 @@ pub struct RecordingFile {
 #[non_exhaustive]
 pub enum RecordingError {
     /// The file cannot be opened or made.
-    #[error("cannot open {} to record in it", .path.display())]
+    #[error("cannot open {} to record in it{}", .path.display(), advice(.source, .path))]
     Open {
         /// The file.
         path: PathBuf,
@@ -54,7 +55,7 @@ pub enum RecordingError {
     #[error("cannot write the recording as JSON")]
     Json(#[from] serde_json::Error),
     /// The system refused to write it.
-    #[error("cannot write to {}", .path.display())]
+    #[error("cannot write to {}{}", .path.display(), advice(.source, .path))]
     Write {
         /// The file.
         path: PathBuf,
@@ -67,8 +68,8 @@ impl RecordingFile {
     /// A file to append to, made with mode 0600 when there is none.
     ///
     /// # Errors
-    /// When it cannot be opened, is no regular file (a symbolic link is none), or is not the
-    /// user's alone.
+    /// When it cannot be opened, is no regular file (a symbolic link is none), is not the
+    /// user's alone, or has another name.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, RecordingError> {
         let file = Self { path: path.into() };
         file.open_to_append().map(|_| file)
@@ -151,6 +152,8 @@ impl RecordingFile {
         let file = match opened {
             Ok(fd) => File::from(fd),
             Err(Errno::ELOOP) => return Err(not_safe("is a symbolic link")),
+            // A directory, or a socket (open(2)).
+            Err(Errno::EISDIR | Errno::ENXIO) => return Err(not_safe("is no regular file")),
             Err(errno) => return Err(failed(errno.into())),
         };
         let facts = file.metadata().map_err(failed)?;
@@ -162,6 +165,11 @@ impl RecordingFile {
         }
         if facts.mode() & 0o077 != 0 {
             return Err(not_safe("can be used by others"));
+        }
+        if facts.nlink() > 1 {
+            return Err(not_safe(
+                "has other names (hard links), and would be written under all of them",
+            ));
         }
         Ok((file, facts.len()))
     }

@@ -28,6 +28,8 @@ pub(crate) struct Facts {
     pub(crate) mode: u32,
     /// User id of the owner.
     pub(crate) owner: u32,
+    /// How many names it has: hard links.
+    pub(crate) links: u64,
     /// Size in bytes.
     pub(crate) size: u64,
     /// Last change of the contents, in seconds and nanoseconds.
@@ -51,6 +53,7 @@ impl From<FileStat> for Facts {
             kind: FileKind::of(stat.st_mode),
             mode: stat.st_mode & 0o7777,
             owner: stat.st_uid,
+            links: stat.st_nlink.into(),
             size: u64::try_from(stat.st_size).unwrap_or(0),
             modified: (stat.st_mtime, stat.st_mtime_nsec),
             changed: (stat.st_ctime, stat.st_ctime_nsec),
@@ -124,6 +127,12 @@ pub enum Danger {
         /// Its permission bits.
         mode: u32,
     },
+    /// It is to be written in place, and has other names: they are hard links, and what is
+    /// written to it stands under all of them.
+    Linked {
+        /// How many names it has.
+        links: u64,
+    },
 }
 
 impl Danger {
@@ -153,7 +162,9 @@ impl Danger {
                     of_registry.unwrap_or_default()
                 )
             }
-            Self::Kind { .. } => format!("look at it, then move it away: mv {path} {path}.aside"),
+            Self::Kind { .. } | Self::Linked { .. } => {
+                format!("look at it, then move it away: mv {path} {path}.aside")
+            }
             Self::Owner { owner, user } => {
                 format!(
                     "run as user {owner}, or, when you trust what is there: chown {user} {path}"
@@ -168,13 +179,16 @@ impl Danger {
 
 impl Danger {
     /// What was found, without what could come of it.
-    pub(super) fn finding(self) -> String {
+    pub(crate) fn finding(self) -> String {
         match self {
             Self::Kind { found, wanted } => format!("it is {found} and not {wanted}"),
             Self::Owner { owner, user } => {
                 format!("it belongs to user {owner} and not to user {user}")
             }
             Self::Writable { mode } => format!("others can write it (mode {mode:04o})"),
+            Self::Linked { links } => {
+                format!("it has {links} names (hard links), and would be written under all of them")
+            }
         }
     }
 }
@@ -183,7 +197,7 @@ impl fmt::Display for Danger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.finding())?;
         match self {
-            Self::Kind { .. } => Ok(()),
+            Self::Kind { .. } | Self::Linked { .. } => Ok(()),
             Self::Owner { .. } | Self::Writable { .. } => {
                 f.write_str(", and whoever writes the registry could aim the signals")
             }
@@ -207,14 +221,24 @@ pub(crate) fn check_directory(directory: &Facts, user: u32) -> Result<(), Danger
 ///
 /// Write permission for others is tolerated where they cannot reach the file: a program
 /// that writes the pool with a careless umask, in a directory that only its owner can
-/// search.
+/// search. A file with another name may be reached by that one.
 pub(crate) fn check_file(file: &Facts, directory: &Facts, user: u32) -> Result<(), Danger> {
     check_kind(file, FileKind::Regular)?;
     check_owner(file, user)?;
-    if file.mode & OTHERS_WRITE != 0 && directory.mode & OTHERS_SEARCH != 0 {
+    let within_reach = directory.mode & OTHERS_SEARCH != 0 || file.links > 1;
+    if file.mode & OTHERS_WRITE != 0 && within_reach {
         return Err(Danger::Writable { mode: file.mode });
     }
     Ok(())
+}
+
+/// Checks a file that is written in place. One that is only read, locked or replaced by
+/// another may have other names: what stands under those stays as it is.
+pub(crate) fn check_only_name(file: &Facts) -> Result<(), Danger> {
+    match file.links {
+        0 | 1 => Ok(()),
+        links => Err(Danger::Linked { links }),
+    }
 }
 
 fn check_kind(facts: &Facts, wanted: FileKind) -> Result<(), Danger> {
@@ -262,6 +286,7 @@ mod tests {
             kind,
             mode,
             owner,
+            links: 1,
             size: 0,
             modified: (0, 0),
             changed: (0, 0),
@@ -316,6 +341,23 @@ mod tests {
                 "{mode:o} in {directory:o}"
             );
         }
+    }
+
+    /// Others may reach it by the name that it has in another directory.
+    #[test]
+    fn a_file_with_another_name_is_not_out_of_reach() {
+        let mut file = facts(FileKind::Regular, 0o666, US);
+        let directory = facts(FileKind::Directory, 0o700, US);
+        file.links = 2;
+        assert_eq!(
+            check_file(&file, &directory, US),
+            Err(Danger::Writable { mode: 0o666 })
+        );
+        file.mode = 0o644;
+        assert_eq!(check_file(&file, &directory, US), Ok(()));
+        assert_eq!(check_only_name(&file), Err(Danger::Linked { links: 2 }));
+        file.links = 1;
+        assert_eq!(check_only_name(&file), Ok(()));
     }
 
     #[test]

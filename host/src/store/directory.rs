@@ -1,6 +1,7 @@
 //! The pool's directory: opening it, making it, and checking that it is still safe.
 
 use std::fmt;
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use super::check::{Danger, Facts, FileKind, check_directory};
 use super::create::create_with_parents;
 use super::disk::{Disk, SystemDisk};
 use super::error::StoreError;
+use super::file_system;
 use super::ledger_cache::LedgerCache;
 use super::lock::FileLock;
 use super::locked::LockedPool;
@@ -31,8 +33,12 @@ struct Shared {
     path: PathBuf,
     fd: OwnedFd,
     disk: Box<dyn Disk>,
+    look: Look,
     ledger: LedgerCache,
 }
+
+/// How the type of a file system is found out: a seam, for those that no test can mount.
+pub(super) type Look = fn(BorrowedFd<'_>) -> io::Result<file_system::Type>;
 
 impl PoolDir {
     /// Opens the pool at `path`. What is missing of the path is made first, readable by
@@ -41,21 +47,23 @@ impl PoolDir {
     /// # Errors
     /// [`StoreError::Unsafe`] when `path` is a symbolic link (its parents may be) or no
     /// directory, belongs to another user, or can be written by others; the mode of a
-    /// directory that exists is never changed. [`StoreError::Step`] when the system refuses.
+    /// directory that exists is never changed. [`StoreError::UntrustedLocks`] when it is on
+    /// a network file system or the like. [`StoreError::Step`] when the system refuses.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         Self::open_on(path, Box::new(SystemDisk))
     }
 
-    /// Opens the pool at `path` where there is one, and makes nothing.
+    /// Opens the pool at `path` where there is one, and makes nothing. What is to be read
+    /// without a lock can be on any file system.
     ///
     /// # Errors
-    /// As [`open`](Self::open).
+    /// As [`open`](Self::open), but for [`StoreError::UntrustedLocks`].
     pub(crate) fn open_existing(path: &Path) -> Result<Option<Self>, StoreError> {
         let path = rebuilt(path)?;
         match open_directory(&path) {
             Err(Errno::ENOENT) => Ok(None),
             Err(errno) => Err(not_opened(&path, errno)),
-            Ok(fd) => Self::checked(path, fd, Box::new(SystemDisk)).map(Some),
+            Ok(fd) => Self::checked(path, fd, Box::new(SystemDisk), file_system::type_of).map(Some),
         }
     }
 
@@ -70,12 +78,24 @@ impl PoolDir {
         match open_directory(&path) {
             Err(Errno::ENOENT) => Ok(None),
             Err(errno) => Err(not_opened(&path, errno)),
-            Ok(fd) => Ok(Some(Self::unchecked(path, fd, Box::new(SystemDisk)))),
+            Ok(fd) => {
+                let disk = Box::new(SystemDisk);
+                Ok(Some(Self::unchecked(path, fd, disk, file_system::type_of)))
+            }
         }
     }
 
     /// Opens the pool at `path`, whose files are replaced through `disk`.
     pub(super) fn open_on(path: &Path, disk: Box<dyn Disk>) -> Result<Self, StoreError> {
+        Self::open_seen(path, disk, file_system::type_of)
+    }
+
+    /// The same, where `look` says on which file system it is.
+    pub(super) fn open_seen(
+        path: &Path,
+        disk: Box<dyn Disk>,
+        look: Look,
+    ) -> Result<Self, StoreError> {
         let path = rebuilt(path)?;
         let fd = match open_directory(&path) {
             Err(Errno::ENOENT) => {
@@ -86,20 +106,28 @@ impl PoolDir {
             opened => opened,
         }
         .map_err(|errno| not_opened(&path, errno))?;
-        Self::checked(path, fd, disk)
+        let pool = Self::checked(path, fd, disk, look)?;
+        pool.check_locks(pool.as_fd(), pool.path())?;
+        Ok(pool)
     }
 
-    fn checked(path: PathBuf, fd: OwnedFd, disk: Box<dyn Disk>) -> Result<Self, StoreError> {
-        let pool = Self::unchecked(path, fd, disk);
+    fn checked(
+        path: PathBuf,
+        fd: OwnedFd,
+        disk: Box<dyn Disk>,
+        look: Look,
+    ) -> Result<Self, StoreError> {
+        let pool = Self::unchecked(path, fd, disk, look);
         pool.check()?;
         Ok(pool)
     }
 
-    fn unchecked(path: PathBuf, fd: OwnedFd, disk: Box<dyn Disk>) -> Self {
+    fn unchecked(path: PathBuf, fd: OwnedFd, disk: Box<dyn Disk>, look: Look) -> Self {
         Self(Arc::new(Shared {
             path,
             fd,
             disk,
+            look,
             ledger: LedgerCache::default(),
         }))
     }
@@ -138,6 +166,16 @@ impl PoolDir {
             }),
             Err(errno) => Err(StoreError::step("look at", &self.0.path, errno)),
         }
+    }
+
+    /// Checks that locks on the file system of this file, which is at `path`, can be trusted.
+    pub(super) fn check_locks(&self, file: BorrowedFd<'_>, path: &Path) -> Result<(), StoreError> {
+        let found = (self.0.look)(file)
+            .map_err(|error| StoreError::step("look at the file system of", path, error))?;
+        file_system::check(found).map_err(|untrusted| StoreError::UntrustedLocks {
+            path: path.to_owned(),
+            untrusted,
+        })
     }
 
     /// What the system says about the directory now.

@@ -6,7 +6,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::check::Danger;
+use nix::unistd::geteuid;
+
+use super::check::{self, Danger};
+use super::file_system::UntrustedLocks;
 use super::holder::Holder;
 
 /// Why a pool could not be used. Other stores than files on disk say [`Own`](Self::Own).
@@ -54,6 +57,18 @@ pub enum StoreError {
         path: PathBuf,
         /// What is wrong with it.
         danger: Danger,
+    },
+    /// The directory or a file that is to be locked is where locks may exclude nobody.
+    #[error(
+        "{} is not safe to use: {untrusted}; move the pool to a file system of this machine, \
+         and name it with --state-dir",
+        .path.display()
+    )]
+    UntrustedLocks {
+        /// The directory or the file.
+        path: PathBuf,
+        /// The file system, and what is wrong with its locks.
+        untrusted: UntrustedLocks,
     },
     /// A file, or the directory that it is in, cannot take what a worker writes.
     #[error("{} cannot be a worker's log: {}; {}", .path.display(), .danger.finding(), .danger.remedy(.path))]
@@ -106,7 +121,7 @@ pub enum StoreError {
         source: io::Error,
     },
     /// One step on a file failed. Nothing was changed.
-    #[error("cannot {step} {}", .path.display())]
+    #[error("cannot {step} {}{}", .path.display(), advice(.source, .path))]
     Step {
         /// What was to be done, as in "cannot …".
         step: &'static str,
@@ -154,6 +169,34 @@ pub enum StoreErrorKind {
     System,
 }
 
+/// What the operator can do about a call that the system refused, where it can be told.
+pub(crate) fn advice(source: &io::Error, path: &Path) -> String {
+    match source.kind() {
+        io::ErrorKind::StorageFull => "; make room on its file system".into(),
+        io::ErrorKind::QuotaExceeded => "; make room within the user's quota".into(),
+        io::ErrorKind::ReadOnlyFilesystem => {
+            "; mount its file system for writing, or name a pool elsewhere with --state-dir".into()
+        }
+        io::ErrorKind::PermissionDenied => format!(
+            "; see which permission user {} lacks: namei -l {}",
+            geteuid(),
+            check::quoted(path)
+        ),
+        io::ErrorKind::IsADirectory => {
+            let path = check::quoted(path);
+            format!("; look at it, then move it away: mv {path} {path}.aside")
+        }
+        io::ErrorKind::ResourceBusy => {
+            "; a file of its own is mounted there: mount the directory instead".into()
+        }
+        _ if matches!(source.raw_os_error(), Some(libc::EMFILE | libc::ENFILE)) => {
+            "; raise the limit of open files: ulimit -n".into()
+        }
+        _ if source.raw_os_error() == Some(libc::EIO) => "; check the disk".into(),
+        _ => String::new(),
+    }
+}
+
 impl StoreError {
     /// The error of one failed step.
     pub(super) fn step(step: &'static str, path: &Path, source: impl Into<io::Error>) -> Self {
@@ -185,7 +228,9 @@ impl StoreError {
             Self::Busy { .. } => StoreErrorKind::Busy,
             Self::Cancelled { .. } => StoreErrorKind::Cancelled,
             Self::TooLarge { .. } => StoreErrorKind::TooLarge,
-            Self::Unsafe { .. } | Self::UnsafeLog { .. } => StoreErrorKind::Unsafe,
+            Self::Unsafe { .. } | Self::UnsafeLog { .. } | Self::UntrustedLocks { .. } => {
+                StoreErrorKind::Unsafe
+            }
             Self::Changed { .. }
             | Self::Moved { .. }
             | Self::LockLost { .. }
@@ -193,5 +238,35 @@ impl StoreError {
             | Self::Step { .. } => StoreErrorKind::System,
             Self::Own(OwnError { kind, .. }) => *kind,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_errno_has_its_advice() {
+        let path = Path::new("/pool/it's");
+        for (errno, expected) in [
+            (libc::ENOSPC, "make room on its file system"),
+            (libc::EDQUOT, "make room within the user's quota"),
+            (libc::EROFS, "mount its file system for writing"),
+            (libc::EACCES, r"namei -l '/pool/it'\''s'"),
+            (libc::EPERM, r"namei -l '/pool/it'\''s'"),
+            (libc::EISDIR, r"mv '/pool/it'\''s' '/pool/it'\''s'.aside"),
+            (libc::EBUSY, "mount the directory instead"),
+            (libc::EMFILE, "raise the limit of open files"),
+            (libc::ENFILE, "raise the limit of open files"),
+            (libc::EIO, "check the disk"),
+        ] {
+            let source = io::Error::from_raw_os_error(errno);
+            let text = StoreError::step("write", path, source).to_string();
+            assert!(text.starts_with("cannot write /pool/it's; "), "{text}");
+            assert!(text.contains(expected), "wanted {expected:?}: {text}");
+        }
+        let source = io::Error::from_raw_os_error(libc::EINVAL);
+        let text = StoreError::step("write", path, source).to_string();
+        assert_eq!(text, "cannot write /pool/it's");
     }
 }

@@ -7,6 +7,8 @@ use std::os::fd::AsRawFd;
 
 use nix::sys::stat::{fstat, major, minor};
 
+use crate::visible;
+
 /// Longest command line that is shown, in characters.
 const COMMAND_SHOWN: usize = 120;
 
@@ -21,7 +23,7 @@ pub enum Holder {
     Process {
         /// Its process id.
         pid: u32,
-        /// Its command line, shortened and with control characters escaped; empty when
+        /// Its command line, shortened and fit to be shown; empty when
         /// it could not be read, as for a process that has ended.
         command: String,
     },
@@ -139,19 +141,7 @@ fn command_line(pid: u32) -> String {
 fn presentable(cmdline: &[u8]) -> String {
     let text = String::from_utf8_lossy(cmdline);
     let words = text.trim_end_matches('\0').replace('\0', " ");
-    let mut shown = String::new();
-    let mut characters = words.chars();
-    for character in characters.by_ref().take(COMMAND_SHOWN) {
-        if character.is_control() {
-            shown.extend(character.escape_default());
-        } else {
-            shown.push(character);
-        }
-    }
-    if characters.next().is_some() {
-        shown.push('…');
-    }
-    shown
+    visible::bounded_line(&words, COMMAND_SHOWN)
 }
 
 #[cfg(test)]
@@ -192,7 +182,7 @@ mod tests {
         assert_eq!(presentable(b""), "");
         assert_eq!(
             presentable(b"a\x1b[31m\nb\xff\0"),
-            "a\\u{1b}[31m\\nb\u{fffd}"
+            "a\\u{1b}[31m\\u{a}b\u{fffd}"
         );
         let long = presentable(&[b'x'; 400]);
         assert_eq!(long.chars().count(), COMMAND_SHOWN + 1);

@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io;
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use fs2::FileExt;
@@ -53,6 +54,11 @@ impl FileLock {
         wait: Duration,
         cancel: Option<&Cancel>,
     ) -> Result<Self, StoreError> {
+        let open = |pool: &PoolDir| {
+            let file = open(pool)?;
+            pool.check_locks(file.as_fd(), &pool.path_of(name))?;
+            Ok(file)
+        };
         let mut wait = Wait::new(pool, name, wait, cancel);
         let mut file = open(pool)?;
         loop {
@@ -116,7 +122,16 @@ impl Drop for FileLock {
 /// Opens the lock file, which is made when there is none.
 fn open_lock_file(pool: &PoolDir) -> Result<File, StoreError> {
     loop {
-        if let Some((file, _)) = file::open_file(pool, LOCK, OFlag::O_RDWR)? {
+        let opened = match file::open_file(pool, LOCK, OFlag::O_RDWR) {
+            // It is never written, and others may write the pool through another mount.
+            Err(StoreError::Step { source, .. })
+                if source.kind() == io::ErrorKind::ReadOnlyFilesystem =>
+            {
+                file::open_file(pool, LOCK, OFlag::O_RDONLY)
+            }
+            opened => opened,
+        };
+        if let Some((file, _)) = opened? {
             return Ok(file);
         }
         match file::open_file(pool, LOCK, OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL) {
@@ -178,14 +193,21 @@ mod tests {
 
     #[test]
     fn a_lock_file_taken_away_under_the_lock_stops_the_writer() {
-        let pool = TestPool::new();
-        let mut locked = pool.lock();
-        locked.replace_registry(b"old").expect("replace");
-        fs::remove_file(pool.file(LOCK)).expect("remove");
-        let _another = pool.lock();
-        let error = locked.replace_registry(b"new").expect_err("lost");
-        assert!(matches!(error, StoreError::LockLost { .. }), "{error}");
-        assert_eq!(fs::read(pool.file("registry.json")).expect("read"), b"old");
+        for replaced in [true, false] {
+            let pool = TestPool::new();
+            let mut locked = pool.lock();
+            locked.replace_registry(b"old").expect("replace");
+            if replaced {
+                fs::write(pool.file("other"), "").expect("write");
+                fs::rename(pool.file("other"), pool.file(LOCK)).expect("rename");
+            } else {
+                fs::remove_file(pool.file(LOCK)).expect("remove");
+            }
+            let _another = pool.lock();
+            let error = locked.replace_registry(b"new").expect_err("lost");
+            assert!(matches!(error, StoreError::LockLost { .. }), "{error}");
+            assert_eq!(fs::read(pool.file("registry.json")).expect("read"), b"old");
+        }
     }
 
     #[test]

@@ -68,7 +68,8 @@ impl LockedPool {
     ///
     /// # Errors
     /// [`StoreError::TooLarge`] over [`MAX_REGISTRY`], [`StoreError::Unsafe`] when what
-    /// would be replaced is not safe, [`StoreError::LockLost`] when somebody took the lock
+    /// would be replaced or the directory is not safe, [`StoreError::Moved`] when the pool's
+    /// path leads elsewhere by now, [`StoreError::LockLost`] when somebody took the lock
     /// file away, [`StoreError::Step`] when the system refuses; the registry is then what
     /// it was. [`StoreError::NotDurable`] when it is replaced, but perhaps not for good.
     pub fn replace_registry(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
@@ -132,7 +133,10 @@ impl LockedPool {
         self.lock.file()
     }
 
+    /// Checks that nobody else can have come to change the pool: by the directory, or by
+    /// a lock that excludes nobody any more.
     pub(super) fn still_locked(&self) -> Result<(), StoreError> {
+        self.pool.check()?;
         if self.lock.is_current(&self.pool)? {
             Ok(())
         } else {
@@ -140,5 +144,47 @@ impl LockedPool {
                 lock: self.pool.path_of(LOCK),
             })
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::super::error::StoreErrorKind;
+    use super::super::testing::{TestPool, claim, record};
+    use super::*;
+
+    /// Whoever came to write the directory meanwhile may have put another registry there.
+    #[test]
+    fn a_directory_that_others_come_to_write_is_not_written() {
+        let pool = TestPool::new();
+        let mut locked = pool.lock();
+        locked.replace_registry(b"old").expect("replace");
+        let mut ledger = locked.read_ledger();
+        ledger.insert(claim("a"), record(1));
+        fs::set_permissions(pool.dir.path(), Permissions::from_mode(0o770)).expect("chmod");
+        for refused in [
+            locked.replace_registry(b"new"),
+            locked.write_ledger(&mut ledger).map(drop),
+        ] {
+            let error = refused.expect_err("unsafe");
+            assert_eq!(error.kind(), StoreErrorKind::Unsafe, "{error}");
+        }
+        assert_eq!(fs::read(pool.file("registry.json")).expect("read"), b"old");
+        assert!(!pool.file("ledger.json").exists());
+    }
+
+    /// As when somebody puts another pool in this one's place.
+    #[test]
+    fn a_directory_that_was_moved_is_not_written() {
+        let pool = TestPool::new();
+        let mut locked = pool.lock();
+        let aside = pool.root.path().join("aside");
+        fs::rename(pool.dir.path(), &aside).expect("rename");
+        let error = locked.replace_registry(b"new").expect_err("moved");
+        assert!(matches!(error, StoreError::Moved { .. }), "{error}");
+        assert!(!aside.join("registry.json").exists());
     }
 }

@@ -11,7 +11,7 @@ use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, openat};
 use nix::sys::stat::{Mode, fchmod, fstat, fstatat, mkdirat};
 use nix::unistd::geteuid;
 
-use super::check::{Danger, Facts, FileKind, check_directory, check_file};
+use super::check::{Danger, Facts, FileKind, check_directory, check_file, check_only_name};
 use super::directory::PoolDir;
 use super::error::StoreError;
 
@@ -35,7 +35,8 @@ impl Log {
     ///
     /// # Errors
     /// [`StoreError::UnsafeLog`] when either is a symbolic link or of another kind,
-    /// belongs to another user, or can be written by others; [`StoreError::Step`] when the
+    /// belongs to another user, or can be written by others, or when the file has another
+    /// name; [`StoreError::Step`] when the
     /// system refuses, or the sid is too long for a file's name.
     pub fn of_session(pool: &PoolDir, sid: &str) -> Result<Self, StoreError> {
         let path = pool.path_of(LOGS);
@@ -111,12 +112,12 @@ impl Log {
             not_opened(&path, seen, FileKind::Regular, errno)
         })?;
         let seen = facts(&file, &path)?;
-        check_file(&seen, &facts(directory, &path)?, geteuid().as_raw()).map_err(|danger| {
-            StoreError::UnsafeLog {
+        check_file(&seen, &facts(directory, &path)?, geteuid().as_raw())
+            .and_then(|()| check_only_name(&seen))
+            .map_err(|danger| StoreError::UnsafeLog {
                 path: path.clone(),
                 danger,
-            }
-        })?;
+            })?;
         Ok(Self {
             file: File::from(file),
             path,
@@ -283,6 +284,9 @@ mod tests {
         fs::create_dir(&path).expect("mkdir");
         refused("a directory");
         fs::remove_dir(&path).expect("remove");
+        fs::hard_link(&target, &path).expect("link");
+        refused("it has 2 names");
+        fs::remove_file(&path).expect("remove");
 
         fs::write(&path, "").expect("write");
         fs::set_permissions(&path, Permissions::from_mode(0o622)).expect("chmod");

@@ -1,5 +1,7 @@
 //! What a pool is kept in: its lock, its registry, its ledger and its trail, on disk unless
 //! another [`Store`] is given.
+//!
+#![doc = include_str!("refusals.md")]
 
 mod alarm;
 mod check;
@@ -10,6 +12,7 @@ mod directory_store;
 mod disk;
 mod error;
 mod file;
+mod file_system;
 mod guarded;
 mod holder;
 mod ledger;
@@ -36,7 +39,9 @@ pub use contract::{Durability, LockedStore, Store, Trail};
 pub(crate) use create::create_with_parents;
 pub use directory::PoolDir;
 pub use directory_store::DirectoryStore;
+pub(crate) use error::advice;
 pub use error::{OwnError, StoreError, StoreErrorKind};
+pub use file_system::UntrustedLocks;
 pub(crate) use guarded::Guarded;
 pub use holder::Holder;
 pub use ledger::{Ledger, Row, SentSignal};

@@ -2,6 +2,8 @@
 
 mod detached;
 mod entry;
+mod evil;
+mod impostor;
 mod lines;
 mod mcp;
 mod pool;
@@ -14,6 +16,8 @@ mod worker;
 
 pub(crate) use detached::{Detached, as_worker, processes_of};
 pub(crate) use entry::{Entry, NO_PROCESS, ago, now};
+pub(crate) use evil::{EVIL, EVIL_IN_JSON, EVIL_SHOWN, assert_harmless, shown};
+pub(crate) use impostor::{Impostor, Victim};
 pub(crate) use lines::Lines;
 pub(crate) use mcp::Mcp;
 pub(crate) use pool::TestPool;

@@ -4,6 +4,8 @@ use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
 
+use super::await_that;
+
 /// What a run of the program gave.
 #[derive(Debug)]
 pub(crate) struct Ran {
@@ -24,6 +26,14 @@ impl Ran {
             .output()
             .expect("the program starts")
             .into()
+    }
+
+    /// Runs a command to its end, which has to come. For one that may hang.
+    #[track_caller]
+    pub(crate) fn within_patience(command: Command) -> Self {
+        let mut running = Running::start(command);
+        await_that("the program ends", || !running.is_running());
+        running.finish()
     }
 
     /// The answer, once the exit code is this one.

@@ -95,6 +95,11 @@ impl Conversation {
         }
     }
 
+    /// What was shown so far.
+    pub(crate) fn shown(&self) -> &str {
+        &self.shown
+    }
+
     /// Types a line.
     pub(crate) fn type_line(&mut self, line: &str) {
         self.near

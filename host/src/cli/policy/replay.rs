@@ -63,12 +63,11 @@ pub(super) fn run(options: &Options, arguments: &ReplayArguments) -> anyhow::Res
             }
         }
     }
-    let text = if as_json(options) {
-        report.json()?
+    if as_json(options) {
+        output::write_json(&report.json()?)?;
     } else {
-        report.text()
-    };
-    output::write(&text)?;
+        output::write(&report.text())?;
+    }
     for problem in &report.problems {
         eprintln!("error: {}", output::line(problem));
     }

@@ -58,5 +58,6 @@ fn explain(danger: &Danger) -> String {
         Danger::Writable { mode } => format!(
             "others can write it (mode {mode:04o}); remove it, for who knows what they wrote"
         ),
+        Danger::Linked { .. } => format!("{}; remove it", danger.finding()),
     }
 }

@@ -1,6 +1,7 @@
 //! What the tests of the store share.
 
 mod faulty_disk;
+mod refusals;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};

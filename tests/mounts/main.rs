@@ -1,0 +1,37 @@
+//! Pools on file systems that are full or read-only, and files that something is mounted
+//! over.
+//!
+//! Each test mounts a small tmpfs in a user and a mount namespace of its own, which takes root
+//! or a kernel that lets everybody make user namespaces; without that it fails and says so.
+
+#[expect(
+    dead_code,
+    unused_imports,
+    reason = "this suite needs only a part of the harness"
+)]
+#[path = "../e2e/harness/mod.rs"]
+mod harness;
+
+mod full;
+mod mounted;
+mod namespace;
+mod read_only;
+
+/// A test file that nobody declares is a test that nobody runs.
+#[test]
+fn every_file_here_is_a_module() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/mounts");
+    let declared = include_str!("main.rs");
+    for entry in std::fs::read_dir(folder).expect("the folder of this suite") {
+        let name = entry
+            .expect("an entry")
+            .file_name()
+            .into_string()
+            .expect("a plain name");
+        let module = name.strip_suffix(".rs").expect("only Rust files");
+        assert!(
+            module == "main" || declared.contains(&format!("mod {module};")),
+            "{name}"
+        );
+    }
+}
