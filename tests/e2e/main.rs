@@ -13,6 +13,8 @@ mod findings;
 mod hot_swap;
 mod ledger;
 mod log;
+mod mcp_flood;
+mod mcp_hostile_client;
 mod mcp_lifecycle;
 mod mcp_tools;
 mod permissions;

@@ -10,8 +10,9 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 /// How long requests under way, and answers that nobody takes, may still take when the
-/// client has left. Clients wait two seconds for a server to exit before they signal it.
-const GRACE: Duration = Duration::from_millis(1500);
+/// client has left. Clients wait two seconds for a server to exit before they signal it,
+/// also where the machine is busy.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// Whether the client has left, and when whatever is left over is given up.
 #[derive(Clone)]
