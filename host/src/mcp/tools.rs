@@ -3,15 +3,14 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use poolwarden::answer::{Ensured, Listed, Stopped};
 use poolwarden::{Request, Stop};
 use rmcp::model::{JsonObject, Tool, ToolAnnotations};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::schema::{
-    EnsureAnswer, EnsureArguments, StatusAnswer, StatusArguments, StopAnswer, StopArguments,
-};
+use super::schema::{EnsureArguments, StatusArguments, StopArguments};
 
 /// When to use which tool, for the model that reads it.
 pub(super) const INSTRUCTIONS: &str = "Keeps a pool of long-lived worker processes that \
@@ -48,7 +47,7 @@ impl PoolTool {
     pub(super) fn definition(self, prefix: &str) -> Tool {
         let name = format!("{prefix}{}", self.name());
         match self {
-            Self::Ensure => define::<EnsureArguments, EnsureAnswer>(
+            Self::Ensure => define::<EnsureArguments, Ensured>(
                 name,
                 "Collect dead workers",
                 "Checks every registered worker, removes the entries of those that are proven \
@@ -60,7 +59,7 @@ impl PoolTool {
                     .destructive(false)
                     .idempotent(true),
             ),
-            Self::Status => define::<StatusArguments, StatusAnswer>(
+            Self::Status => define::<StatusArguments, Listed>(
                 name,
                 "List workers",
                 "Lists the registered workers with what is proven about each: running, \
@@ -71,7 +70,7 @@ impl PoolTool {
                     .destructive(false)
                     .idempotent(true),
             ),
-            Self::Stop => define::<StopArguments, StopAnswer>(
+            Self::Stop => define::<StopArguments, Stopped>(
                 name,
                 "Stop workers",
                 "Stops one worker (sid) or, WITHOUT a sid, ALL workers of the pool: sends \
@@ -231,6 +230,19 @@ mod tests {
             let hints = tool.annotations.expect("hints");
             assert!(hints.read_only_hint.is_some() && hints.destructive_hint.is_some());
             assert!(hints.idempotent_hint.is_some() && hints.open_world_hint.is_some());
+        }
+    }
+
+    /// Clients may have kept what was listed: the answers' types change it only on purpose,
+    /// and then this file with them.
+    #[test]
+    fn the_output_schemas_are_the_published_ones() {
+        let published: Value =
+            serde_json::from_str(include_str!("output_schemas.json")).expect("schemas");
+        for tool in PoolTool::ALL {
+            let schema = tool.definition("").output_schema.expect("a schema");
+            let schema = Value::Object(schema.as_ref().clone());
+            assert_eq!(schema, published[tool.name()], "{}", tool.name());
         }
     }
 }

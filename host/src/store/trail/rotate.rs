@@ -44,8 +44,9 @@ mod tests {
     use std::path::Path;
     use std::thread;
 
+    use super::super::super::contract::Durability;
     use super::super::super::testing::{FaultyDisk, LONG, TestPool};
-    use super::super::{Durability, LARGEST, TRAIL};
+    use super::super::{LARGEST, TRAIL};
     use super::*;
 
     /// A line as long as a whole file.

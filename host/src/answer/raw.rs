@@ -1,6 +1,6 @@
-//! What a policy answered.
+//! What a policy answered, as it wrote it.
 
-use serde::de::IgnoredAny;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 
 /// One JSON object, as the policy wrote it.
@@ -39,6 +39,15 @@ impl Answer {
     /// The answer in one line, without a copy.
     pub fn into_text(self) -> String {
         self.0
+    }
+
+    /// The answer in fields of the caller's choice, for policies that say more than the
+    /// types of this library.
+    ///
+    /// # Errors
+    /// When it lacks them.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        serde_json::from_str(&self.0)
     }
 
     /// The answer, parsed.
