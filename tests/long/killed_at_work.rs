@@ -1,7 +1,7 @@
 //! Programs and servers on one pool, each of them killed at any moment while the others
 //! go on.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -177,9 +177,14 @@ fn look_at_everything(place: &Place<'_>, known: &[u32]) {
     let ledger = fs::read(pool.directory().join("ledger.json")).expect("the ledger");
     let ledger: Value = serde_json::from_slice(&ledger).expect("the ledger is JSON");
     let rows = ledger["rows"].as_array().expect("rows").iter();
-    let proven: BTreeSet<_> = rows.filter_map(|row| row["sid"].as_str()).collect();
-    let wanted: BTreeSet<_> = sessions.keys().map(String::as_str).collect();
-    assert_eq!(proven, wanted, "{ledger}");
+    let proofs: BTreeMap<_, _> = rows
+        .map(|row| (text(&row["sid"]), text(&row["proof"])))
+        .collect();
+    for (sid, &pid) in &sessions {
+        // Had its row ever been lost, there would be a weaker proof.
+        let proof = ["registered", "socket"][usize::from(is_algocline(pid))];
+        assert_eq!(proofs.get(&**sid), Some(&proof), "{sid}: {proofs:?}");
+    }
 
     let ran = pool.run(&["log"]);
     assert_eq!((ran.code, &*ran.stderr), (0, ""));
@@ -189,12 +194,15 @@ fn look_at_everything(place: &Place<'_>, known: &[u32]) {
     assert_eq!(missing, None, "of {} removals", removed.len());
 }
 
+fn text(value: &Value) -> &str {
+    value.as_str().expect("a text")
+}
+
 /// The session whose entry was removed, as a line of the log says. Who removed it may have
 /// been killed before it could record that it was done.
 fn removed(line: &str) -> Option<String> {
     let action: Value = serde_json::from_str(line).expect("a line of JSON");
-    let result = action["result"].as_str().expect("a result");
     let results = ["removed", "sent", "ended", "unknown"];
-    assert!(results.contains(&result), "{action}");
-    (action["event"] == "removal").then(|| action["sid"].as_str().expect("a sid").to_owned())
+    assert!(results.contains(&text(&action["result"])), "{action}");
+    (action["event"] == "removal").then(|| text(&action["sid"]).to_owned())
 }
