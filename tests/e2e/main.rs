@@ -22,6 +22,8 @@ mod hostile_policies;
 mod hot_swap;
 mod ledger;
 mod log;
+mod mcp_flood;
+mod mcp_hostile_client;
 mod mcp_lifecycle;
 mod mcp_tools;
 mod mcp_unreadable;

@@ -22,6 +22,11 @@ pub(crate) fn kills() -> usize {
     number("POOLWARDEN_LONG_KILLS", 200)
 }
 
+/// How many programs and servers are killed at work: `POOLWARDEN_LONG_STRIKES`.
+pub(crate) fn strikes() -> usize {
+    number("POOLWARDEN_LONG_STRIKES", 5000)
+}
+
 /// How many clients use one pool: `POOLWARDEN_LONG_CLIENTS`.
 pub(crate) fn clients() -> usize {
     number("POOLWARDEN_LONG_CLIENTS", 50)

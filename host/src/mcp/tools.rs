@@ -1,5 +1,6 @@
 //! The tools: their definitions, and their arguments as requests.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use poolwarden::answer::{Ensured, Listed, Stopped};
@@ -129,10 +130,25 @@ impl PoolTool {
     fn arguments<T: DeserializeOwned>(self, arguments: Value) -> Result<T, String> {
         serde_json::from_value(arguments).map_err(|error| {
             format!(
-                "{}: the arguments do not fit: {error}; see the tool's inputSchema. Nothing was done",
-                self.name()
+                "{}: the arguments do not fit: {}; see the tool's inputSchema. Nothing was done",
+                self.name(),
+                shortened(&error.to_string())
             )
         })
+    }
+}
+
+/// A text with only its beginning and its end, where it is long: errors repeat what was
+/// sent, and a call can have megabytes of that.
+pub(super) fn shortened(text: &str) -> Cow<'_, str> {
+    const SHOWN: usize = 200;
+    let begin = text.char_indices().nth(SHOWN).map(|(at, _)| at);
+    let end = text.char_indices().nth_back(SHOWN - 1).map(|(at, _)| at);
+    match (begin, end) {
+        (Some(begin), Some(end)) if begin < end => {
+            Cow::Owned(format!("{}…{}", &text[..begin], &text[end..]))
+        }
+        _ => Cow::Borrowed(text),
     }
 }
 
@@ -177,6 +193,17 @@ mod tests {
                 ..Stop::default()
             }))
         );
+    }
+
+    #[test]
+    fn an_error_repeats_little_of_what_was_sent() {
+        let field = "ä".repeat(10_000);
+        let error = request(PoolTool::Status, json!({field: 1})).expect_err("it is refused");
+        assert!(error.len() < 2_000, "{} bytes", error.len());
+        assert!(error.contains("unknown field `ää"), "{error}");
+        assert!(error.contains("…ää"), "{error}");
+        assert!(error.contains("ää`, expected `sid`"), "{error}");
+        assert_eq!(shortened("short"), "short");
     }
 
     #[test]
