@@ -137,10 +137,19 @@ fn a_dead_entry_gives_way() {
     let worker = start(&pool, "a", &SLEEP);
     let old = Entry::new("a", worker.pid()).created_at("2020-01-01T00:00:00Z");
     let stays = Worker::obedient();
-    pool.seed(&[old, stays.entry("b")]);
+    let (old, stays) = (old.text(), stays.entry("b").text());
+    pool.write(format!(
+        "{{\"before\":1, \"sessions\":[{old}, {stays}],\"after\" : [2] }}"
+    ));
     fs::remove_file(pool.directory().join("ledger.json")).expect("remove");
     pool.run(&["doctor", "--fix", "--yes"]).answer(0);
     assert_eq!(pool.sids(), ["b", "a"]);
+    let text = String::from_utf8(pool.bytes()).expect("text");
+    assert!(text.starts_with("{\"before\":1,\"sessions\":["), "{text}");
+    assert!(
+        text.contains(&stays) && text.ends_with(",\"after\" : [2]}"),
+        "{text}"
+    );
     assert_eq!(pool.status("a").expect("it is listed").0, "running");
 }
 
@@ -158,6 +167,19 @@ fn who_ends_while_somebody_thinks_gets_no_entry() {
     assert_eq!(exit, 0, "{shown}");
     assert_eq!(pool.sids(), ["two"]);
     assert!(two.is_running());
+}
+
+/// Others drop entries without the ledger, which keeps its row until it is written again.
+#[test]
+fn a_row_of_the_ledger_alone_makes_no_orphan_of_a_readable_pool() {
+    let worker = Worker::obedient();
+    let pool = TestPool::new();
+    let pid = worker.pid().to_string();
+    pool.ask(&["register", "--sid", "a", "--pid", &pid]);
+    pool.seed(&[]);
+    assert_eq!(orphans(&pool, 0), [] as [Value; 0]);
+    pool.write("{\"sessions\":[");
+    assert_eq!(orphans(&pool, 6)[0]["pid"], worker.pid());
 }
 
 /// A worker has its entry before its program runs, and until it has ended.
