@@ -1,49 +1,51 @@
 //! Making the pool's directory.
 
+use std::io;
+use std::os::fd::AsFd;
 use std::path::Path;
-use std::{fs, io};
 
-use nix::errno::Errno;
-use nix::fcntl::AT_FDCWD;
-use nix::sys::stat::{FchmodatFlags, Mode, fchmodat};
-use nix::unistd::mkdir;
+use super::disk::{Disk, again};
+use super::system_disk::SystemDisk;
 
 /// Makes the directory and its missing parents, each with mode 0700 exactly.
 pub(crate) fn create_with_parents(path: &Path) -> io::Result<()> {
-    let made = match (mkdir(path, Mode::S_IRWXU), path.parent()) {
-        (Err(Errno::ENOENT), Some(parent)) => {
-            create_with_parents(parent)?;
-            mkdir(path, Mode::S_IRWXU)
+    create_on(&SystemDisk, path)
+}
+
+/// The same through `disk`.
+pub(super) fn create_on(disk: &dyn Disk, path: &Path) -> io::Result<()> {
+    let make = || again(|| disk.make_directory(path));
+    let made = match (make(), path.parent()) {
+        (Err(error), Some(parent)) if error.kind() == io::ErrorKind::NotFound => {
+            create_on(disk, parent)?;
+            make()
         }
         (made, _) => made,
     };
     match made {
         Ok(()) => {}
         // Somebody was quicker. Whether theirs is safe is checked when it is opened.
-        Err(Errno::EEXIST) => return Ok(()),
-        Err(errno) => return Err(errno.into()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+        Err(error) => return Err(error),
     }
     // The umask may have taken away permissions of our own.
-    fchmodat(
-        AT_FDCWD,
-        path,
-        Mode::S_IRWXU,
-        FchmodatFlags::NoFollowSymlink,
-    )?;
+    again(|| disk.set_directory_mode(path))?;
     // A durable registry needs a durable directory. Not every file system syncs
     // directories and not every parent can be read; the pool works without.
     if let Some(parent) = path.parent() {
-        let _ = fs::File::open(parent).and_then(|parent| parent.sync_all());
+        let _ = again(|| disk.open_directory(parent))
+            .and_then(|parent| again(|| disk.sync_directory(parent.as_fd())));
     }
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::PermissionsExt;
     use std::time::Duration;
 
-    use nix::sys::stat::umask;
+    use nix::sys::stat::{Mode, umask};
 
     use super::super::PoolDir;
     use super::super::testing::{cancel, finish_test, own_process, spawn_test};

@@ -5,11 +5,9 @@ use std::fs::File;
 use std::io;
 use std::sync::{Mutex, PoisonError};
 
-use nix::fcntl::OFlag;
-use nix::sys::stat::fstat;
-
 use super::check::Facts;
 use super::directory::PoolDir;
+use super::disk::Access;
 use super::error::StoreError;
 use super::ledger::Ledger;
 use super::ledger_file::{self, Contents};
@@ -72,10 +70,10 @@ fn try_read(pool: &PoolDir) -> Result<Ledger, StoreError> {
         file::check(pool, LEDGER, &facts)?;
         return Ok(ledger);
     }
-    let Some((file, facts)) = file::open_file(pool, LEDGER, OFlag::O_RDONLY)? else {
+    let Some((file, facts)) = file::open_file(pool, LEDGER, Access::Read)? else {
         return Ok(Ledger::default());
     };
-    let text = file::read_all(&file, &facts, MAX_LEDGER, &pool.path_of(LEDGER))?;
+    let text = file::read_all(pool, LEDGER, &file, &facts, MAX_LEDGER)?;
     let ledger = match ledger_file::decode(&text) {
         Contents::Ledger { ledger, damaged } => {
             if let Some((count, error)) = damaged {
@@ -113,9 +111,9 @@ pub(super) fn write(pool: &PoolDir, ledger: &mut Ledger) -> Result<LedgerWrite, 
             limit: MAX_LEDGER,
         });
     }
-    if let Some((file, facts)) = file::open_file(pool, LEDGER, OFlag::O_RDONLY)? {
+    if let Some((file, facts)) = file::open_file(pool, LEDGER, Access::Read)? {
         // What cannot be read as a ledger is replaced.
-        match file::read_all(&file, &facts, MAX_LEDGER, &pool.path_of(LEDGER)) {
+        match file::read_all(pool, LEDGER, &file, &facts, MAX_LEDGER) {
             Ok(on_disk) if on_disk == text => {
                 ledger.set_saved();
                 return Ok(LedgerWrite::Unchanged);
@@ -132,7 +130,7 @@ pub(super) fn write(pool: &PoolDir, ledger: &mut Ledger) -> Result<LedgerWrite, 
     }
     let file = replace::replace(pool, LEDGER, &text)?;
     ledger.set_saved();
-    if let Ok(facts) = fstat(&file).map(Facts::from) {
+    if let Ok(facts) = file::facts(pool, &file, LEDGER) {
         pool.ledger_cache().set(file, facts, ledger.clone());
     }
     Ok(LedgerWrite::Written)

@@ -2,9 +2,8 @@
 
 use std::path::Path;
 
-use nix::fcntl::OFlag;
-
 use super::directory::PoolDir;
+use super::disk::Access;
 use super::error::StoreError;
 use super::ledger::Ledger;
 use super::lock::{FileLock, LOCK};
@@ -58,10 +57,10 @@ impl LockedPool {
     /// [`StoreError::TooLarge`] over [`MAX_REGISTRY`], [`StoreError::Unsafe`] when it is
     /// no regular file, another user's, or writable by others; [`StoreError::Step`].
     pub fn read_registry(&self) -> Result<Option<Vec<u8>>, StoreError> {
-        let Some((file, facts)) = file::open_file(&self.pool, REGISTRY, OFlag::O_RDONLY)? else {
+        let Some((file, facts)) = file::open_file(&self.pool, REGISTRY, Access::Read)? else {
             return Ok(None);
         };
-        file::read_all(&file, &facts, MAX_REGISTRY, &self.pool.path_of(REGISTRY)).map(Some)
+        file::read_all(&self.pool, REGISTRY, &file, &facts, MAX_REGISTRY).map(Some)
     }
 
     /// Replaces the registry, atomically and durably.
@@ -133,7 +132,7 @@ impl LockedPool {
     }
 
     fn still_locked(&self) -> Result<(), StoreError> {
-        if self.lock.is_current(&self.pool)? {
+        if self.lock.is_current()? {
             Ok(())
         } else {
             Err(StoreError::LockLost {

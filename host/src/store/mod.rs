@@ -17,8 +17,9 @@ mod locked;
 mod log;
 mod replace;
 mod stale_socket;
+mod system_disk;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod trail;
 mod wait;
 
@@ -26,9 +27,11 @@ pub use check::{Danger, FileKind};
 pub(crate) use check::{Facts, check_directory, check_file};
 pub(crate) use create::create_with_parents;
 pub use directory::PoolDir;
+pub(crate) use disk::Disk;
 pub use error::{StoreError, StoreErrorKind};
 pub use holder::Holder;
 pub use ledger::{Ledger, Row, SentSignal};
 pub use locked::{LedgerWrite, LockedPool, MAX_REGISTRY};
 pub use log::Log;
+pub(crate) use system_disk::SystemDisk;
 pub(crate) use trail::{Durability, TrailFile};

@@ -1,6 +1,9 @@
 //! What the tests of the store share.
 
-mod faulty_disk;
+mod chance;
+mod journal;
+mod staged_disk;
+mod step;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -10,7 +13,10 @@ use std::time::{Duration, Instant};
 use fs2::FileExt;
 use tempfile::TempDir;
 
-pub(super) use faulty_disk::FaultyDisk;
+pub(crate) use chance::Chance;
+pub(crate) use journal::{Image, Journal, Survives};
+pub(crate) use staged_disk::{Plan, StagedDisk, Verdict};
+pub(crate) use step::{Call, Step};
 
 use super::holder::LockedFile;
 use super::lock::LOCK;

@@ -3,6 +3,7 @@
 use std::os::fd::AsFd;
 
 use super::super::directory::PoolDir;
+use super::super::disk::again;
 use super::super::error::StoreError;
 use super::super::file;
 use super::{KEPT, name};
@@ -28,9 +29,9 @@ pub(super) fn put_aside(pool: &PoolDir) -> Result<(), StoreError> {
         }
     }
     for number in (0..end).rev() {
-        pool.disk()
-            .rename(pool.as_fd(), &name(number), &name(number + 1))
-            .map_err(|error| StoreError::step("put aside", &pool.path_of(&name(number)), error))?;
+        let (from, to) = (name(number), name(number + 1));
+        again(|| pool.disk().rename(pool.as_fd(), &from, &to))
+            .map_err(|error| StoreError::step("put aside", &pool.path_of(&from), error))?;
     }
     Ok(())
 }
@@ -42,9 +43,10 @@ mod tests {
     use std::io::{Read, Seek, SeekFrom};
     use std::os::unix::fs::symlink;
     use std::path::Path;
+    use std::sync::Arc;
     use std::thread;
 
-    use super::super::super::testing::{FaultyDisk, LONG, TestPool};
+    use super::super::super::testing::{Call, LONG, StagedDisk, TestPool};
     use super::super::{Durability, LARGEST, TRAIL};
     use super::*;
 
@@ -138,7 +140,7 @@ mod tests {
     fn a_rotation_that_fails_is_no_append() {
         let pool = TestPool::new();
         append(&pool.dir, &long_line(1)).expect("append");
-        let disk = Box::new(FaultyDisk::failing(&["rename"]));
+        let disk = Arc::new(StagedDisk::failing(pool.dir.path(), &[Call::Rename]));
         let dir = PoolDir::open_on(pool.dir.path(), disk).expect("pool");
         let error = append(&dir, b"line\n").expect_err("fails");
         assert_eq!(
