@@ -32,6 +32,11 @@ pub(super) fn put_aside(pool: &PoolDir) -> Result<(), StoreError> {
         let (from, to) = (name(number), name(number + 1));
         again(|| pool.disk().rename(pool.as_fd(), &from, &to))
             .map_err(|error| StoreError::step("put aside", &pool.path_of(&from), error))?;
+        // Each for itself: a file system may bring two renames to the disk in another
+        // order, and a file whose name was taken before it had its next one is lost.
+        again(|| pool.disk().sync_directory(pool.as_fd())).map_err(|error| {
+            StoreError::step("sync the directory of", &pool.path_of(&to), error)
+        })?;
     }
     Ok(())
 }
