@@ -4,6 +4,8 @@ use std::io;
 use std::os::fd::AsFd;
 use std::path::Path;
 
+use nix::errno::Errno;
+
 use super::disk::{Disk, again};
 use super::system_disk::SystemDisk;
 
@@ -29,12 +31,33 @@ pub(super) fn create_on(disk: &dyn Disk, path: &Path) -> io::Result<()> {
         Err(error) => return Err(error),
     }
     // The umask may have taken away permissions of our own.
-    again(|| disk.set_directory_mode(path))?;
-    // A durable registry needs a durable directory. Not every file system syncs
-    // directories and not every parent can be read; the pool works without.
-    if let Some(parent) = path.parent() {
-        let _ = again(|| disk.open_directory(parent))
-            .and_then(|parent| again(|| disk.sync_directory(parent.as_fd())));
+    again(|| disk.set_directory_mode(path))
+}
+
+/// Brings to the disk the name of a directory, and those of the directories above it that
+/// may be of [`create_on`]'s making: the user's own, with mode 0700. Whoever made them may
+/// have been killed before they could be synced. Returns the directory whose name that is,
+/// where it fails.
+pub(super) fn sync_names<'a>(
+    disk: &dyn Disk,
+    directory: &'a Path,
+    user: u32,
+) -> Result<(), (&'a Path, io::Error)> {
+    for (name, parent) in directory.ancestors().zip(directory.ancestors().skip(1)) {
+        let facts = again(|| disk.look_at_path(name)).map_err(|error| (name, error))?;
+        if facts.owner != user || facts.mode != 0o700 {
+            break;
+        }
+        let synced = match again(|| disk.open_directory(parent)) {
+            // It may be searched and not read: only whoever can read it can sync it.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => break,
+            opened => opened.and_then(|parent| again(|| disk.sync_directory(parent.as_fd()))),
+        };
+        match synced {
+            // What is no file system of a disk need not sync (fsync(2)).
+            Err(error) if error.raw_os_error() == Some(Errno::EINVAL as i32) => {}
+            synced => synced.map_err(|error| (name, error))?,
+        }
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use nix::unistd::geteuid;
 
 use super::check::{Danger, Facts, FileKind, check_directory};
-use super::create::create_on;
+use super::create::{create_on, sync_names};
 use super::disk::{Disk, again};
 use super::error::StoreError;
 use super::ledger_cache::LedgerCache;
@@ -129,6 +129,14 @@ impl PoolDir {
     pub(super) fn facts(&self) -> Result<Facts, StoreError> {
         again(|| self.0.disk.facts(self.as_fd()))
             .map_err(|error| StoreError::step("look at", &self.0.path, error))
+    }
+
+    /// Brings the directory's own name to the disk, before something comes to be in it that
+    /// has to last.
+    pub(super) fn sync_name(&self) -> Result<(), StoreError> {
+        sync_names(self.disk(), &self.0.path, geteuid().as_raw()).map_err(|(directory, error)| {
+            StoreError::step("bring to the disk the name of", directory, error)
+        })
     }
 
     /// The path of a file in the pool, for messages.

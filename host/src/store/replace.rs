@@ -9,6 +9,11 @@ use super::disk::again;
 use super::error::StoreError;
 use super::file;
 
+/// What the file that is to replace another one is called until it does.
+pub(super) fn temporary(name: &str) -> String {
+    format!("{name}.new")
+}
+
 /// Replaces the file `name` by one with these bytes and mode 0600, and returns it.
 ///
 /// Readers see the old file or the new one, whole. The caller holds the pool's lock: the
@@ -16,15 +21,17 @@ use super::file;
 /// [`StoreError::NotDurable`].
 pub(super) fn replace(pool: &PoolDir, name: &str, bytes: &[u8]) -> Result<File, StoreError> {
     let (dir, disk) = (pool.as_fd(), pool.disk());
-    let temporary = format!("{name}.new");
+    let temporary = temporary(name);
     let failed = |step| {
         let path = pool.path_of(&temporary);
         move |source: io::Error| StoreError::Step { step, path, source }
     };
 
-    // A rename would replace anything: what should not be here is not ours to remove.
-    if let Some(facts) = file::look_at(pool, name)? {
-        file::check(pool, name, &facts)?;
+    match file::look_at(pool, name)? {
+        // A rename would replace anything: what should not be here is not ours to remove.
+        Some(facts) => file::check(pool, name, &facts)?,
+        // A durable file needs a durable directory, and this may be the first one in it.
+        None => pool.sync_name()?,
     }
     // A leftover of a writer that was killed goes first. It may be a link, or have other
     // links, another owner or another mode, none of which the new file may inherit.
