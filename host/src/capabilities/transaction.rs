@@ -41,11 +41,14 @@ struct Found {
 impl OpenTransaction {
     /// `spare` is how many processes may be held.
     pub(super) fn new(
-        locked: LockedPool,
+        mut locked: LockedPool,
         reading: Arc<Reading>,
         writes: bool,
         spare: usize,
     ) -> Self {
+        if writes {
+            locked.remove_leftovers();
+        }
         let entries = reading.claims().map_or(0, <[Claim]>::len);
         Self {
             ledger: locked.read_ledger(),

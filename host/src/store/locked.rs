@@ -7,7 +7,7 @@ use super::disk::Access;
 use super::error::StoreError;
 use super::ledger::Ledger;
 use super::lock::{FileLock, LOCK};
-use super::{file, ledger_cache, replace, stale_socket};
+use super::{file, ledger_cache, leftovers, replace, stale_socket};
 
 /// The registry's name in the pool.
 const REGISTRY: &str = "registry.json";
@@ -113,6 +113,13 @@ impl LockedPool {
     /// [`StoreError::Step`] when the system refuses.
     pub fn remove_stale_socket(&mut self, path: &Path) -> Result<bool, StoreError> {
         stale_socket::remove(&self.pool, path)
+    }
+
+    /// Removes the temporary files of a process that was killed. What cannot be removed
+    /// stays, for whoever needs its name to deal with.
+    pub(crate) fn remove_leftovers(&mut self) {
+        let names = [REGISTRY, ledger_cache::LEDGER].map(replace::temporary);
+        leftovers::remove(&self.pool, &names);
     }
 
     /// Releases the lock, as dropping does, and says when that fails.

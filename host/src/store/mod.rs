@@ -12,6 +12,7 @@ mod ledger;
 mod ledger_cache;
 mod ledger_file;
 mod ledger_row;
+mod leftovers;
 mod lock;
 mod locked;
 mod log;

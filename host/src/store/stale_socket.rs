@@ -14,7 +14,7 @@ use super::error::StoreError;
 use super::file;
 
 /// What a socket is called between the two looks at it.
-const ASIDE: &str = "stale-socket.removing";
+pub(super) const ASIDE: &str = "stale-socket.removing";
 
 /// Removes the socket at `path` if it is provably left behind: it lies directly in the
 /// pool's directory, is our own, is a socket and no link, and nobody answers on it.
@@ -29,10 +29,7 @@ pub(super) fn remove(pool: &PoolDir, path: &Path) -> Result<bool, StoreError> {
     let Some(name) = name_in(pool, path)? else {
         return Ok(false);
     };
-    // A leftover of a process that was killed between the two looks.
-    if is_left_behind(pool, ASIDE)? {
-        unlink(pool, ASIDE)?;
-    }
+    finish(pool)?;
     if !is_left_behind(pool, name)? {
         return Ok(false);
     }
@@ -54,6 +51,14 @@ pub(super) fn remove(pool: &PoolDir, path: &Path) -> Result<bool, StoreError> {
         Err(error) if is_one_of(&error, &[Errno::EEXIST]) => Ok(false),
         Err(error) => Err(StoreError::step("put back", &pool.path_of(name), error)),
     }
+}
+
+/// Removes what a process left behind that was killed between the two looks.
+pub(super) fn finish(pool: &PoolDir) -> Result<(), StoreError> {
+    if is_left_behind(pool, ASIDE)? {
+        unlink(pool, ASIDE)?;
+    }
+    Ok(())
 }
 
 /// The name of the path in the pool's directory, if that is where it leads.
