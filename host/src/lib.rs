@@ -26,6 +26,8 @@ pub mod audit;
 mod cancel;
 mod capabilities;
 pub mod config;
+#[cfg(test)]
+mod crash;
 mod error;
 mod floor;
 pub mod life;

@@ -14,7 +14,7 @@ use crate::process::{LinuxProcesses, Processes, Strength};
 use crate::recording::RecordingFile;
 use crate::request::Request;
 use crate::runtime::{self, Description, Limits};
-use crate::store::{Ledger, LockedPool, PoolDir, Row, StoreError};
+use crate::store::{Disk, Ledger, LockedPool, PoolDir, Row, StoreError, SystemDisk};
 
 /// The registry's name within the pool directory.
 pub(crate) const REGISTRY: &str = "registry.json";
@@ -31,6 +31,7 @@ pub struct Pool {
 /// What all requests on one pool share.
 pub(crate) struct Context {
     path: PathBuf,
+    disk: Arc<dyn Disk>,
     directory: Mutex<Option<PoolDir>>,
     last_reading: Mutex<Option<Arc<Reading>>>,
     last_rows: Mutex<Option<Arc<Rows>>>,
@@ -74,6 +75,7 @@ impl Rows {
 /// Puts a [`Pool`] together.
 pub struct PoolBuilder {
     path: PathBuf,
+    disk: Arc<dyn Disk>,
     processes: Option<Arc<dyn Processes>>,
     grants: Option<Grants>,
     limits: Limits,
@@ -86,6 +88,7 @@ impl PoolBuilder {
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {
             path: path.into(),
+            disk: Arc::new(SystemDisk),
             processes: None,
             grants: None,
             limits: Limits::default(),
@@ -128,6 +131,13 @@ impl PoolBuilder {
         self
     }
 
+    /// Another way to the pool's files than the system's own.
+    #[cfg(test)]
+    pub(crate) fn disk(mut self, disk: Arc<dyn Disk>) -> Self {
+        self.disk = disk;
+        self
+    }
+
     /// Records every request in this file. What cannot be recorded is carried out all the
     /// same; see [`recording`](crate::recording).
     #[must_use]
@@ -148,6 +158,7 @@ impl PoolBuilder {
         }
         let context = Context {
             path: self.path,
+            disk: self.disk,
             directory: Mutex::new(None),
             last_reading: Mutex::new(None),
             last_rows: Mutex::new(None),
@@ -258,7 +269,9 @@ impl Context {
             .unwrap_or_else(PoisonError::into_inner);
         Ok(match known.as_ref() {
             Some(directory) => directory.clone(),
-            None => known.insert(PoolDir::open(&self.path)?).clone(),
+            None => known
+                .insert(PoolDir::open_on(&self.path, self.disk.clone())?)
+                .clone(),
         })
     }
 

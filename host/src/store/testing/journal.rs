@@ -46,7 +46,7 @@ enum Change {
     Remove(String),
 }
 
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 enum Contents {
     Bytes {
         live: Arc<Vec<u8>>,
@@ -56,6 +56,7 @@ enum Contents {
 }
 
 /// What is there after a loss of power: names and contents, or not even the directory.
+#[derive(PartialEq)]
 pub(crate) struct Image(Option<Vec<(String, Contents)>>);
 
 /// How much of what is not durable survives.

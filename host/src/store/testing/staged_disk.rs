@@ -47,6 +47,7 @@ pub(crate) struct StagedDisk(Arc<Mutex<State>>);
 struct State {
     plan: Plan,
     steps: Vec<Step>,
+    pool: PathBuf,
     journal: Journal,
     /// What each file was to hold, by its name, in the order of writing.
     intended: Vec<(String, Vec<u8>)>,
@@ -61,10 +62,20 @@ impl StagedDisk {
         pool: &Path,
         plan: impl FnMut(usize, &Step) -> Verdict + Send + 'static,
     ) -> Self {
+        Self::continuing(Journal::of(pool), pool, plan)
+    }
+
+    /// The same, where not everything is durable that is there.
+    pub(crate) fn continuing(
+        journal: Journal,
+        pool: &Path,
+        plan: impl FnMut(usize, &Step) -> Verdict + Send + 'static,
+    ) -> Self {
         Self(Arc::new(Mutex::new(State {
             plan: Box::new(plan),
             steps: Vec::new(),
-            journal: Journal::of(pool),
+            pool: pool.to_owned(),
+            journal,
             intended: Vec::new(),
             locked: None,
             postponed: Vec::new(),
@@ -165,6 +176,28 @@ impl StagedDisk {
         self.carry_out(verdict, noted, || Ok(()))
     }
 
+    /// What a file or directory is called in the list of steps.
+    fn name_of(&self, fd: impl AsFd) -> String {
+        self.name_at(&path_of(fd))
+    }
+
+    /// The same of what is at a path. Where the pool is differs from run to run.
+    fn name_at(&self, path: &Path) -> String {
+        let mut above = self.state().pool.clone();
+        for level in 0.. {
+            match (above == path, level) {
+                (true, 0) => return "pool".to_owned(),
+                (true, level) => return format!("{level} above pool"),
+                (false, _) if above.pop() => {}
+                (false, _) => break,
+            }
+        }
+        let name = path.file_name().unwrap_or(path.as_os_str());
+        // So the kernel marks what has no name any more (proc_pid_fd(5)).
+        let name = name.to_string_lossy();
+        name.trim_end_matches(" (deleted)").to_owned()
+    }
+
     fn copy_over(&self, dir: BorrowedFd<'_>, from: &str, to: &str) -> io::Result<()> {
         let bytes = fs::read(path_of(dir).join(from))?;
         let file = fs::OpenOptions::new()
@@ -199,50 +232,38 @@ fn path_of(fd: impl AsFd) -> PathBuf {
     fs::read_link(link).expect("a descriptor of this process")
 }
 
-fn name_of(fd: impl AsFd) -> String {
-    last_name(&path_of(fd))
-}
-
-/// The last name of a path; what comes before it differs from run to run.
-fn last_name(path: &Path) -> String {
-    let name = path.file_name().unwrap_or(path.as_os_str());
-    let name = name.to_string_lossy();
-    // So the kernel marks what has no name any more (proc_pid_fd(5)).
-    name.trim_end_matches(" (deleted)").to_owned()
-}
-
 impl Disk for StagedDisk {
     fn open_directory(&self, path: &Path) -> io::Result<OwnedFd> {
-        self.look_with(Call::OpenDirectory, last_name(path), || {
+        self.look_with(Call::OpenDirectory, self.name_at(path), || {
             SystemDisk.open_directory(path)
         })
     }
 
     fn make_directory(&self, path: &Path) -> io::Result<()> {
-        let verdict = self.ask(Call::MakeDirectory, last_name(path), None);
+        let verdict = self.ask(Call::MakeDirectory, self.name_at(path), None);
         let make = || SystemDisk.make_directory(path);
         self.change(verdict, make, |journal| journal.make_directory(path))
     }
 
     fn set_directory_mode(&self, path: &Path) -> io::Result<()> {
-        let verdict = self.ask(Call::SetDirectoryMode, last_name(path), None);
+        let verdict = self.ask(Call::SetDirectoryMode, self.name_at(path), None);
         self.change(verdict, || SystemDisk.set_directory_mode(path), |_| ())
     }
 
     fn look_at_path(&self, path: &Path) -> io::Result<Facts> {
-        self.look_with(Call::LookAtPath, last_name(path), || {
+        self.look_with(Call::LookAtPath, self.name_at(path), || {
             SystemDisk.look_at_path(path)
         })
     }
 
     fn follow_path(&self, path: &Path) -> io::Result<Facts> {
-        self.look_with(Call::FollowPath, last_name(path), || {
+        self.look_with(Call::FollowPath, self.name_at(path), || {
             SystemDisk.follow_path(path)
         })
     }
 
     fn facts(&self, fd: BorrowedFd<'_>) -> io::Result<Facts> {
-        self.look_with(Call::Facts, name_of(fd), || SystemDisk.facts(fd))
+        self.look_with(Call::Facts, self.name_of(fd), || SystemDisk.facts(fd))
     }
 
     fn look(&self, dir: BorrowedFd<'_>, name: &str) -> io::Result<Facts> {
@@ -270,18 +291,23 @@ impl Disk for StagedDisk {
     }
 
     fn set_mode(&self, file: &File) -> io::Result<()> {
-        let verdict = self.ask(Call::SetMode, name_of(file), None);
+        let verdict = self.ask(Call::SetMode, self.name_of(file), None);
         self.change(verdict, || SystemDisk.set_mode(file), |_| ())
     }
 
     fn read(&self, file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
-        self.look_with(Call::Read, name_of(file), || {
-            SystemDisk.read(file, buffer, at)
-        })
+        let verdict = self.ask(Call::Read, self.name_of(file), None);
+        match verdict {
+            Verdict::Pretend => {
+                buffer.fill(b'\n');
+                Ok(buffer.len())
+            }
+            _ => self.carry_out(verdict, || SystemDisk.read(file, buffer, at), || Ok(0)),
+        }
     }
 
     fn write(&self, file: &File, bytes: &[u8]) -> io::Result<usize> {
-        let name = name_of(file);
+        let name = self.name_of(file);
         let verdict = self.ask(Call::Write, name.clone(), None);
         self.state().intended.push((name, bytes.to_vec()));
         let write = |bytes: &[u8]| {
@@ -298,18 +324,18 @@ impl Disk for StagedDisk {
     }
 
     fn cut(&self, file: &File, size: u64) -> io::Result<()> {
-        let verdict = self.ask(Call::Cut, name_of(file), None);
+        let verdict = self.ask(Call::Cut, self.name_of(file), None);
         let cut = || SystemDisk.cut(file, size);
         self.change(verdict, cut, |journal| journal.cut(file, size))
     }
 
     fn sync(&self, file: &File) -> io::Result<()> {
-        let verdict = self.ask(Call::Sync, name_of(file), None);
+        let verdict = self.ask(Call::Sync, self.name_of(file), None);
         self.change(verdict, || Ok(()), |journal| journal.sync(file))
     }
 
     fn sync_data(&self, file: &File) -> io::Result<()> {
-        let verdict = self.ask(Call::SyncData, name_of(file), None);
+        let verdict = self.ask(Call::SyncData, self.name_of(file), None);
         self.change(verdict, || Ok(()), |journal| journal.sync(file))
     }
 
@@ -342,24 +368,24 @@ impl Disk for StagedDisk {
 
     fn sync_directory(&self, dir: BorrowedFd<'_>) -> io::Result<()> {
         let path = path_of(dir);
-        let verdict = self.ask(Call::SyncDirectory, last_name(&path), None);
+        let verdict = self.ask(Call::SyncDirectory, self.name_at(&path), None);
         self.change(verdict, || Ok(()), |journal| journal.sync_directory(&path))
     }
 
     fn try_lock(&self, file: &File) -> io::Result<()> {
-        let verdict = self.ask(Call::TryLock, name_of(file), None);
+        let verdict = self.ask(Call::TryLock, self.name_of(file), None);
         self.carry_out(verdict, || SystemDisk.try_lock(file), || Ok(()))?;
         self.state().locked = Some(SystemDisk.facts(file.as_fd())?);
         Ok(())
     }
 
     fn lock(&self, file: &File) -> io::Result<()> {
-        let verdict = self.ask(Call::Lock, name_of(file), None);
+        let verdict = self.ask(Call::Lock, self.name_of(file), None);
         self.carry_out(verdict, || SystemDisk.lock(file), || Ok(()))
     }
 
     fn unlock(&self, file: &File) -> io::Result<()> {
-        let name = name_of(file);
+        let name = self.name_of(file);
         let verdict = self.ask(Call::Unlock, name.clone(), None);
         if verdict == Verdict::Go && name == "registry.lock" {
             self.catch_up()?;

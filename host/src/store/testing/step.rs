@@ -94,21 +94,19 @@ impl Call {
         )
     }
 
-    /// What can go wrong with it that has to do with the machine and not with a mistake of
-    /// ours: the errors of its page in section 2 of the manual, and what a file system adds
-    /// to them whose disk fails (EIO) or which was remounted for that (EROFS).
+    /// What can go wrong with it that is no mistake of ours: of the errors on its page in
+    /// section 2 of the manual one for each cause, and what a file system adds to them
+    /// whose disk fails (EIO) or that was remounted for it (EROFS).
     pub(crate) fn errors(self) -> &'static [Errno] {
-        use Errno::{
-            EACCES, EDQUOT, EINTR, EIO, EMFILE, ENFILE, ENOLCK, ENOMEM, ENOSPC, EPERM, EROFS,
-        };
+        use Errno::{EACCES, EDQUOT, EINTR, EIO, EMFILE, ENOLCK, ENOSPC, EPERM, EROFS};
         match self {
-            Self::OpenDirectory => &[EACCES, EINTR, EIO, EMFILE, ENFILE, ENOMEM],
-            Self::MakeDirectory => &[EACCES, EDQUOT, EIO, ENOMEM, ENOSPC, EROFS],
+            Self::OpenDirectory => &[EACCES, EINTR, EIO, EMFILE],
+            Self::MakeDirectory => &[EACCES, EDQUOT, EIO, ENOSPC, EROFS],
             Self::SetDirectoryMode | Self::SetMode => &[EIO, EPERM, EROFS],
-            Self::LookAtPath | Self::FollowPath | Self::Look => &[EACCES, EIO, ENOMEM],
-            Self::Facts => &[EIO, ENOMEM],
-            Self::Open => &[EACCES, EINTR, EIO, EMFILE, ENFILE, EROFS],
-            Self::Create => &[EACCES, EDQUOT, EINTR, EIO, EMFILE, ENFILE, ENOSPC, EROFS],
+            Self::LookAtPath | Self::FollowPath | Self::Look => &[EACCES, EIO],
+            Self::Facts => &[EIO],
+            Self::Open => &[EACCES, EINTR, EIO, EMFILE, EROFS],
+            Self::Create => &[EACCES, EDQUOT, EINTR, EIO, EMFILE, ENOSPC, EROFS],
             Self::Read => &[EINTR, EIO],
             Self::Write => &[EDQUOT, EINTR, EIO, ENOSPC],
             Self::Cut => &[EINTR, EIO, EPERM],
@@ -116,10 +114,10 @@ impl Call {
                 &[EDQUOT, EINTR, EIO, ENOSPC, EROFS]
             }
             Self::Rename | Self::RenameToFree => &[EACCES, EDQUOT, EIO, ENOSPC, EROFS],
-            Self::Remove => &[EACCES, EIO, ENOMEM, EROFS],
+            Self::Remove => &[EACCES, EIO, EROFS],
             Self::TryLock | Self::Lock => &[EINTR, ENOLCK],
             Self::Unlock => &[ENOLCK],
-            Self::Connect => &[EACCES, EMFILE, ENOMEM],
+            Self::Connect => &[EACCES, EMFILE],
         }
     }
 }
