@@ -94,7 +94,7 @@ fn violations_with(
     let journal = run.journal();
     violations.extend(check(&run, &run.world.pool_path(), Seen::Live));
     // A directory that we may not read cannot be synced: that is for its owner to do.
-    let parent_is_closed = step.is(Call::OpenDirectory, "1 above pool")
+    let parent_is_closed = step.is(Call::OpenParent, "pool")
         && matches!(
             fault,
             Fault::Once(Errno::EACCES) | Fault::FromThenOn(Errno::EACCES)

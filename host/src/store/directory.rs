@@ -134,9 +134,8 @@ impl PoolDir {
     /// Brings the directory's own name to the disk, before something comes to be in it that
     /// has to last.
     pub(super) fn sync_name(&self) -> Result<(), StoreError> {
-        sync_names(self.disk(), &self.0.path, geteuid().as_raw()).map_err(|(directory, error)| {
-            StoreError::step("bring to the disk the name of", directory, error)
-        })
+        sync_names(self.disk(), self.as_fd(), geteuid().as_raw())
+            .map_err(|error| StoreError::step("bring to the disk the name of", &self.0.path, error))
     }
 
     /// The path of a file in the pool, for messages.

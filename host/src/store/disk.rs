@@ -15,6 +15,8 @@ use super::check::Facts;
 pub(crate) trait Disk: Send + Sync {
     /// Opens a directory that is no symbolic link.
     fn open_directory(&self, path: &Path) -> io::Result<OwnedFd>;
+    /// Opens the directory that a directory is in.
+    fn open_parent(&self, dir: BorrowedFd<'_>) -> io::Result<OwnedFd>;
     /// Makes a directory with mode 0700, less what the umask takes away.
     fn make_directory(&self, path: &Path) -> io::Result<()>;
     /// Gives a directory that is no symbolic link the mode 0700.

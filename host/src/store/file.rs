@@ -1,14 +1,14 @@
 //! Opening and reading the files of a pool.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::AsFd;
 
 use nix::unistd::geteuid;
 
 use super::check::{Danger, Facts, FileKind, check_file};
 use super::directory::PoolDir;
-use super::disk::{Access, Disk, again};
+use super::disk::{Access, again};
 use super::error::StoreError;
 
 /// Opens a file of the pool and checks it; none when there is no such file.
@@ -87,55 +87,6 @@ pub(super) fn check(pool: &PoolDir, name: &str, facts: &Facts) -> Result<(), Sto
         path: pool.path_of(name),
         danger,
     })
-}
-
-/// Reads a whole file of at most `limit` bytes.
-pub(super) fn read_all(
-    pool: &PoolDir,
-    name: &str,
-    file: &File,
-    facts: &Facts,
-    limit: u64,
-) -> Result<Vec<u8>, StoreError> {
-    let path = pool.path_of(name);
-    let too_large = |size| StoreError::TooLarge {
-        path: path.clone(),
-        size,
-        limit,
-    };
-    if facts.size > limit {
-        return Err(too_large(facts.size));
-    }
-    let mut bytes = Vec::with_capacity(usize::try_from(facts.size).unwrap_or(0) + 1);
-    let from_start = Reader {
-        disk: pool.disk(),
-        file,
-        at: 0,
-    };
-    // One byte more than allowed, so that a file that grows meanwhile is noticed.
-    from_start
-        .take(limit + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| StoreError::step("read", &path, error))?;
-    if bytes.len() as u64 > limit {
-        return Err(too_large(bytes.len() as u64));
-    }
-    Ok(bytes)
-}
-
-/// A file of the pool, read from an offset on.
-struct Reader<'a> {
-    disk: &'a dyn Disk,
-    file: &'a File,
-    at: u64,
-}
-
-impl Read for Reader<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.disk.read(self.file, buffer, self.at)?;
-        self.at += read as u64;
-        Ok(read)
-    }
 }
 
 /// Says why a file could not be opened: a symbolic link, a directory and a socket each
@@ -344,32 +295,6 @@ mod tests {
         assert_eq!(
             (before.ino(), before.len(), before.modified().ok()),
             (after.ino(), after.len(), after.modified().ok())
-        );
-    }
-
-    #[test]
-    fn a_file_is_too_large_by_its_size_or_by_what_is_read() {
-        let pool = TestPool::new();
-        fs::write(pool.file("registry.json"), "12345").expect("write");
-        let opened = open_file(&pool.dir, "registry.json", Access::Read).expect("open");
-        let (file, mut facts) = opened.expect("file");
-        // Nobody reads a file that is too large to begin with, or makes room for it.
-        facts.size = 1 << 60;
-        let read = read_all(&pool.dir, "x", &file, &facts, 4);
-        assert!(matches!(read, Err(StoreError::TooLarge { size, .. }) if size == 1 << 60));
-
-        facts.size = 3;
-        let read = read_all(&pool.dir, "x", &file, &facts, 4);
-        assert!(
-            matches!(
-                read,
-                Err(StoreError::TooLarge {
-                    size: 5,
-                    limit: 4,
-                    ..
-                })
-            ),
-            "{read:?}"
         );
     }
 

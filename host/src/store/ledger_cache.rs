@@ -12,7 +12,7 @@ use super::error::StoreError;
 use super::ledger::Ledger;
 use super::ledger_file::{self, Contents};
 use super::locked::LedgerWrite;
-use super::{file, replace};
+use super::{contents, file, replace};
 
 /// The ledger's name in the pool.
 pub(super) const LEDGER: &str = "ledger.json";
@@ -73,7 +73,7 @@ fn try_read(pool: &PoolDir) -> Result<Ledger, StoreError> {
     let Some((file, facts)) = file::open_file(pool, LEDGER, Access::Read)? else {
         return Ok(Ledger::default());
     };
-    let text = file::read_all(pool, LEDGER, &file, &facts, MAX_LEDGER)?;
+    let text = contents::read_all(pool, LEDGER, &file, &facts, MAX_LEDGER)?;
     let ledger = match ledger_file::decode(&text) {
         Contents::Ledger { ledger, damaged } => {
             if let Some((count, error)) = damaged {
@@ -103,7 +103,7 @@ pub(super) fn write(pool: &PoolDir, ledger: &mut Ledger) -> Result<LedgerWrite, 
     let mut text = encode(pool, ledger)?;
     if let Some((file, facts)) = file::open_file(pool, LEDGER, Access::Read)? {
         // What cannot be read as a ledger is replaced.
-        match file::read_all(pool, LEDGER, &file, &facts, MAX_LEDGER) {
+        match contents::read_all(pool, LEDGER, &file, &facts, MAX_LEDGER) {
             Ok(on_disk) if on_disk == text => {
                 ledger.set_saved();
                 return Ok(LedgerWrite::Unchanged);

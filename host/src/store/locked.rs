@@ -7,7 +7,7 @@ use super::disk::Access;
 use super::error::StoreError;
 use super::ledger::Ledger;
 use super::lock::{FileLock, LOCK};
-use super::{file, ledger_cache, leftovers, replace, stale_socket};
+use super::{contents, file, ledger_cache, leftovers, replace, stale_socket};
 
 /// The registry's name in the pool.
 const REGISTRY: &str = "registry.json";
@@ -60,7 +60,7 @@ impl LockedPool {
         let Some((file, facts)) = file::open_file(&self.pool, REGISTRY, Access::Read)? else {
             return Ok(None);
         };
-        file::read_all(&self.pool, REGISTRY, &file, &facts, MAX_REGISTRY).map(Some)
+        contents::read_all(&self.pool, REGISTRY, &file, &facts, MAX_REGISTRY).map(Some)
     }
 
     /// Replaces the registry, atomically and durably.

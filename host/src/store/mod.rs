@@ -2,6 +2,7 @@
 
 mod alarm;
 mod check;
+mod contents;
 mod create;
 mod directory;
 mod disk;

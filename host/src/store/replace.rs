@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 
+use super::contents;
 use super::directory::PoolDir;
 use super::disk::again;
 use super::error::StoreError;
@@ -43,7 +44,7 @@ pub(super) fn replace(pool: &PoolDir, name: &str, bytes: &[u8]) -> Result<File, 
     }
     let prepared = (|| {
         let file = file::create(pool, &temporary)?;
-        write_all(pool, &file, bytes).map_err(failed("write"))?;
+        contents::write_all(pool, &file, bytes).map_err(failed("write"))?;
         // The contents have to be on the disk before the name is: otherwise a loss of
         // power can leave the name with an empty file.
         again(|| disk.sync(&file)).map_err(failed("sync"))?;
@@ -62,16 +63,6 @@ pub(super) fn replace(pool: &PoolDir, name: &str, bytes: &[u8]) -> Result<File, 
         source,
     })?;
     Ok(file)
-}
-
-fn write_all(pool: &PoolDir, file: &File, mut bytes: &[u8]) -> io::Result<()> {
-    while !bytes.is_empty() {
-        match again(|| pool.disk().write(file, bytes))? {
-            0 => return Err(io::ErrorKind::WriteZero.into()),
-            written => bytes = &bytes[written..],
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -27,6 +27,11 @@ impl Disk for SystemDisk {
         Ok(open(path, flags, Mode::empty())?)
     }
 
+    fn open_parent(&self, dir: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        Ok(openat(dir, "..", flags, Mode::empty())?)
+    }
+
     fn make_directory(&self, path: &Path) -> io::Result<()> {
         Ok(mkdir(path, Mode::S_IRWXU)?)
     }

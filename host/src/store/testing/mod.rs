@@ -4,6 +4,7 @@ mod chance;
 mod journal;
 mod staged_disk;
 mod step;
+mod verdict;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -15,8 +16,9 @@ use tempfile::TempDir;
 
 pub(crate) use chance::Chance;
 pub(crate) use journal::{Image, Journal, Survives};
-pub(crate) use staged_disk::{StagedDisk, Verdict};
+pub(crate) use staged_disk::StagedDisk;
 pub(crate) use step::{Call, Step};
+pub(crate) use verdict::Verdict;
 
 use super::holder::LockedFile;
 use super::lock::LOCK;

@@ -13,31 +13,7 @@ use super::super::disk::{Access, Disk};
 use super::super::system_disk::SystemDisk;
 use super::journal::Journal;
 use super::step::{Call, Step};
-
-/// What becomes of one step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// The call is made.
-    Go,
-    /// It fails, and has no effect.
-    Fail(Errno),
-    /// It fails, although it had its effect.
-    Late(Errno),
-    /// Half of it is written, and it says so.
-    Short,
-    /// Half of it is written, and it fails.
-    Half(Errno),
-    /// It has no effect, and says that it had.
-    Pretend,
-    /// A rename that copies over what is there instead.
-    Copy,
-    /// A rename that says it is done, and is when the pool is unlocked.
-    Postpone,
-}
-
-/// Says what becomes of each step, by its number from 0. It may do something itself first,
-/// as another program would.
-pub(crate) type Plan = Box<dyn FnMut(usize, &Step) -> Verdict + Send>;
+use super::verdict::{Plan, Verdict};
 
 /// The real file system, but that calls follow a plan and are noted. Nothing is synced to
 /// the real disk: what a loss of power leaves is worked out from the [`Journal`].
@@ -236,6 +212,12 @@ impl Disk for StagedDisk {
     fn open_directory(&self, path: &Path) -> io::Result<OwnedFd> {
         self.look_with(Call::OpenDirectory, self.name_at(path), || {
             SystemDisk.open_directory(path)
+        })
+    }
+
+    fn open_parent(&self, dir: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+        self.look_with(Call::OpenParent, self.name_of(dir), || {
+            SystemDisk.open_parent(dir)
         })
     }
 

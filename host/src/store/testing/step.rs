@@ -8,6 +8,7 @@ use nix::errno::Errno;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Call {
     OpenDirectory,
+    OpenParent,
     MakeDirectory,
     SetDirectoryMode,
     LookAtPath,
@@ -37,6 +38,7 @@ impl Call {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::OpenDirectory => "open directory",
+            Self::OpenParent => "open parent of",
             Self::MakeDirectory => "make directory",
             Self::SetDirectoryMode => "set mode of directory",
             Self::LookAtPath => "look at path",
@@ -100,7 +102,7 @@ impl Call {
     pub(crate) fn errors(self) -> &'static [Errno] {
         use Errno::{EACCES, EDQUOT, EINTR, EIO, EMFILE, ENOLCK, ENOSPC, EPERM, EROFS};
         match self {
-            Self::OpenDirectory => &[EACCES, EINTR, EIO, EMFILE],
+            Self::OpenDirectory | Self::OpenParent => &[EACCES, EINTR, EIO, EMFILE],
             Self::MakeDirectory => &[EACCES, EDQUOT, EIO, ENOSPC, EROFS],
             Self::SetDirectoryMode | Self::SetMode => &[EIO, EPERM, EROFS],
             Self::LookAtPath | Self::FollowPath | Self::Look => &[EACCES, EIO],
