@@ -3,8 +3,24 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::answer::Answer;
+
 /// Why a request failed. The text says what happened, to which file or session, and
-/// what to do next.
+/// what to do next; the variant says who has to do it.
+///
+/// | variant | what it means for the program that asks |
+/// |---|---|
+/// | [`Busy`](Self::Busy) | somebody else is at it; nothing was done, try again |
+/// | [`Corrupted`](Self::Corrupted) | a person has to look at the registry; nothing was changed |
+/// | [`Rejected`](Self::Rejected) | the request does not fit the pool as it is, as a sid that is taken |
+/// | [`Denied`](Self::Denied) | the operator has not granted that |
+/// | [`Refused`](Self::Refused) | nobody can be granted that: another policy would not have asked for it |
+/// | [`System`](Self::System) | the store or the system failed |
+/// | [`Cancelled`](Self::Cancelled) | the program itself withdrew the request |
+/// | [`Policy`](Self::Policy) | the policy is at fault, and the [`Fault`] says how |
+///
+/// After each of them the lock is free and the registry whole. What was done before it, as a
+/// signal that was sent, stands in the trail.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -62,6 +78,13 @@ pub enum Fault {
     /// It ran out of stack, as endless recursion does.
     #[error("it ran out of stack")]
     Stack,
+    /// It used memory that it does not have. A program whose compiler keeps a stack of its own
+    /// in that memory does so when that stack has no room left.
+    #[error("it reached outside of its memory, as an endless recursion does as well")]
+    OutOfBounds,
+    /// It passed more to the host in one call, or as its answer, than it may.
+    #[error("it passed more than {0} bytes to the host at once")]
+    Passed(usize),
     /// It wanted to sleep for longer than a request may in all.
     #[error("it wanted to sleep for more than {} ms", .0.as_millis())]
     Sleep(Duration),
@@ -87,6 +110,21 @@ pub enum Fault {
         size: usize,
         /// Bytes that are allowed.
         limit: usize,
+    },
+    /// Its answer lacks fields that the verb's answer has, or has them otherwise. The request
+    /// was carried out all the same: what it did has happened, and the text says it in the
+    /// policy's own way.
+    #[error(
+        "what it answered to `{verb}` is not what that verb answers: {reason}; the request was \
+         carried out all the same, and its text says how"
+    )]
+    UnexpectedAnswer {
+        /// What was asked.
+        verb: &'static str,
+        /// Where it does not fit.
+        reason: String,
+        /// What it answered.
+        answer: Answer,
     },
     /// Its answer is no JSON object.
     #[error("its answer is not a JSON object: {0}")]

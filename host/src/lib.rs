@@ -12,24 +12,52 @@
 //! is JSON ([`Answer`]). Every signal and every removal is recorded in the pool's trail
 //! ([`audit`]).
 //!
-//! ```no_run
-//! use poolwarden::{Cancel, Policy, PoolBuilder, Request};
+//! # In another program
 //!
-//! let pool = PoolBuilder::new("/run/user/1000/my-pool").build(Policy::shipped()?);
-//! let answer = pool.call(Request::Status { sid: None }, &Cancel::new()?)?;
-//! println!("{}", answer.text());
+//! A [`PoolBuilder`] makes a [`Pool`] of a directory and a policy. [`Pool::ensure`],
+//! [`status`](Pool::status), [`stop`](Pool::stop), [`register`](Pool::register) and
+//! [`forget`](Pool::forget) answer in types ([`answer`]), with the policy's own text beside
+//! them; [`Pool::call`] answers with that text alone. An [`Error`]'s variant says who has to do
+//! what about it.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use poolwarden::{Cancel, Error, Limits, Policy, PoolBuilder, Stop, store::MemoryStore};
+//!
+//! let pool = PoolBuilder::new("/run/user/1000/my-pool")
+//!     .limits(Limits { lock_wait: std::time::Duration::from_secs(2), ..Limits::default() })
+//!     .store(Arc::new(MemoryStore::new())) // without this: the files of that directory
+//!     .build(Policy::shipped()?);
+//! let cancel = Cancel::new()?;
+//! for session in &pool.status(None, &cancel)?.sessions {
+//!     println!("{} (pid {}) is {}", session.sid, session.pid, session.status);
+//! }
+//! match pool.stop(Stop::default(), &cancel) {
+//!     Ok(stopped) => assert!(stopped.errors.is_empty()),
+//!     Err(Error::Busy(why)) => println!("later: {why}"),
+//!     Err(error) => return Err(error.into()),
+//! }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! What the pool is made of can be the program's own: a [`store::Store`] instead of files, a
+//! [`process::Processes`] instead of this machine's kernel, a [`Clock`]. What the host lets no
+//! policy do holds over all of them. `examples/embed.rs` runs over a real process;
+//! `examples/own_parts` touches neither a file nor a process.
 
-mod answer;
+pub mod answer;
 pub mod audit;
 mod cancel;
 mod capabilities;
+mod clock;
 pub mod config;
 #[cfg(test)]
 mod crash;
 mod error;
 mod floor;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod life;
 mod mandate;
 mod pool;
@@ -40,13 +68,14 @@ mod request;
 mod runtime;
 pub mod store;
 
-pub use answer::Answer;
-pub use cancel::Cancel;
+pub use answer::{Answer, Answered};
+pub use cancel::{Cancel, HookGuard};
+pub use clock::{Clock, SystemClock};
 pub use error::{Error, Fault};
 pub use floor::{Grants, UnknownGrant};
 pub use mandate::Mandate;
 pub use pool::{Pool, PoolBuilder};
-pub use request::{Register, Request, Stop};
+pub use request::{Ensure, Forget, Register, Request, Stop};
 pub use runtime::{
     CacheError, CodeCache, Compiled, Description, Export, Import, ImportKind, Inspection, Limits,
     LoadError, MAX_COMPONENT, Needs, Policy, PolicyLoader, Setting, Unusable,

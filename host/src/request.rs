@@ -39,6 +39,24 @@ pub enum Request {
     },
 }
 
+/// How to ensure: for [`Pool::ensure`](crate::Pool::ensure).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ensure {
+    /// Decide, but write nothing.
+    pub dry_run: bool,
+}
+
+/// What to forget: for [`Pool::forget`](crate::Pool::forget).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Forget {
+    /// The session.
+    pub sid: String,
+    /// Also when its process is not proven dead.
+    pub even_if_alive: bool,
+    /// Only an entry that names this process.
+    pub pid: Option<u32>,
+}
+
 /// How to stop.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stop {
@@ -88,7 +106,7 @@ impl Default for Stop {
 }
 
 /// A process to register.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Register {
     /// The session id; not empty.
     pub sid: String,

@@ -1,11 +1,12 @@
 //! Asking a policy through the library.
 
-use std::fs;
+use std::env;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use poolwarden::{
-    Answer, Cancel, Error, Grants, Policy, Pool, PoolBuilder, Register, Request, Stop,
+    Answer, Cancel, CodeCache, Error, Grants, Policy, PolicyLoader, Pool, PoolBuilder, Register,
+    Request, Stop,
 };
 use serde_json::{Value, json};
 
@@ -13,14 +14,18 @@ use crate::case::{Ask, GRACE};
 use crate::scene::Scene;
 use crate::subject::{self, Failure};
 
+/// May name a folder with the code of policies that were compiled before.
+const CODE: &str = "POOLWARDEN_TEST_CODE_CACHE";
+
 /// Compiled once for all cases.
 static POLICY: LazyLock<Arc<Policy>> = LazyLock::new(|| {
     let policy = match subject::named_component() {
         None => Policy::shipped(),
-        Some(path) => {
-            let bytes = fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-            Policy::from_component(&bytes)
+        Some(path) => match env::var_os(CODE) {
+            Some(folder) => PolicyLoader::new().cache(CodeCache::at(folder)),
+            None => PolicyLoader::new(),
         }
+        .file(&path),
     };
     Arc::new(policy.unwrap_or_else(|error| panic!("the policy does not load: {error}")))
 });

@@ -1,5 +1,6 @@
 //! The command line: what it accepts, what it prints, and how it exits.
 
+use std::path::Path;
 use std::process::Stdio;
 
 use serde_json::{Value, json};
@@ -42,6 +43,32 @@ fn wrong_usage_exits_with_2_and_does_nothing() {
     }
     assert!(worker.is_running());
     assert_eq!(pool.stamp(), stamp);
+}
+
+#[test]
+fn recording_is_for_verbs_that_ask_a_policy() {
+    let worker = Worker::obedient();
+    let pool = TestPool::with(&[worker.entry("a")]);
+    let file = pool.root().join("recordings.jsonl");
+    let record = ["--record", "recordings.jsonl"];
+    for (verb, arguments) in [
+        ("adopt", &["a", "--yes"][..]),
+        ("wait", &["a", "--timeout", "0s"]),
+        ("watch", &[]),
+        ("log", &[]),
+        ("policy", &["check", "none.wasm"]),
+        ("demo", &[]),
+    ] {
+        // Where none of them would go on for long.
+        let arguments = [&record[..], &[verb], arguments].concat();
+        let ran = Ran::of(pool.command_on(Path::new("/dev/null"), &arguments));
+        let error = ran.error(2);
+        assert!(error.contains(&format!("`{verb}` asks none")), "{error}");
+        assert!(error.contains("stop, run, register"), "{error}");
+        assert!(!file.exists(), "{verb}");
+    }
+    pool.ask(&[&record[..], &["status"]].concat());
+    assert!(file.exists());
 }
 
 #[test]

@@ -251,7 +251,7 @@ fn what_calls_without_end_is_not_recorded_and_says_so() {
         "--record",
         pool.file(),
     ]);
-    assert_eq!(ran.answer(0), json!({"said": "a million calls"}));
+    assert_eq!(ran.answer(0), json!({"said": "1000000 calls"}));
     assert!(
         ran.stderr.contains("the request was not recorded"),
         "{ran:?}"

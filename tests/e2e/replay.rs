@@ -1,11 +1,13 @@
 //! `policy replay`: what another policy would have done, and nobody is touched.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::harness::{Terminal, TestPool, Worker, redact};
+use crate::harness::{Ran, Terminal, TestPool, Worker, redact};
 use crate::record::{Recorded, text};
 
 /// A policy that tries what its setting `attack` names, and nothing else.
@@ -277,4 +279,27 @@ fn what_a_replay_cannot_change_is_wrong_usage() {
     pool.run(&["ensure"]);
     let ran = pool.replay(&["shipped", "--setting", "proof=strong"]);
     assert!(ran.error(2).contains("`proof`"), "{ran:?}");
+}
+
+#[test]
+fn paths_that_are_no_text_are_shown_as_far_as_they_are() {
+    let pool = TestPool::absent_at("pool");
+    let no_text = |name: &[u8]| pool.root().join(OsStr::from_bytes(name));
+    let (directory, file) = (no_text(b"pool-\xff"), no_text(b"made-\xfe.jsonl"));
+    let mut status = pool.command_on(&directory, &["status", "--record"]);
+    status.arg(&file);
+    let ran = Ran::of(status);
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{ran:?}");
+
+    let mut replay = pool.command(&["policy", "replay"]);
+    replay.arg(other_policy()).arg(&file);
+    let report = Ran::of(replay).answer(1);
+    let shown = no_text("made-\u{fffd}.jsonl".as_bytes());
+    assert_eq!(report["differences"][0]["file"], json!(shown));
+    let line = fs::read_to_string(&file).expect("the recording");
+    let recording: Value = serde_json::from_str(&line).expect("a line of JSON");
+    assert_eq!(
+        recording["pool"],
+        json!(no_text("pool-\u{fffd}".as_bytes()))
+    );
 }

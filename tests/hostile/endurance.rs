@@ -1,13 +1,19 @@
-//! The same attacks again and again: each ends in its own error, the next request is
-//! answered, and nothing piles up.
+//! All attacks again and again, on pools that stay: each ends in its own error, the next
+//! request of the same pool is answered, and nothing piles up.
 
 use std::env;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
-use poolwarden::{Error, Fault, Limits, Request};
+use poolwarden::{
+    Answer, Cancel, Error, Grants, Limits, Mandate, Policy, Pool, PoolBuilder, Request,
+};
+use serde_json::Value;
 
-use crate::harness::Attacked;
+use crate::attacks::{self, Attack, Ends, Guest, How};
+use crate::guest::Guest as Text;
+use crate::harness::{Attacked, HOSTILE, SHIPPED, call};
 
 /// How often each attack is tried.
 const ROUNDS: &str = "POOLWARDEN_TEST_ROUNDS";
@@ -16,29 +22,6 @@ const OWN_PROCESS: &str = "POOLWARDEN_TEST_ENDURANCE";
 /// What the memory may grow by after the first rounds, in bytes: what the allocator keeps
 /// or gives back by its own lights.
 const SLACK: u64 = 4 << 20;
-
-type Expected = fn(&Fault) -> bool;
-
-const ATTACKS: [(&str, Expected); 10] = [
-    ("loop", |fault| matches!(fault, Fault::Cpu(_))),
-    ("recursion", |fault| {
-        matches!(fault, Fault::Stack | Fault::Trap(_))
-    }),
-    ("memory", |fault| matches!(fault, Fault::Memory(_))),
-    ("answer-large", |fault| {
-        matches!(fault, Fault::AnswerTooLarge { .. })
-    }),
-    ("answer-text", |fault| matches!(fault, Fault::NotJson(_))),
-    ("answer-array", |fault| matches!(fault, Fault::NotJson(_))),
-    ("trap", |fault| matches!(fault, Fault::Trap(_))),
-    ("many-targets", |fault| matches!(fault, Fault::HostCpu(_))),
-    ("inspect-for-ever", |fault| {
-        matches!(fault, Fault::HostCpu(_))
-    }),
-    ("begin-for-ever", |fault| {
-        matches!(fault, Fault::Transactions(_))
-    }),
-];
 
 /// Memory is a process's own: the rounds run in one where nothing else does.
 #[test]
@@ -69,38 +52,135 @@ fn rounds_of_attacks() {
         return;
     }
     let rounds = env::var(ROUNDS).map_or(10, |text| text.parse().expect("a number"));
-    let mut pool = Attacked::with_workers(2);
-    pool.limits = Limits {
-        guest_memory: 64 << 20,
-        answer: 1 << 20,
-        ..Limits::default()
-    };
+    let mut attacked = Attacked::with_workers(2);
+    let pools = Pools::of(&attacked);
+    let attacks: Vec<_> = attacks::all().map(|one| (one, policy(one))).collect();
     let (mut early, mut descriptors) = (0, 0);
     // Ends the line on which the test runner named the test.
     println!();
     for round in 0..rounds {
-        for (attack, expected) in ATTACKS {
-            // What is not about time gets enough of it.
-            let (enough, little) = (Duration::from_secs(60), Duration::from_millis(30));
-            (pool.limits.guest_cpu, pool.limits.host_cpu) = match attack {
-                "loop" => (little, enough),
-                "many-targets" | "inspect-for-ever" => (enough, little),
-                _ => (enough, enough),
-            };
-            let pid = pool.pid(0).to_string();
-            let settings = [("sid", "w0"), ("pid", &*pid)];
-            match pool.attack(attack, &settings, Request::Ensure { dry_run: false }) {
-                Err(Error::Policy(fault)) if expected(&fault) => {}
-                other => panic!("{attack} ended in {other:?}"),
-            }
-            pool.assert_sound(&[0, 1]);
+        for (attack, policy) in &attacks {
+            try_once(&mut attacked, pools.of_attack(attack), attack, policy);
         }
         if round == rounds / 10 {
             (early, descriptors) = (resident(), open_files());
         }
     }
+    println!("attacks: {}", attacks.len());
     println!("early: {early}\nlate: {}", resident());
     println!("descriptors gained: {}", open_files() - descriptors);
+}
+
+/// Tries an attack, and what comes after it.
+fn try_once(attacked: &mut Attacked, pool: &Pool, attack: &Attack, policy: &Arc<Policy>) {
+    let cancel = Cancel::new().expect("an eventfd");
+    let mut mandate = Mandate::new(policy.clone());
+    if attack.how != How::Ungranted {
+        mandate = mandate.with_grants(Grants::shipped());
+    }
+    if let Guest::Hostile(name, settings) = attack.guest {
+        mandate = mandate.with_setting("attack", name);
+        for (name, value) in settings {
+            mandate = mandate.with_setting(*name, attacked.fill(value));
+        }
+    }
+    pool.swap(mandate, &cancel).expect("it describes itself");
+    let request = match attack.how {
+        How::Forgetting => Request::Forget {
+            sid: "w0".into(),
+            even_if_alive: true,
+            pid: None,
+        },
+        _ => Request::Ensure { dry_run: false },
+    };
+    check(attack, call(pool, request));
+
+    // The next request of the same pool, by a policy that means well.
+    pool.swap(Mandate::new(SHIPPED.clone()), &cancel)
+        .expect("it describes itself");
+    if attack.how == How::EndsWorker {
+        attacked.worker(0).ended();
+    }
+    let left = match attack.how {
+        How::EndsWorker | How::Forgetting => &[1][..],
+        _ => &[0, 1],
+    };
+    let answer = call(pool, Request::Status { sid: None });
+    let answer = answer.unwrap_or_else(|e| panic!("after {}: {e}", attack.tries));
+    let sessions = answer.value()["sessions"].as_array().map(Vec::len);
+    assert_eq!(sessions, Some(left.len()), "after {}", attack.tries);
+    attacked.assert_sound(left);
+    if left.len() < 2 {
+        attacked.renew(0);
+    }
+}
+
+/// Checks that an attack ended as it has to.
+fn check(attack: &Attack, outcome: Result<Answer, Error>) {
+    let told = match &outcome {
+        Ok(answer) => match &answer.value()["said"] {
+            Value::String(said) => said.clone(),
+            said => said.to_string(),
+        },
+        Err(error) => error.to_string(),
+    };
+    let as_expected = match (&attack.ends, &outcome) {
+        (Ends::Fault(is, words), Err(Error::Policy(fault))) => is(fault) && told.contains(words),
+        (Ends::Refused(words), Err(Error::Refused(_))) => told.contains(words),
+        (Ends::Denied(words), Err(Error::Denied(_))) => told.contains(words),
+        (Ends::Nothing(said), Ok(_)) => told == *said,
+        _ => false,
+    };
+    assert!(as_expected, "{} ended in {outcome:?}", attack.tries);
+}
+
+/// The policy that tries it, compiled once.
+fn policy(attack: &Attack) -> Arc<Policy> {
+    match attack.guest {
+        Guest::Hostile(..) => HOSTILE.clone(),
+        Guest::Text(imports, ensure) => {
+            let component = Text { imports, ensure }.build();
+            Arc::new(Policy::from_component(&component).expect("it loads"))
+        }
+    }
+}
+
+/// One pool, held as servers hold it that differ in how much time they give a policy.
+struct Pools {
+    enough: Pool,
+    little_for_the_guest: Pool,
+    little_for_the_host: Pool,
+}
+
+impl Pools {
+    fn of(attacked: &Attacked) -> Self {
+        let (enough, little) = (Duration::from_secs(60), Duration::from_millis(30));
+        let pool = |guest_cpu, host_cpu| {
+            let limits = Limits {
+                guest_cpu,
+                host_cpu,
+                answer: 1 << 20,
+                ..Limits::default()
+            };
+            PoolBuilder::new(attacked.directory())
+                .limits(limits)
+                .build(SHIPPED.clone())
+        };
+        Self {
+            enough: pool(enough, enough),
+            little_for_the_guest: pool(little, enough),
+            little_for_the_host: pool(enough, little),
+        }
+    }
+
+    fn of_attack(&self, attack: &Attack) -> &Pool {
+        match attack.how {
+            // What is not about time gets enough of it.
+            How::Computes => &self.little_for_the_guest,
+            How::HostWorks => &self.little_for_the_host,
+            _ => &self.enough,
+        }
+    }
 }
 
 /// Resident memory in bytes (proc_pid_statm(5)).

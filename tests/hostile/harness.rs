@@ -103,6 +103,25 @@ impl Attacked {
         &self.workers[index].created_at
     }
 
+    /// Puts another worker in the place of one that ended, and both entries into the registry.
+    pub(crate) fn renew(&mut self, index: usize) {
+        self.workers[index] = Worker::start();
+        let entries: Vec<_> = (0..self.workers.len())
+            .map(|index| self.entry(index))
+            .collect();
+        self.write(&json!({ "sessions": entries }));
+    }
+
+    /// A setting of an attack on this pool.
+    pub(crate) fn fill(&self, value: &str) -> String {
+        value
+            .replace("$pid0", &self.pid(0).to_string())
+            .replace("$pid1", &self.pid(1).to_string())
+            .replace("$entry0", &self.entry(0).to_string())
+            .replace("$entry1", &self.entry(1).to_string())
+            .replace("$made0", self.created_at(0))
+    }
+
     /// Tries an attack with its settings.
     pub(crate) fn attack(
         &self,

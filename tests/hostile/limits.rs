@@ -11,8 +11,15 @@ const ENSURE: Request = Request::Ensure { dry_run: false };
 /// The fault that an attack ends in.
 fn fault(pool: &Attacked, attack: &str) -> Fault {
     match pool.attack(attack, &[], ENSURE) {
-        Err(Error::Policy(fault)) => fault,
-        other => panic!("{attack} ended in {other:?}"),
+        Err(error) => policy_fault(error),
+        Ok(answer) => panic!("{attack} is answered: {answer:?}"),
+    }
+}
+
+fn policy_fault(error: Error) -> Fault {
+    match error {
+        Error::Policy(fault) => fault,
+        other => panic!("no fault of the policy: {other:?}"),
     }
 }
 
@@ -27,9 +34,9 @@ fn an_endless_loop_ends_at_its_time_limit() {
 #[test]
 fn an_endless_recursion_ends_at_the_stack() {
     let pool = Attacked::with_workers(1);
-    let fault = fault(&pool, "recursion");
-    // The guest's own stack, in its memory, or the machine's may be the first to end.
-    assert!(matches!(fault, Fault::Stack | Fault::Trap(_)), "{fault:?}");
+    assert_eq!(fault(&pool, "recursion"), Fault::Stack);
+    // The guest's own stack, in its memory, is the first to end.
+    assert_eq!(fault(&pool, "recursion-in-memory"), Fault::OutOfBounds);
     pool.assert_sound(&[0]);
 }
 
@@ -60,6 +67,29 @@ fn an_answer_that_is_too_large_is_none() {
 }
 
 #[test]
+fn what_is_passed_at_once_ends_at_its_limit() {
+    let mut pool = Attacked::with_workers(1);
+    pool.limits.passed = 1 << 20;
+    assert_eq!(fault(&pool, "answer-large"), Fault::Passed(1 << 20));
+    // Not only an answer: this much was to be written.
+    let much = "x".repeat(2 << 20);
+    let outcome = pool.attack("replace", &[("with", &much)], ENSURE);
+    let passed = Err(Fault::Passed(1 << 20));
+    assert_eq!(outcome.map(drop).map_err(policy_fault), passed);
+    pool.assert_sound(&[0]);
+}
+
+#[test]
+fn a_loop_with_the_lock_held_ends_at_its_time_limit() {
+    let mut pool = Attacked::with_workers(1);
+    pool.limits.guest_cpu = Duration::from_millis(50);
+    let limit = Fault::Cpu(Duration::from_millis(50));
+    assert_eq!(fault(&pool, "hold-for-ever"), limit);
+    pool.assert_sound(&[0]);
+    assert_eq!(fault(&pool, "call-for-ever"), limit);
+}
+
+#[test]
 fn an_answer_that_is_no_json_object_is_none() {
     let pool = Attacked::with_workers(1);
     for attack in ["answer-text", "answer-array", "answer-empty"] {
@@ -81,7 +111,7 @@ fn a_trap_is_a_fault() {
 fn a_million_calls_end_and_cost_only_time() {
     let mut pool = Attacked::with_workers(1);
     pool.limits.guest_cpu = Duration::from_secs(60);
-    assert_eq!(pool.said("many-calls", &[]), "a million calls");
+    assert_eq!(pool.said("many-calls", &[]), "1000000 calls");
     pool.assert_sound(&[0]);
 }
 

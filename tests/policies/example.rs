@@ -2,17 +2,20 @@
 
 use std::collections::HashMap;
 use std::env;
-use std::fs;
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock, Mutex};
 
-use poolwarden::{Cancel, Error, Grants, Policy, Pool, PoolBuilder, Register, Request};
+use poolwarden::{
+    Cancel, CodeCache, Error, Grants, Policy, PolicyLoader, Pool, PoolBuilder, Register, Request,
+};
 use serde_json::Value;
 
 use crate::harness::TestPool;
 
 /// Names the folder of the built examples.
 const FOLDER: &str = "POOLWARDEN_EXAMPLE_POLICIES";
+/// May name a folder with the code of policies that were compiled before.
+const CODE: &str = "POOLWARDEN_TEST_CODE_CACHE";
 
 /// Each is compiled once.
 static COMPILED: LazyLock<Mutex<HashMap<&'static str, Arc<Policy>>>> =
@@ -32,8 +35,11 @@ impl Example {
         let policy = compiled.entry(name).or_insert_with(|| {
             let folder = env::var_os(FOLDER).unwrap_or_else(|| panic!("{FOLDER} is not set"));
             let path = PathBuf::from(folder).join(name).with_extension("wasm");
-            let bytes = fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-            Arc::new(Policy::from_component(&bytes).expect("the example fits the world"))
+            let loader = match env::var_os(CODE) {
+                Some(folder) => PolicyLoader::new().cache(CodeCache::at(folder)),
+                None => PolicyLoader::new(),
+            };
+            Arc::new(loader.file(&path).expect("the example fits the world"))
         });
         Self {
             policy: policy.clone(),

@@ -1,7 +1,7 @@
 //! The example policies over real processes.
 //!
 //! The environment variable `POOLWARDEN_EXAMPLE_POLICIES` names the folder that they were
-//! built into (`cargo run -p poolwarden-guest-build -- --examples FOLDER`).
+//! built into (`cargo run -p poolwarden-guest-build -- --root . --examples FOLDER`).
 
 #[expect(
     dead_code,

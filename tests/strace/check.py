@@ -7,6 +7,7 @@ These promises are kept or broken here, in system calls and nowhere else:
 - a `pool_status` that changes nothing writes nothing in the pool and syncs nothing,
 - a `pool_stop` signals through pidfds alone, never by a bare pid, and each signal lies
   between two appends to the audit trail,
+- a policy without the grant for a signal sends none, and its denial says how to give it,
 - starting the server compiles nothing and starts no other program,
 - to stop many workers takes a few questions for each, and not one for each pair of them,
 - `policy replay` touches neither a process nor the pool.
@@ -38,6 +39,13 @@ BARE_SIGNALS = {"kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo
 
 # A worker that takes no notice of SIGTERM, and says when it is so.
 DEAF = 'trap "" TERM; echo deaf; while :; do sleep 1; done'
+
+REPOSITORY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+SHIPPED = os.path.abspath(
+    os.environ.get("POOLWARDEN_POLICY_COMPONENT")
+    or os.path.join(REPOSITORY, "guest", "policy.wasm")
+)
+HOSTILE = os.path.join(REPOSITORY, "tests", "guests", "hostile.wasm")
 
 passed = failed = 0
 
@@ -172,6 +180,38 @@ def check_stop(binary, pool, trace, workers):
     check("a record is before and behind each signal", re.fullmatch("(asa){4,}", steps), [steps])
 
 
+def check_grants(binary, root, pool, workers):
+    """Lets policies that may not signal try it, and then lets them."""
+    signals = BARE_SIGNALS | {"pidfd_send_signal"}
+    aims = ["--setting", "sid=deaf", "--setting", f"pid={workers['deaf'].pid}"]
+    attack = ["--setting", "attack=signal", "--setting", "pass-on=yes", *aims]
+    tries = {
+        "the shipped policy": (SHIPPED, [], ["stop", "deaf", "--grace", "1ms"]),
+        "a hostile policy": (HOSTILE, attack, ["ensure"]),
+    }
+    for name, (policy, settings, verb) in tries.items():
+        command = [binary, "--state-dir", pool, "--policy", policy, *settings]
+        for grants, granted in [([], False), (["--grant", "signal-term"], True)]:
+            trace = os.path.join(root, "grants.trace")
+            ran = subprocess.run(
+                ["strace", "-f", "-y", "-s", "4096", "-o", trace, *command, *grants, *verb],
+                env={"HOME": root}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            )
+            with open(trace) as lines:
+                calls = lines.read().splitlines()
+            sent = named(calls, signals)
+            if granted:
+                # So that the silence of the others means something.
+                check(f"{name} with the grant is seen to signal", sent, sent)
+                continue
+            check(f"{name} without the grant sends no signal", not sent, sent)
+            check(f"{name} is denied", ran.returncode == 7 and not ran.stdout, [ran])
+            for word in ("`signal-term`", "--grant signal-term", "poolwarden.toml"):
+                check(f"{name} learns of {word}", word in ran.stderr, [ran.stderr])
+            look = named(calls, {"pidfd_open"})
+            check(f"{name} was seen at all: it looks at the worker", look, look)
+
+
 def check_replay(binary, root, pool, workers):
     """Replays a recorded stop whose pids are those of living processes."""
     recordings = os.path.join(root, "recordings")
@@ -240,6 +280,7 @@ def main(binary):
             seed(pool, workers)
             check_status(binary, pool, os.path.join(root, "status.trace"), workers)
             check_replay(binary, root, pool, workers)
+            check_grants(binary, root, pool, workers)
             check_stop(binary, pool, os.path.join(root, "stop.trace"), workers)
             check_effort(binary, root)
     finally:

@@ -34,4 +34,4 @@ pub use toolchain::{Builder, Toolchain};
 pub use verify::{Verdict, check, verify};
 
 /// What to run when a component is older than its source.
-pub const REBUILD: &str = "cargo run -p poolwarden-guest-build";
+pub const REBUILD: &str = "cargo run -p poolwarden-guest-build -- --root .";

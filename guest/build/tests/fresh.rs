@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use poolwarden_guest_build::{GUESTS, verify};
+use poolwarden_guest_build::{GUESTS, REBUILD, verify};
 
 #[test]
 fn every_component_is_fresh() {
@@ -13,4 +13,12 @@ fn every_component_is_fresh() {
             panic!("{}", error.with_causes());
         }
     }
+}
+
+/// Without the checkout's folder, the tool builds the one that it was itself built from.
+#[test]
+fn the_hint_is_the_command_that_the_documentation_gives() {
+    assert!(REBUILD.ends_with(" --root ."), "{REBUILD}");
+    let readme = include_str!("../../../README.md");
+    assert!(readme.contains(&format!("`{REBUILD}`")), "{REBUILD}");
 }

@@ -15,27 +15,25 @@ const WINDOW: usize = 64;
 /// A verified process, with its descriptor as long as there are enough of those.
 #[derive(Clone)]
 pub(super) enum Held {
-    Open(Arc<Process>),
-    Parked(Parked),
+    Open(Arc<dyn Process>),
+    Parked(Arc<dyn Parked>),
 }
 
 impl Held {
     /// Keeps the descriptor unless they are scarce and the process can be found again.
-    pub(super) fn new(process: Arc<Process>, scarce: bool) -> Self {
-        match process.park() {
-            Some(parked) if scarce => Self::Parked(parked),
-            _ => Self::Open(process),
-        }
+    pub(super) fn new(process: Arc<dyn Process>, scarce: bool) -> Self {
+        let parked = if scarce { process.park() } else { None };
+        parked.map_or(Self::Open(process), Self::Parked)
     }
 
     /// The process, found again where it was parked.
     ///
     /// # Errors
     /// When a parked process has ended, or cannot be held for want of a descriptor.
-    pub(super) fn reopen(&self) -> Result<Arc<Process>, SendError> {
+    pub(super) fn reopen(&self) -> Result<Arc<dyn Process>, SendError> {
         match self {
             Self::Open(process) => Ok(process.clone()),
-            Self::Parked(parked) => parked.reopen().map(Arc::new),
+            Self::Parked(parked) => parked.reopen(),
         }
     }
 }
@@ -86,13 +84,16 @@ impl RequestState {
     }
 }
 
+/// Processes that are waited for at once, with their places among all.
+type Turn = Vec<(usize, Arc<dyn Process>)>;
+
 /// Takes as many from the queue as can be waited for at once, and notes those that have
 /// ended. What is held already is one turn.
 fn take_turn(
     held: &[Held],
     queue: &mut VecDeque<usize>,
     ended: &mut [bool],
-) -> Result<Vec<(usize, Arc<Process>)>, SendError> {
+) -> Result<Turn, SendError> {
     let mut turn = Vec::new();
     while let Some(&index) = queue.front() {
         if matches!(held[index], Held::Parked(_)) && turn.len() >= WINDOW {

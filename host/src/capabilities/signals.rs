@@ -104,7 +104,9 @@ fn open(state: &mut RequestState, sid: &str, pid: u32) -> Result<Target, HostErr
         Some(process) => process,
         None => prove(state, &claim, index)?,
     };
-    match process.reopen()?.forbidden() {
+    let reopened = process.reopen();
+    let reopened = reopened.map_err(|error| not_done(state, &claim, error))?;
+    match reopened.forbidden() {
         Some(reason) => Err(Refusal(reason.to_string()).into()),
         None => Ok(Target {
             process,
@@ -148,19 +150,15 @@ fn send(
     let target = state.table.get(handle)?;
     let (held, claim) = (target.process.clone(), target.claim.clone());
     let subject = target.subject.clone();
-    if reach == Reach::Group && !target.group_signalled {
-        check_group(state, &held)?;
-    }
-    let sent = recorded(state, &held, subject, signal, reach)?;
-    if let Err(error) = sent {
-        // What was signalled before may go as it is: most workers have ended by the second
-        // signal, and each look at one of them asks about all others too.
-        if matches!(error, SendError::Ended) && !state.signalled.contains(&claim) {
-            // It ended since it was proven: the entry may go once that is found.
-            refuse_unless_dead(state, &claim)?;
-        }
-        return Err(error.into());
-    }
+    let checked = match reach {
+        Reach::Group if !target.group_signalled => check_group(state, &held)?,
+        _ => Ok(()),
+    };
+    let sent = match checked {
+        Ok(()) => recorded(state, &held, subject, signal, reach)?,
+        failed => failed,
+    };
+    sent.map_err(|error| not_done(state, &claim, error))?;
     if reach == Reach::Group {
         state.table.get_mut(handle)?.group_signalled = true;
     }
@@ -174,18 +172,24 @@ fn send(
     Ok(())
 }
 
-/// Checks that the client asked for process groups, and that this one may be signalled.
-fn check_group(state: &RequestState, held: &Held) -> Result<(), HostError> {
+/// Checks that the client asked for process groups, and that this one may be signalled. Who
+/// leads it has to run.
+fn check_group(state: &RequestState, held: &Held) -> Result<Result<(), SendError>, Refusal> {
     if !matches!(state.request, Request::Stop(Stop { group: true, .. })) {
-        return Err(Refusal("the client did not ask for process groups".into()).into());
+        return Err(Refusal("the client did not ask for process groups".into()));
     }
-    let process = held.reopen()?;
-    if process.has_ended().map_err(SendError::from)? {
-        return Err(SendError::Ended.into());
+    let process = match held.reopen() {
+        Ok(process) => process,
+        Err(error) => return Ok(Err(error)),
+    };
+    match process.has_ended() {
+        Ok(false) => {}
+        Ok(true) => return Ok(Err(SendError::Ended)),
+        Err(error) => return Ok(Err(error.into())),
     }
     match process.forbidden_group() {
-        Some(reason) => Err(Refusal(reason.to_string()).into()),
-        None => Ok(()),
+        Some(reason) => Err(Refusal(reason.to_string())),
+        None => Ok(Ok(())),
     }
 }
 
@@ -213,6 +217,20 @@ fn recorded(
     };
     state.after_signal(&recorded, &sent);
     Ok(sent)
+}
+
+/// What the policy is told about a signal that was not sent, or a process that was not
+/// opened for one.
+fn not_done(state: &mut RequestState, claim: &Claim, error: SendError) -> HostError {
+    // What was signalled before may go as it is: most workers have ended by the second
+    // signal, and each look at one of them asks about all others too.
+    if matches!(error, SendError::Ended) && !state.signalled.contains(claim) {
+        // It ended since it was proven: the entry may go once that is found.
+        if let Err(stays) = refuse_unless_dead(state, claim) {
+            return stays;
+        }
+    }
+    error.into()
 }
 
 /// Looks again at an entry whose process has ended before its first signal: its socket may

@@ -101,7 +101,7 @@ impl RequestState {
     }
 
     pub(super) fn now(&self) -> SystemTime {
-        SystemTime::now()
+        self.context.clock.now()
     }
 }
 

@@ -9,7 +9,7 @@ use crate::cancel::Cancel;
 use crate::error::{Error, chain};
 use crate::floor::Reading;
 use crate::process::{SendError, Signal, Standing};
-use crate::store::{Durability, PoolDir, StoreError, StoreErrorKind};
+use crate::store::{Durability, StoreError, StoreErrorKind, Trail};
 
 use super::bindings::poolwarden::pool::types;
 use super::signals::Reach;
@@ -19,8 +19,8 @@ use super::{HostError, RequestState};
 /// What the trail says about an entry. It outlives the transaction, as a target does.
 #[derive(Clone)]
 pub(super) struct Subject {
-    /// In whose trail it belongs, also when another pool is at its path by then.
-    pool: PoolDir,
+    /// Where it belongs, also when another pool is at this one's path by then.
+    trail: Arc<dyn Trail>,
     reading: Arc<Reading>,
     index: usize,
     standing: Standing,
@@ -45,7 +45,7 @@ impl OpenTransaction {
         };
         let (standing, evidence) = self.finding(index).unwrap_or_else(unseen);
         Subject {
-            pool: self.locked.pool().clone(),
+            trail: self.locked.trail(),
             reading: self.reading.clone(),
             index,
             standing,
@@ -199,11 +199,11 @@ impl RequestState {
         cancel: Option<&Cancel>,
     ) -> Result<(), NotRecorded> {
         // All subjects of one record are of one pool.
-        let Some((_, Subject { pool, .. })) = recorded.effects.first() else {
+        let Some((_, Subject { trail, .. })) = recorded.effects.first() else {
             return Ok(());
         };
         let begun = Instant::now();
-        let appended = pool.append_to_trail(lines, durability, self.trail_wait_left, cancel);
+        let appended = trail.append(lines, durability, self.trail_wait_left, cancel);
         self.trail_wait_left = self.trail_wait_left.saturating_sub(begun.elapsed());
         Ok(appended?)
     }

@@ -8,14 +8,14 @@ use std::time::SystemTime;
 
 use crate::floor::{Change, Reading};
 use crate::process::{Claim, Finding, Process, Record, Signal, Standing};
-use crate::store::{Ledger, LockedPool, SentSignal};
+use crate::store::{Guarded, Ledger, SentSignal};
 
 use super::held::Held;
 
 /// What one transaction holds. Dropping it writes what the ledger learned and releases
 /// the lock, also when the guest trapped.
 pub(super) struct OpenTransaction {
-    pub(super) locked: LockedPool,
+    pub(super) locked: Guarded,
     /// The registry as read at `begin`. Signals and replacements are measured against it.
     pub(super) reading: Arc<Reading>,
     pub(super) ledger: Ledger,
@@ -43,7 +43,7 @@ struct Found {
 impl OpenTransaction {
     /// `spare` is how many processes may be held.
     pub(super) fn new(
-        mut locked: LockedPool,
+        mut locked: Guarded,
         reading: Arc<Reading>,
         writes: bool,
         spare: usize,
@@ -65,8 +65,17 @@ impl OpenTransaction {
         }
     }
 
-    /// Remembers what was found about an entry.
-    pub(super) fn note(&mut self, index: usize, finding: &Finding, process: Option<Arc<Process>>) {
+    /// Remembers what was found about an entry. A process that comes with another standing
+    /// than alive, or that is not the entry's, is none that a signal may go to.
+    pub(super) fn note(
+        &mut self,
+        index: usize,
+        finding: &Finding,
+        process: Option<Arc<dyn Process>>,
+    ) {
+        let pid = self.reading.claims().map_or(0, |claims| claims[index].pid);
+        let process =
+            process.filter(|process| finding.standing == Standing::Alive && process.pid() == pid);
         let process = process.map(|process| {
             let held = Held::new(process, self.spare == 0);
             self.spare = self.spare.saturating_sub(1);

@@ -46,7 +46,8 @@ pub(crate) struct Options {
     pub(crate) json: bool,
     /// Record what each request asks of its host, and what it is answered, in this file
     ///
-    /// It is appended to, and made for nobody but you. See `policy replay`.
+    /// It is appended to, and made for nobody but you. It goes with the verbs that ask a
+    /// policy: mcp, ensure, status, stop, run, register and forget. See `policy replay`.
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) record: Option<PathBuf>,
     /// How long to wait while somebody else holds the pool's lock [default: 10s]
@@ -190,6 +191,21 @@ impl Verb {
     /// Whether this is a worker in the making, which needs next to nothing of the program.
     pub(crate) fn is_stub(&self) -> bool {
         matches!(self, Self::RunStub(_))
+    }
+
+    /// Its name, where it asks the policy nothing.
+    pub(crate) fn asks_no_policy(&self) -> Option<&'static str> {
+        match self {
+            Self::Adopt(_) => Some("adopt"),
+            Self::Wait(_) => Some("wait"),
+            Self::Watch => Some("watch"),
+            Self::Log(_) => Some("log"),
+            Self::Policy { .. } => Some("policy"),
+            Self::Demo => Some("demo"),
+            Self::Ensure(_) | Self::Status(_) | Self::Stop(_) | Self::Register(_) => None,
+            Self::Forget(_) | Self::Run(_) | Self::Mcp { .. } => None,
+            Self::RunStub(_) | Self::DemoWorker { .. } => None,
+        }
     }
 
     /// The request that the verb means, where it is one.

@@ -35,6 +35,13 @@ use crate::mcp;
 /// Carries out what the command line asks.
 pub(crate) fn run(arguments: Arguments) -> Exit {
     let Arguments { options, verb } = arguments;
+    if let (Some(_), Some(name)) = (&options.record, verb.asks_no_policy()) {
+        eprintln!(
+            "error: --record records what a policy is asked, and `{name}` asks none; it goes with \
+             mcp, ensure, status, stop, run, register and forget"
+        );
+        return Exit::Usage;
+    }
     let done = match verb {
         Verb::Mcp { tool_prefix } => builder(&options).and_then(|builder| {
             let source = PolicySource::new(&options, builder.path());

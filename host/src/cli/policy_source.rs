@@ -1,5 +1,6 @@
 //! Which policy decides, and what it may do: from the command line and the configuration.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -8,6 +9,28 @@ use poolwarden::process::Signal;
 use poolwarden::{CodeCache, Grants, Mandate, Policy, PolicyLoader};
 
 use super::{Options, directories};
+
+/// What a policy from a file is given where it decides about a pool.
+pub(super) struct Given {
+    pub(super) grants: Grants,
+    pub(super) settings: BTreeMap<String, String>,
+    /// The one digest that it may have.
+    pub(super) pin: Option<String>,
+    /// The configuration that counts, where there is one.
+    pub(super) configuration: Option<PathBuf>,
+}
+
+impl Given {
+    /// What the command line alone gives it.
+    pub(super) fn by(options: &Options) -> Self {
+        Self {
+            grants: options.grants.iter().fold(Grants::none(), Grants::union),
+            settings: options.settings.iter().cloned().collect(),
+            pin: None,
+            configuration: None,
+        }
+    }
+}
 
 /// Where the operator says which policy decides. A server asks it again when one of its
 /// files changes.
@@ -61,14 +84,32 @@ impl PolicySource {
                 mandate.with_grants(grants)
             }
         };
-        for (name, value) in config
-            .settings
-            .iter()
-            .chain(self.settings.iter().map(|(n, v)| (n, v)))
-        {
+        for (name, value) in self.settings(&config) {
             mandate = mandate.with_setting(name, value);
         }
         Ok(mandate)
+    }
+
+    /// What a policy from this file is given: as the configured one when it is that, else
+    /// as one that the command line names.
+    ///
+    /// # Errors
+    /// When the configuration cannot be used.
+    pub(super) fn given(&self, file: &Path) -> Result<Given, ConfigError> {
+        let config = self.config()?;
+        let chosen = self.chosen(&config);
+        let chosen = chosen.filter(|chosen| is_same_file(&chosen.path, file));
+        let (grants, pin) = chosen.map_or_else(
+            || (Grants::none(), None),
+            |chosen| (chosen.grants, chosen.sha256),
+        );
+        let settings = self.settings(&config);
+        Ok(Given {
+            grants: grants.union(&self.grants),
+            settings: settings.map(|(n, v)| (n.clone(), v.clone())).collect(),
+            pin,
+            configuration: config.source,
+        })
     }
 
     /// The policy's file, where it is not the shipped one.
@@ -82,6 +123,15 @@ impl PolicySource {
     /// The files that a configuration is looked for in.
     pub(crate) fn configuration_files(&self) -> Vec<PathBuf> {
         Config::places(&self.pool, self.user.as_deref())
+    }
+
+    /// All settings. The last of several with one name counts.
+    fn settings<'a>(
+        &'a self,
+        config: &'a Config,
+    ) -> impl Iterator<Item = (&'a String, &'a String)> {
+        let named = self.settings.iter().map(|(name, value)| (name, value));
+        config.settings.iter().chain(named)
     }
 
     fn config(&self) -> Result<Config, ConfigError> {
@@ -108,6 +158,14 @@ pub(super) fn loader() -> PolicyLoader {
     match directories::policy_cache() {
         Some(cache) => PolicyLoader::new().cache(CodeCache::at(cache)),
         None => PolicyLoader::new(),
+    }
+}
+
+/// Whether two paths lead to one file.
+fn is_same_file(a: &Path, b: &Path) -> bool {
+    match (a.canonicalize(), b.canonicalize()) {
+        (Ok(a), Ok(b)) => a == b,
+        _ => a == b,
     }
 }
 

@@ -16,7 +16,7 @@ use crate::process::fake::FakeKernel;
 use crate::process::{Claim, Identity, LinuxProcesses, Proof, Record, Signal};
 use crate::runtime::{Limits, Policy};
 use crate::store::testing::StagedDisk;
-use crate::store::{Disk, PoolDir};
+use crate::store::{DirectoryStore, Disk, PoolDir};
 
 use super::run::Lie;
 
@@ -165,7 +165,7 @@ impl World {
                 lock_wait,
                 ..Limits::default()
             })
-            .disk(disk)
+            .store(Arc::new(DirectoryStore::on(disk, path)))
             .build(POLICY.clone())
     }
 

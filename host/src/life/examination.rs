@@ -50,7 +50,7 @@ impl Examination {
         self.process().identity().inode.is_none()
     }
 
-    pub(super) fn process(&self) -> &Arc<Process> {
+    pub(super) fn process(&self) -> &Arc<dyn Process> {
         &self.identified.process
     }
 }

@@ -8,12 +8,12 @@ use crate::error::{Error, chain};
 use crate::floor::{Reading, Unreadable};
 use crate::pool::Context;
 use crate::process::{Claim, Inspection, Question};
-use crate::store::{Ledger, LockedPool, StoreError, StoreErrorKind};
+use crate::store::{Guarded, Ledger, StoreError, StoreErrorKind};
 
 /// A pool whose lock is held, as it was read under it. Dropping it releases the lock.
 pub(super) struct Survey<'a> {
     context: &'a Context,
-    locked: LockedPool,
+    locked: Guarded,
     reading: Arc<Reading>,
     ledger: Ledger,
 }
@@ -31,7 +31,7 @@ impl<'a> Survey<'a> {
     ///
     /// # Errors
     /// [`Error::Corrupted`] and [`Error::System`].
-    pub(super) fn of(context: &'a Context, locked: LockedPool) -> Result<Self, Error> {
+    pub(super) fn of(context: &'a Context, locked: Guarded) -> Result<Self, Error> {
         let reading = context.reading(locked.read_registry().map_err(of_store)?);
         if let Err(error) = reading.claims() {
             return Err(corrupted(context.registry_path(), error));
@@ -95,7 +95,7 @@ impl<'a> Survey<'a> {
     }
 
     /// The ledger, and the pool to write it to.
-    pub(super) fn into_ledger(self) -> (Ledger, LockedPool) {
+    pub(super) fn into_ledger(self) -> (Ledger, Guarded) {
         (self.ledger, self.locked)
     }
 }

@@ -2,15 +2,14 @@
 
 use std::time::Duration;
 
+use poolwarden::answer::{Ensured, Listed, Stopped};
 use poolwarden::{Request, Stop};
 use rmcp::model::{JsonObject, Tool, ToolAnnotations};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::schema::{
-    EnsureAnswer, EnsureArguments, StatusAnswer, StatusArguments, StopAnswer, StopArguments,
-};
+use super::schema::{EnsureArguments, StatusArguments, StopArguments};
 
 /// When to use which tool, for the model that reads it.
 pub(super) const INSTRUCTIONS: &str = "Keeps a pool of long-lived worker processes that \
@@ -47,7 +46,7 @@ impl PoolTool {
     pub(super) fn definition(self, prefix: &str) -> Tool {
         let name = format!("{prefix}{}", self.name());
         match self {
-            Self::Ensure => define::<EnsureArguments, EnsureAnswer>(
+            Self::Ensure => define::<EnsureArguments, Ensured>(
                 name,
                 "Collect dead workers",
                 "Checks every registered worker, removes the entries of those that are proven \
@@ -59,7 +58,7 @@ impl PoolTool {
                     .destructive(false)
                     .idempotent(true),
             ),
-            Self::Status => define::<StatusArguments, StatusAnswer>(
+            Self::Status => define::<StatusArguments, Listed>(
                 name,
                 "List workers",
                 "Lists the registered workers with what is proven about each: running, \
@@ -70,7 +69,7 @@ impl PoolTool {
                     .destructive(false)
                     .idempotent(true),
             ),
-            Self::Stop => define::<StopArguments, StopAnswer>(
+            Self::Stop => define::<StopArguments, Stopped>(
                 name,
                 "Stop workers",
                 "Stops one worker (sid) or, WITHOUT a sid, ALL workers of the pool: sends \
@@ -157,8 +156,10 @@ where
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use proptest::prelude::*;
     use serde_json::json;
+
+    use super::*;
 
     fn request(tool: PoolTool, arguments: Value) -> Result<Request, String> {
         match arguments {
@@ -204,6 +205,81 @@ mod tests {
             let hints = tool.annotations.expect("hints");
             assert!(hints.read_only_hint.is_some() && hints.destructive_hint.is_some());
             assert!(hints.idempotent_hint.is_some() && hints.open_world_hint.is_some());
+        }
+    }
+
+    /// Clients may have kept what was listed: the answers' types change it only on purpose,
+    /// and then this file with them.
+    #[test]
+    fn the_output_schemas_are_the_published_ones() {
+        let published: Value =
+            serde_json::from_str(include_str!("output_schemas.json")).expect("schemas");
+        for tool in PoolTool::ALL {
+            let schema = tool.definition("").output_schema.expect("a schema");
+            let schema = Value::Object(schema.as_ref().clone());
+            assert_eq!(schema, published[tool.name()], "{}", tool.name());
+        }
+    }
+
+    /// An argument of a stop, and whether it fits: the name is known, and the value of its type.
+    fn any_argument() -> impl Strategy<Value = (String, Value, bool)> {
+        let name = prop_oneof![
+            4 => prop::sample::select(vec!["sid", "grace_ms", "force", "dry_run"])
+                .prop_map(str::to_owned),
+            1 => "[a-z_]{1,8}",
+        ];
+        let value = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<String>().prop_map(Value::from),
+            (0..=3_600_000_u64).prop_map(Value::from),
+            any::<u64>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            Just(json!([])),
+            Just(json!({"sid": "a"})),
+        ];
+        (name, value).prop_map(|(name, value)| {
+            let fits = match name.as_str() {
+                "sid" => value.is_null() || value.is_string(),
+                "grace_ms" => value.is_null() || value.as_u64().is_some_and(|ms| ms <= 3_600_000),
+                "force" | "dry_run" => value.is_boolean(),
+                _ => false,
+            };
+            (name, value, fits)
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_stop_does_what_its_arguments_say_or_nothing(
+            arguments in prop::collection::vec(any_argument(), 0..4),
+        ) {
+            let object: JsonObject = arguments
+                .iter()
+                .map(|(name, value, _)| (name.clone(), value.clone()))
+                .collect();
+            // Of two with one name the last one counts.
+            let fits = object.iter().all(|(name, _)| {
+                let last = arguments.iter().rfind(|(known, _, _)| known == name);
+                last.is_some_and(|(_, _, fits)| *fits)
+            });
+            let flag = |name: &str| object.get(name) == Some(&Value::Bool(true));
+            let grace = object.get("grace_ms").and_then(Value::as_u64);
+            let expected = Request::Stop(Stop {
+                sid: object.get("sid").and_then(Value::as_str).map(str::to_owned),
+                grace: grace.map_or(Stop::GRACE, Duration::from_millis),
+                force: flag("force"),
+                dry_run: flag("dry_run"),
+                ..Stop::default()
+            });
+            match PoolTool::Stop.request(Some(object.clone())) {
+                Ok(request) => {
+                    prop_assert!(fits, "{object:?}");
+                    prop_assert_eq!(request, expected);
+                }
+                Err(why) => prop_assert!(!fits, "{object:?}: {why}"),
+            }
         }
     }
 }

@@ -9,6 +9,7 @@ use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Resource, getrlimit};
 
 use super::decide::{Rung, accepts};
+use super::handle::LinuxProcess;
 use super::kernel::{Kernel, has_ended, poll_now, tells_end};
 use super::ladder::Proven;
 use super::ledger::{Agreement, Whereabouts, agreement, whereabouts};
@@ -37,7 +38,7 @@ struct Inner {
 
 struct Entry {
     claim: Claim,
-    process: Arc<Process>,
+    process: Arc<LinuxProcess>,
     rung: Rung,
     proof: Proof,
     started: SystemTime,
@@ -180,7 +181,7 @@ impl Inner {
         }
     }
 
-    fn drop_entry(&mut self, claim: &Claim, process: &Arc<Process>) {
+    fn drop_entry(&mut self, claim: &Claim, process: &Arc<LinuxProcess>) {
         self.retain(claim.pid, |entry| !Arc::ptr_eq(&entry.process, process));
     }
 

@@ -70,7 +70,7 @@ pub struct Finding {
 
 impl Finding {
     /// A finding about a process of which no start time is known.
-    pub(super) fn new(standing: Standing, evidence: impl Into<Cow<'static, str>>) -> Self {
+    pub fn new(standing: Standing, evidence: impl Into<Cow<'static, str>>) -> Self {
         Self {
             standing,
             evidence: evidence.into(),
@@ -79,7 +79,8 @@ impl Finding {
     }
 
     /// The same, for a process that started then.
-    pub(super) fn started(mut self, started: SystemTime) -> Self {
+    #[must_use]
+    pub fn started(mut self, started: SystemTime) -> Self {
         self.started = Some(started);
         self
     }
@@ -115,7 +116,7 @@ pub struct Inspection {
     /// A question that is asked alone always gets it. In a pool of more living workers
     /// than this program may hold descriptors for, the rest go without: ask again for
     /// the one that is wanted.
-    pub process: Option<Arc<Process>>,
+    pub process: Option<Arc<dyn Process>>,
     /// The row that the ledger lacks, when the claim was proven by something weaker.
     pub learned: Option<Box<Record>>,
 }

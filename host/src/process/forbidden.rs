@@ -57,6 +57,15 @@ pub enum Forbidden {
         /// Who is in it.
         member: u32,
     },
+    /// It is not one of this machine's rules that forbids it, but one of whoever knows
+    /// the process.
+    #[error("pid {pid} is not to be signalled: {reason}")]
+    Reserved {
+        /// Its pid.
+        pid: u32,
+        /// Why.
+        reason: String,
+    },
     /// One of these could not be ruled out.
     #[error("whether pid {pid} may get a signal cannot be told: {reason}")]
     Unclear {

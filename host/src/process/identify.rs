@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use super::handle::LinuxProcess;
 use super::here::{self, HereError};
 use super::kernel::Kernel;
 use super::procfs::words;
@@ -15,7 +16,7 @@ use super::{Identity, Process};
 #[derive(Debug)]
 pub struct Identified {
     /// The process.
-    pub process: Arc<Process>,
+    pub process: Arc<dyn Process>,
     /// When it started.
     pub started: SystemTime,
     /// Its command line, word by word; empty for a kernel thread. A process can rewrite
@@ -107,7 +108,7 @@ pub(super) fn identify(kernel: &Arc<dyn Kernel>, pid: u32) -> Result<Identified,
         start_ticks: stat.start_ticks,
     };
     Ok(Identified {
-        process: Arc::new(Process::new(kernel, subject, identity)),
+        process: Arc::new(LinuxProcess::new(kernel, subject, identity)),
         started: Calendar::new(system).at(stat.start_ticks),
         command: words(&command),
     })

@@ -13,14 +13,22 @@ use super::linux::Linux;
 use super::wait::{WaitError, wait};
 use crate::cancel::Cancel;
 
-/// Facts and proofs about processes.
+/// Facts and proofs about processes. [`LinuxProcesses`] asks this machine's kernel; give
+/// [`PoolBuilder::processes`](crate::PoolBuilder::processes) another one for workers that live
+/// elsewhere, or for tests that start none.
+///
+/// The host believes what it is told here, and nothing else about a process: a standing
+/// decides whose entry may go, and a [`Process`] who gets a signal. Whoever implements this
+/// guesses neither.
 pub trait Processes: Send + Sync {
     /// Answers each question, in order. Ask for a whole pool at once.
     ///
-    /// It never fails: what cannot be found out is [`Standing::Unknown`].
+    /// It never fails: what cannot be found out is [`Standing::Unknown`]. Of a claim that is
+    /// [`Standing::Alive`] it hands out the process, and without that no signal is sent.
     fn inspect(&self, questions: &[Question<'_>], strength: Strength) -> Vec<Inspection>;
 
-    /// Holds the process that runs under `pid` now, whoever it is.
+    /// Holds the process that runs under `pid` now, whoever it is. Registering a session
+    /// asks this.
     ///
     /// # Errors
     /// See [`IdentifyError`].
@@ -40,10 +48,12 @@ pub trait Processes: Send + Sync {
     /// [`WaitError::Io`] when the system refuses `poll(2)`.
     fn wait(
         &self,
-        processes: &[Arc<Process>],
+        processes: &[Arc<dyn Process>],
         timeout: Duration,
         cancel: &Cancel,
-    ) -> Result<Vec<bool>, WaitError>;
+    ) -> Result<Vec<bool>, WaitError> {
+        wait(&Linux, processes, timeout, cancel)
+    }
 }
 
 /// Processes as Linux knows them: pidfds, `/proc` and sockets.
@@ -113,7 +123,7 @@ impl Processes for LinuxProcesses {
 
     fn wait(
         &self,
-        processes: &[Arc<Process>],
+        processes: &[Arc<dyn Process>],
         timeout: Duration,
         cancel: &Cancel,
     ) -> Result<Vec<bool>, WaitError> {

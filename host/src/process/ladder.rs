@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::decide::{Facts, Row, Rung, decide};
+use super::handle::LinuxProcess;
 use super::here;
 use super::kernel::Kernel;
 use super::ledger::{Whereabouts, agreement, whereabouts};
@@ -19,7 +20,7 @@ use super::{
 /// A claim that is alive.
 #[derive(Clone, Debug)]
 pub(super) struct Proven {
-    pub(super) process: Arc<Process>,
+    pub(super) process: Arc<LinuxProcess>,
     pub(super) rung: Rung,
     /// How claim and process were tied when that was first proven.
     pub(super) proof: Proof,
@@ -124,7 +125,7 @@ impl<'a> Ladder<'a> {
         };
         Ok(Proven {
             unrecorded: rung != Rung::Ledger && !is_recorded(record, &identity, proof),
-            process: Arc::new(Process::new(self.kernel, subject, identity)),
+            process: Arc::new(LinuxProcess::new(self.kernel, subject, identity)),
             rung,
             proof,
             started,

@@ -1,45 +1,39 @@
-//! A verified process that is not held, because descriptors are scarce.
+//! Letting the descriptor of a verified process go, and finding the process again.
 
 use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
-use super::Identity;
-use super::handle::{Process, SendError};
+use super::handle::LinuxProcess;
 use super::kernel::{Kernel, has_ended};
 use super::subject::{OpenError, Subject};
+use super::{Identity, Parked, Process, SendError};
 
 /// Who a verified process is, without the descriptor that holds it.
 ///
 /// Only where the kernel has pidfs (Linux 6.9): an inode number there is used once in a
 /// boot, so that whoever is found under the pid later is this process or is not.
-#[derive(Clone)]
-pub struct Parked {
+pub(super) struct LinuxParked {
     kernel: Arc<dyn Kernel>,
     pid: u32,
     inode: u64,
     identity: Identity,
 }
 
-impl Process {
+impl LinuxParked {
     /// What it takes to find this process again. `None` without pidfs.
-    pub fn park(&self) -> Option<Parked> {
-        Some(Parked {
-            kernel: self.kernel().clone(),
-            pid: self.pid(),
-            inode: self.identity().inode?,
-            identity: self.identity().clone(),
+    pub(super) fn of(process: &LinuxProcess) -> Option<Self> {
+        Some(Self {
+            kernel: process.kernel().clone(),
+            pid: process.pid(),
+            inode: process.identity().inode?,
+            identity: process.identity().clone(),
         })
     }
 }
 
-impl Parked {
-    /// Holds the process again.
-    ///
-    /// # Errors
-    /// [`SendError::Ended`] when it is no more, whoever has its pid now;
-    /// [`SendError::System`] when that cannot be found out.
-    pub fn reopen(&self) -> Result<Process, SendError> {
+impl Parked for LinuxParked {
+    fn reopen(&self) -> Result<Arc<dyn Process>, SendError> {
         let kernel = self.kernel.as_ref();
         // A thread that has the pid now is another one, and so is no process at all.
         let subject = Subject::open(kernel, self.pid, true).map_err(|error| match error {
@@ -50,13 +44,14 @@ impl Parked {
         if subject.inode != Some(self.inode) || has_ended(kernel, subject.pidfd.as_fd())? {
             return Err(SendError::Ended);
         }
-        Ok(Process::new(&self.kernel, subject, self.identity.clone()))
+        let identity = self.identity.clone();
+        Ok(Arc::new(LinuxProcess::new(&self.kernel, subject, identity)))
     }
 }
 
-impl std::fmt::Debug for Parked {
+impl std::fmt::Debug for LinuxParked {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Parked")
+        f.debug_struct("LinuxParked")
             .field("pid", &self.pid)
             .field("identity", &self.identity)
             .finish_non_exhaustive()

@@ -4,11 +4,12 @@ use std::io;
 use std::path::PathBuf;
 
 use super::Process;
+use super::handle::LinuxProcess;
 use super::procfs::{Stat, user_ids};
 
 /// What `/proc` tells of a process beyond what proves anything. Whatever could not be
 /// read is absent.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Portrait {
     /// The program that it runs, `/proc/PID/exe`; with ` (deleted)` behind it when the
     /// file is no longer there (proc_pid_exe(5)).
@@ -31,35 +32,29 @@ pub struct Parent {
     pub name: Option<String>,
 }
 
-impl Process {
-    /// Looks at the process; nothing when it has ended, because then what was read may
-    /// be about the next owner of its pid.
-    ///
-    /// # Errors
-    /// When the system refuses `poll(2)`.
-    pub fn portrait(&self) -> io::Result<Option<Portrait>> {
-        let (kernel, pid) = (self.kernel(), self.pid());
-        let stat = kernel.read(&format!("/proc/{pid}/stat")).ok();
-        let status = kernel.read(&format!("/proc/{pid}/status")).ok();
-        let parent = stat
-            .and_then(|text| Stat::parse(&text))
-            .map(|stat| stat.parent);
-        let portrait = Portrait {
-            executable: kernel.link(&format!("/proc/{pid}/exe")).ok(),
-            directory: kernel.link(&format!("/proc/{pid}/cwd")).ok(),
-            user: status
-                .and_then(|text| user_ids(&text))
-                .map(|(real, _)| real),
-            parent: parent.filter(|&pid| pid != 0).map(|pid| Parent {
-                pid,
-                name: kernel
-                    .read(&format!("/proc/{pid}/comm"))
-                    .ok()
-                    .map(|name| String::from_utf8_lossy(&name).trim_end().to_owned()),
-            }),
-        };
-        Ok((!self.has_ended()?).then_some(portrait))
-    }
+/// What can be seen of the process, unless it has ended.
+pub(super) fn portrait(process: &LinuxProcess) -> io::Result<Option<Portrait>> {
+    let (kernel, pid) = (process.kernel(), process.pid());
+    let stat = kernel.read(&format!("/proc/{pid}/stat")).ok();
+    let status = kernel.read(&format!("/proc/{pid}/status")).ok();
+    let parent = stat
+        .and_then(|text| Stat::parse(&text))
+        .map(|stat| stat.parent);
+    let portrait = Portrait {
+        executable: kernel.link(&format!("/proc/{pid}/exe")).ok(),
+        directory: kernel.link(&format!("/proc/{pid}/cwd")).ok(),
+        user: status
+            .and_then(|text| user_ids(&text))
+            .map(|(real, _)| real),
+        parent: parent.filter(|&pid| pid != 0).map(|pid| Parent {
+            pid,
+            name: kernel
+                .read(&format!("/proc/{pid}/comm"))
+                .ok()
+                .map(|name| String::from_utf8_lossy(&name).trim_end().to_owned()),
+        }),
+    };
+    Ok((!process.has_ended()?).then_some(portrait))
 }
 
 #[cfg(test)]
@@ -72,7 +67,7 @@ mod tests {
 
     const PID: u32 = 4711;
 
-    fn machine() -> (Arc<FakeKernel>, Arc<Process>) {
+    fn machine() -> (Arc<FakeKernel>, Arc<dyn Process>) {
         let fake = Arc::new(FakeKernel::new());
         fake.run(PID, 360_000, OWN_PID);
         let processes = LinuxProcesses::with_kernel(fake.clone(), 10);

@@ -24,7 +24,7 @@ pub enum WaitError {
 
 pub(super) fn wait(
     kernel: &dyn Kernel,
-    processes: &[Arc<Process>],
+    processes: &[Arc<dyn Process>],
     timeout: Duration,
     cancel: &Cancel,
 ) -> Result<Vec<bool>, WaitError> {
@@ -62,7 +62,7 @@ pub(super) fn wait(
 /// Polls those that have not ended, and the cancellation, and notes who has.
 fn look(
     kernel: &dyn Kernel,
-    processes: &[Arc<Process>],
+    processes: &[Arc<dyn Process>],
     ended: &mut [bool],
     cancel: &Cancel,
     timeout: Option<Duration>,

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use crate::answer::Answer;
@@ -33,7 +33,8 @@ pub struct Recording {
     /// When the request began.
     #[serde(with = "super::time")]
     pub at: SystemTime,
-    /// The pool's directory.
+    /// The pool's directory. What is no text in its path is written as U+FFFD.
+    #[serde(serialize_with = "as_text")]
     pub pool: PathBuf,
     /// Who asked.
     pub asked_by: AskedBy,
@@ -53,6 +54,10 @@ pub struct Recording {
     /// Why there is no answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
+}
+
+fn as_text<S: Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(&path.display())
 }
 
 /// Why a request failed: the kind of [`Error`], and its text.

@@ -170,9 +170,18 @@ fn broken<T: WasiHost>(store: &mut Store<T>, trap: wasmtime::Error) -> Error {
         (Some("memory"), _) => Fault::Memory(limits.guest_memory),
         (Some(_), _) => Fault::Tables(limits.guest_table_elements),
         (None, Some(Trap::StackOverflow)) => Fault::Stack,
+        (None, Some(Trap::MemoryOutOfBounds)) => Fault::OutOfBounds,
+        (None, None) if passed_too_much(&trap) => Fault::Passed(limits.passed),
         (None, _) => Fault::Trap(trap.root_cause().to_string()),
     }
     .into()
+}
+
+/// Whether the runtime refused to take so many bytes over from the guest. It has no type for
+/// that which could be named here.
+fn passed_too_much(trap: &wasmtime::Error) -> bool {
+    let cause = trap.root_cause().to_string();
+    cause.ends_with("fuel allocated for hostcalls has been exhausted")
 }
 
 /// A host error that the policy passed on as the reason of its failure.

@@ -24,6 +24,9 @@ pub struct Limits {
     pub guest_table_elements: usize,
     /// Bytes of an answer.
     pub answer: usize,
+    /// Bytes that the guest may pass to the host in one call, and as an answer, before any of
+    /// it is looked at. A registry of the largest size that is accepted stays below this.
+    pub passed: usize,
     /// How long the guest may sleep in all, with whatever it holds. It does not count what
     /// it waits for workers to end, which the request's grace bounds.
     pub guest_sleep: Duration,
@@ -49,6 +52,7 @@ impl Default for Limits {
             guest_memory: 512 << 20,
             guest_table_elements: 100_000,
             answer: 128 << 20,
+            passed: 128 << 20,
             guest_sleep: Duration::from_secs(1),
             transactions: 1_000,
             handles: 200_000,

@@ -112,6 +112,8 @@ impl Policy {
         // A handle that is lent for a call counts twice. The table of what handles stand for
         // has its own bound, which is met first.
         store.set_max_component_handles(handles.saturating_mul(2));
+        let passed = store.data().limits().passed;
+        store.set_hostcall_fuel(passed);
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|context| {
             let state = context.data();

@@ -1,5 +1,7 @@
-//! What can go wrong with a pool on disk.
+//! What can go wrong with a pool where it is kept.
 
+use std::error::Error;
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -7,8 +9,9 @@ use std::time::Duration;
 use super::check::Danger;
 use super::holder::Holder;
 
-/// Why the pool on disk could not be used.
+/// Why a pool could not be used. Other stores than files on disk say [`Own`](Self::Own).
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum StoreError {
     /// Somebody else held the lock during the whole wait.
     #[error(
@@ -103,6 +106,28 @@ pub enum StoreError {
         /// What the system said.
         source: io::Error,
     },
+    /// What another store than files on disk says; see [`own`](Self::own).
+    #[error(transparent)]
+    Own(OwnError),
+}
+
+/// What a store of somebody else's making says went wrong.
+#[derive(Debug)]
+pub struct OwnError {
+    kind: StoreErrorKind,
+    error: Box<dyn Error + Send + Sync>,
+}
+
+impl fmt::Display for OwnError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl Error for OwnError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.error.source()
+    }
 }
 
 /// The kinds of [`StoreError`] that callers answer differently.
@@ -135,6 +160,16 @@ impl StoreError {
         Self::step("read", path, source)
     }
 
+    /// The error of a store that is not files on disk: a text, or an error with its sources.
+    /// It says what happened and what to do next; the kind is what a request's
+    /// [`Error`](crate::Error) and a program's exit code go by.
+    pub fn own(kind: StoreErrorKind, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Own(OwnError {
+            kind,
+            error: error.into(),
+        })
+    }
+
     /// What kind of error this is.
     pub fn kind(&self) -> StoreErrorKind {
         match self {
@@ -146,6 +181,7 @@ impl StoreError {
             | Self::LockLost { .. }
             | Self::NotDurable { .. }
             | Self::Step { .. } => StoreErrorKind::System,
+            Self::Own(OwnError { kind, .. }) => *kind,
         }
     }
 }

@@ -1,22 +1,28 @@
-//! The pool on disk: its directory, its lock, its registry, its ledger and its trail.
+//! What a pool is kept in: its lock, its registry, its ledger and its trail, on disk unless
+//! another [`Store`] is given.
 
 mod alarm;
 mod check;
 mod contents;
+mod contract;
 mod create;
 mod directory;
+mod directory_store;
 mod disk;
 mod error;
 mod file;
+mod guarded;
 mod holder;
 mod ledger;
 mod ledger_cache;
 mod ledger_file;
 mod ledger_row;
+mod ledger_text;
 mod leftovers;
 mod lock;
 mod locked;
 mod log;
+mod memory;
 mod replace;
 mod stale_socket;
 mod system_disk;
@@ -27,13 +33,18 @@ mod wait;
 
 pub use check::{Danger, FileKind};
 pub(crate) use check::{Facts, check_directory, check_file};
+pub use contract::{Durability, LockedStore, Store, Trail};
 pub(crate) use create::create_with_parents;
 pub use directory::PoolDir;
+pub use directory_store::DirectoryStore;
+#[cfg(test)]
 pub(crate) use disk::Disk;
-pub use error::{StoreError, StoreErrorKind};
+pub use error::{OwnError, StoreError, StoreErrorKind};
+pub(crate) use guarded::Guarded;
 pub use holder::Holder;
 pub use ledger::{Ledger, Row, SentSignal};
+pub use ledger_text::LedgerTextError;
 pub use locked::{LedgerWrite, LockedPool, MAX_REGISTRY};
 pub use log::Log;
-pub(crate) use system_disk::SystemDisk;
-pub(crate) use trail::{Durability, TrailFile};
+pub use memory::MemoryStore;
+pub(crate) use trail::TrailFile;

@@ -6,8 +6,9 @@ use poolwarden::{Description, Unusable};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::super::{Exit, Options, as_json, output, policy_source, table};
-use super::reason;
+use super::super::policy_source::Given;
+use super::super::{Exit, Options, as_json, output, table};
+use super::{given, inspect, reason};
 
 /// What the check says.
 #[derive(Serialize)]
@@ -31,9 +32,9 @@ struct Loadable {
 /// Checks the component and prints the verdict.
 ///
 /// # Errors
-/// When standard output cannot be written.
+/// When a configuration cannot be used, or standard output cannot be written.
 pub(super) fn run(options: &Options, file: &Path) -> anyhow::Result<Exit> {
-    let checked = check(file);
+    let checked = check(file, &given(options, file)?);
     let exit = match &checked {
         Ok(_) => Exit::Ok,
         Err(_) => Exit::Policy,
@@ -53,8 +54,8 @@ pub(super) fn run(options: &Options, file: &Path) -> anyhow::Result<Exit> {
 }
 
 /// Does all that is done to a policy before it takes a request.
-fn check(file: &Path) -> Result<Loadable, Unusable> {
-    let inspected = policy_source::loader().inspect(file)?;
+fn check(file: &Path, given: &Given) -> Result<Loadable, Unusable> {
+    let inspected = inspect(file, given)?;
     let Description { name, version, .. } = inspected.verdict?;
     Ok(Loadable {
         name,

@@ -3,13 +3,14 @@
 use std::path::Path;
 
 use anyhow::Context;
-use poolwarden::{Grants, Import, ImportKind, Inspection, Needs};
+use poolwarden::{Import, ImportKind, Inspection, Needs};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::super::policy_source::Given;
 use super::super::table::{self, Columns};
-use super::super::{Exit, Options, as_json, output, policy_source};
-use super::reason;
+use super::super::{Exit, Options, as_json, output};
+use super::{given, inspect, reason};
 
 /// The interface that makes a component a policy, and the world that it is of.
 const EXPORT: &str = "poolwarden:pool/pool";
@@ -41,6 +42,8 @@ struct Inspected {
     /// What it exports, by name.
     exports: Vec<String>,
     grants: GrantsOf,
+    /// The file that gives it some of its grants and settings.
+    configuration: Option<String>,
     settings: Vec<SettingOf>,
 }
 
@@ -79,23 +82,22 @@ struct SettingOf {
 /// # Errors
 /// When it cannot be read or is no component, or standard output cannot be written.
 pub(super) fn run(options: &Options, file: &Path) -> anyhow::Result<Exit> {
-    let inspection = policy_source::loader()
-        .inspect(file)
-        .with_context(|| format!("cannot inspect {}", file.display()))?;
-    let inspected = Inspected::of(file, inspection, options);
+    let given = given(options, file)?;
+    let inspection = inspect(file, &given);
+    let inspection = inspection.with_context(|| format!("cannot inspect {}", file.display()))?;
+    let inspected = Inspected::of(file, inspection, given);
     output::print_own(&inspected, as_json(options), show)?;
     Ok(Exit::Ok)
 }
 
 impl Inspected {
-    fn of(file: &Path, inspection: Inspection, options: &Options) -> Self {
+    fn of(file: &Path, inspection: Inspection, mut given: Given) -> Self {
         let world = inspection
             .exports
             .iter()
             .filter_map(|export| export.name.split_once('@'))
             .find(|(interface, _)| *interface == EXPORT)
             .map(|(_, version)| format!("{WORLD}@{version}"));
-        let given = options.grants.iter().fold(Grants::none(), Grants::union);
         let mut inspected = Self {
             file: file.display().to_string(),
             name: None,
@@ -109,8 +111,9 @@ impl Inspected {
             exports: inspection.exports.into_iter().map(|e| e.name).collect(),
             grants: GrantsOf {
                 needed: needed(inspection.needs),
-                given: given.names(),
+                given: given.grants.names(),
             },
+            configuration: given.configuration.map(|path| path.display().to_string()),
             settings: Vec::new(),
         };
         match inspection.verdict {
@@ -120,7 +123,7 @@ impl Inspected {
                 let settings = said.settings.into_iter();
                 inspected.settings = settings
                     .map(|setting| SettingOf {
-                        given: given_value(options, &setting.name),
+                        given: given.settings.remove(&setting.name),
                         name: setting.name,
                         description: setting.description,
                     })
@@ -159,14 +162,6 @@ fn needed(needs: Needs) -> Vec<&'static str> {
     write.into_iter().chain(signals).collect()
 }
 
-/// The last of several counts, as it does for a request.
-fn given_value(options: &Options, setting: &str) -> Option<String> {
-    let mut given = options.settings.iter().rev();
-    given
-        .find(|(name, _)| name == setting)
-        .map(|(_, value)| value.clone())
-}
-
 fn show(inspected: &Value) -> String {
     let loads = match inspected["loads"] {
         Value::Bool(true) => "yes",
@@ -188,6 +183,7 @@ fn show(inspected: &Value) -> String {
         ("PROBLEM", &inspected["problem"]),
         ("NEEDS", &listed(&grants["needed"])),
         ("GIVEN", &listed(&grants["given"])),
+        ("CONFIG", &inspected["configuration"]),
     ]);
     for (heading, kind, columns) in [
         ("imports, lent within the grants:", "lent", INTERFACES),

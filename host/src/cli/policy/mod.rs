@@ -7,11 +7,13 @@ mod replay;
 mod report;
 
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use poolwarden::{Inspection, LoadError};
 
-use super::{Exit, Options};
+use super::policy_source::{self, Given};
+use super::{Exit, Options, PolicySource, directory};
 
 /// What to do with a policy.
 #[derive(Debug, Subcommand)]
@@ -19,13 +21,15 @@ pub(crate) enum PolicyCommand {
     /// Show what a component is, and what it needs
     ///
     /// Name, version, digest and world, what it imports, which grants it can make use of
-    /// and which --grant gives it, and its settings with those that --setting gives it. One
-    /// that does not load is shown as well, with the reason.
+    /// and which it is given, and its settings with those that it is given: by --grant and
+    /// --setting, and by the configuration of the pool. One that does not load is shown as
+    /// well, with the reason.
     Inspect(Component),
     /// Say whether a component will load as a policy, and if not, why
     ///
-    /// It is compiled, linked and asked to describe itself, as a server does before it takes
-    /// a policy up. The exit code is 0 when it will load and 7 when not.
+    /// It is compared with the configuration's pin, compiled, linked and asked to describe
+    /// itself, as a server does before it takes a policy up. The exit code is 0 when it will
+    /// load and 7 when not.
     Check(Component),
     /// Compile a policy ahead of its first use
     ///
@@ -58,6 +62,36 @@ pub(super) fn run(options: &Options, command: &PolicyCommand) -> anyhow::Result<
         PolicyCommand::Compile(component) => compile::run(options, &component.file),
         PolicyCommand::Replay(arguments) => replay::run(options, arguments),
     }
+}
+
+/// What a policy from this file is given in the pool that the options name.
+///
+/// # Errors
+/// When a configuration cannot be used.
+fn given(options: &Options, file: &Path) -> anyhow::Result<Given> {
+    match directory(options) {
+        Ok(pool) => Ok(PolicySource::new(options, &pool).given(file)?),
+        // There is no pool to decide about, and no configuration of one.
+        Err(_) => Ok(Given::by(options)),
+    }
+}
+
+/// Looks at a policy with what it is given.
+///
+/// # Errors
+/// When it cannot be read or is no component.
+fn inspect(file: &Path, given: &Given) -> Result<Inspection, LoadError> {
+    let settings = given.settings.iter();
+    let loader = settings.fold(policy_source::loader(), |loader, (name, value)| {
+        loader.setting(name, value)
+    });
+    let mut inspection = loader.inspect(file)?;
+    // It is shown what another one than the pinned is.
+    if let Some(pinned) = given.pin.as_ref().filter(|pin| **pin != inspection.sha256) {
+        let (pinned, found) = (pinned.clone(), inspection.sha256.clone());
+        inspection.verdict = Err(LoadError::Pin { pinned, found }.into());
+    }
+    Ok(inspection)
 }
 
 /// Why a policy cannot be used, with every cause, in one line.

@@ -1,7 +1,7 @@
 //! What replays found, for a person and for a program.
 
 use std::fmt::Display;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use jiff::Timestamp;
 use poolwarden::Request;
@@ -37,7 +37,8 @@ pub(super) struct Report {
 /// A request that the policy treats otherwise, or in which it fails.
 #[derive(Serialize)]
 struct Different {
-    file: PathBuf,
+    /// As far as it is text.
+    file: String,
     line: u64,
     at: Option<String>,
     request: Request,
@@ -68,7 +69,7 @@ impl Report {
             return;
         }
         self.differences.push(Different {
-            file: file.to_owned(),
+            file: file.display().to_string(),
             line,
             at: Timestamp::try_from(of.at)
                 .map(|at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
@@ -142,7 +143,7 @@ impl Side {
 
 impl Different {
     fn write(&self, text: &mut String) {
-        let place = format!("{}:{}", self.file.display(), self.line);
+        let place = format!("{}:{}", self.file, self.line);
         let at = self.at.as_deref().unwrap_or("an unknown time");
         let request = described(&self.request);
         text.push_str(&line(&format!("{place}: {request} at {at}")));

@@ -39,9 +39,9 @@ impl Awaited {
         pool: &Pool,
         sid: &str,
         child: Child,
-        worker: &Arc<Process>,
+        worker: &Arc<dyn Process>,
     ) -> Result<(), Failure> {
-        let waited = socket::wait(worker, &self.path, self.timeout);
+        let waited = socket::wait(worker.as_ref(), &self.path, self.timeout);
         if matches!(waited, Ok(Waited::Serving)) {
             return Ok(());
         }

@@ -30,7 +30,7 @@ pub(super) enum Waited {
 ///
 /// # Errors
 /// When the system refuses poll(2).
-pub(super) fn wait(process: &Process, path: &Path, timeout: Duration) -> io::Result<Waited> {
+pub(super) fn wait(process: &dyn Process, path: &Path, timeout: Duration) -> io::Result<Waited> {
     let deadline = Instant::now() + timeout;
     let watch = Watch::new(path);
     let (mut pause, longest) = PAUSES;
@@ -60,7 +60,11 @@ pub(super) fn wait(process: &Process, path: &Path, timeout: Duration) -> io::Res
 
 /// Returns when the process has ended, when something happened where the socket is to be,
 /// or when the time is over.
-fn sleep_until_news(process: &Process, watch: Option<&Watch>, left: Duration) -> io::Result<()> {
+fn sleep_until_news(
+    process: &dyn Process,
+    watch: Option<&Watch>,
+    left: Duration,
+) -> io::Result<()> {
     let mut fds = vec![PollFd::from_borrowed_fd(process.as_fd(), PollFlags::IN)];
     if let Some(watch) = watch {
         fds.push(PollFd::from_borrowed_fd(

@@ -25,7 +25,7 @@ pub(super) fn end(
     pool: &Pool,
     sid: &str,
     mut child: Child,
-    process: &Arc<Process>,
+    process: &Arc<dyn Process>,
 ) -> Result<ExitStatus, Failure> {
     let immortal = |source| Reason::Immortal {
         pid: process.pid(),
@@ -58,7 +58,7 @@ pub(super) fn end(
     child.wait().map_err(|error| immortal(error.into()).into())
 }
 
-fn await_end(process: &Arc<Process>, within: Duration) -> Result<bool, WaitError> {
+fn await_end(process: &Arc<dyn Process>, within: Duration) -> Result<bool, WaitError> {
     let cancel = Cancel::new()?;
     let ended = LinuxProcesses::new().wait(std::slice::from_ref(process), within, &cancel)?;
     Ok(ended == [true])

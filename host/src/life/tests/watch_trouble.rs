@@ -144,7 +144,7 @@ impl Processes for Meddling {
 
     fn wait(
         &self,
-        processes: &[Arc<Process>],
+        processes: &[Arc<dyn Process>],
         timeout: Duration,
         cancel: &Cancel,
     ) -> Result<Vec<bool>, WaitError> {

@@ -15,7 +15,7 @@ pub(super) struct Seen {
     pub(super) claim: Claim,
     pub(super) finding: Finding,
     /// Its process, where it is alive and could be held.
-    pub(super) process: Option<Arc<Process>>,
+    pub(super) process: Option<Arc<dyn Process>>,
 }
 
 /// The entries as they were last told of, in the order of the registry.
@@ -31,7 +31,7 @@ struct Entry {
     standing: Standing,
     evidence: String,
     /// The process whose end is to be told.
-    held: Option<Arc<Process>>,
+    held: Option<Arc<dyn Process>>,
     /// Whether its end was told.
     exited: bool,
     /// Whether it was tried to hold the process of an entry that is unproven.
@@ -45,7 +45,7 @@ impl Roster {
     }
 
     /// The processes that are held, with the index of their entry.
-    pub(super) fn held(&self) -> impl Iterator<Item = (usize, &Arc<Process>)> {
+    pub(super) fn held(&self) -> impl Iterator<Item = (usize, &Arc<dyn Process>)> {
         let entries = self.entries.iter().enumerate();
         entries.filter_map(|(index, entry)| Some((index, entry.held.as_ref()?)))
     }
@@ -93,7 +93,7 @@ impl Roster {
         }
         for (entry, fate) in old.iter_mut().flatten().zip(fates) {
             // It ended before its entry went, though nobody has noticed yet.
-            let ended = entry.held.as_ref().is_some_and(|held| ended(held));
+            let ended = entry.held.as_ref().is_some_and(ended);
             if fate != Fate::Same && ended && entry.standing == Standing::Alive {
                 events.extend(entry.end(processes));
             }
@@ -268,7 +268,7 @@ impl Entry {
         if standing == Standing::Alive {
             // It may have been found while it still ran: its end was told, or is about to be.
             let late = if self.exited {
-                seen.process.as_ref().is_none_or(|process| ended(process))
+                seen.process.as_ref().is_none_or(ended)
             } else {
                 runs == Some(false)
             };
@@ -310,6 +310,6 @@ impl Entry {
 }
 
 /// Whether a process is no more, as far as can be told.
-fn ended(process: &Process) -> bool {
+fn ended(process: &Arc<dyn Process>) -> bool {
     process.has_ended().unwrap_or(false)
 }

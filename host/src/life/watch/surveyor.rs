@@ -15,7 +15,7 @@ use crate::cancel::Cancel;
 use crate::error::Error;
 use crate::life::survey::{Survey, of_store};
 use crate::pool::Context;
-use crate::store::{PoolDir, StoreError};
+use crate::store::{Guarded, PoolDir, StoreError};
 
 use super::roster::Seen;
 
@@ -86,6 +86,7 @@ impl<'a> Surveyor<'a> {
         }
         let wait = self.context.limits.lock_wait;
         let locked = self.pool.lock(wait, &self.cancel).map_err(failure)?;
+        let locked = Guarded::new(Box::new(locked));
         let mut survey = Survey::of(self.context, locked).map_err(Failure::Other)?;
         let claims = survey.claims().to_vec();
         let inspections = survey.inspect_all(&claims);

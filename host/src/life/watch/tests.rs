@@ -40,7 +40,7 @@ fn short(events: &[Event]) -> Vec<(EventKind, &str, Standing)> {
         .collect()
 }
 
-fn held(roster: &Roster) -> Vec<Arc<Process>> {
+fn held(roster: &Roster) -> Vec<Arc<dyn Process>> {
     roster.held().map(|(_, process)| process.clone()).collect()
 }
 

@@ -179,7 +179,7 @@ fn a_poll_that_fails_forgets_instead_of_trusting() {
 fn a_pool_larger_than_the_cache_is_alive_but_not_all_held() {
     let (fake, claims) = pool(10);
     let processes = LinuxProcesses::with_kernel(fake.clone() as Arc<dyn Kernel>, 4);
-    let mut held: Vec<Arc<Process>> = Vec::new();
+    let mut held: Vec<Arc<dyn Process>> = Vec::new();
     for opens in [10, 16, 22] {
         let inspections = processes.inspect(&questions(&claims), Strength::Any);
         assert!(

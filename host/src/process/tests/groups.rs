@@ -12,7 +12,7 @@ use crate::process::{Forbidden, Process, Processes};
 const MEMBER: u32 = 4712;
 
 /// A machine where the worker leads a group of two.
-fn led() -> (Arc<FakeKernel>, Arc<Process>) {
+fn led() -> (Arc<FakeKernel>, Arc<dyn Process>) {
     let fake = machine();
     fake.run(MEMBER, START, PID);
     for pid in [PID, MEMBER] {

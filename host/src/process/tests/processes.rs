@@ -8,7 +8,7 @@ use super::support::*;
 use crate::process::fake::{Call, FakeKernel, OWN_PID, OWN_UID, PARENT};
 use crate::process::{Forbidden, Process, Processes, SendError, Signal};
 
-fn process(fake: &Arc<FakeKernel>, pid: u32) -> Arc<Process> {
+fn process(fake: &Arc<FakeKernel>, pid: u32) -> Arc<dyn Process> {
     processes(fake).identify(pid).expect("it runs").process
 }
 

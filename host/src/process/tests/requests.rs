@@ -3,34 +3,53 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::support::*;
 use crate::process::fake::FakeKernel;
-use crate::process::kernel::FileKind;
+use crate::process::kernel::{FileKind, Kernel};
+use crate::process::{Claim, LinuxProcesses, Signal};
 use crate::{Cancel, Policy, PoolBuilder, Request, Stop};
 
-/// The answer to a request on a pool with this one entry, and whether the entry is still
-/// there.
-fn ask_pool(fake: &Arc<FakeKernel>, request: Request) -> (Value, bool) {
+/// The answer to a request on a pool with these entries, and the sids of those that are
+/// still there.
+fn ask_pool(
+    fake: &Arc<FakeKernel>,
+    capacity: usize,
+    claims: &[Claim],
+    request: Request,
+) -> (Value, Value) {
     let directory = tempfile::tempdir().expect("a directory");
     let registry = directory.path().join("registry.json");
-    let claim = claim_with_sock();
-    let entry = json!({
-        "sid": claim.sid, "pid": claim.pid, "sock": claim.sock, "version": "",
-        "created_at": claim.created_at,
-    });
-    let bytes = json!({ "sessions": [entry] }).to_string();
-    fs::write(&registry, &bytes).expect("the registry");
+    let entry = |claim: &Claim| {
+        json!({
+            "sid": claim.sid, "pid": claim.pid, "sock": claim.sock, "version": "",
+            "created_at": claim.created_at,
+        })
+    };
+    let entries: Vec<_> = claims.iter().map(entry).collect();
+    fs::write(&registry, json!({ "sessions": entries }).to_string()).expect("the registry");
     fs::set_permissions(&registry, fs::Permissions::from_mode(0o600)).expect("its mode");
+    let kernel = fake.clone() as Arc<dyn Kernel>;
     let pool = PoolBuilder::new(directory.path())
-        .processes(Arc::new(processes(fake)))
+        .processes(Arc::new(LinuxProcesses::with_kernel(kernel, capacity)))
         .build(Policy::shipped().expect("the shipped policy"));
     let answer = pool.call(request, &Cancel::new().expect("an eventfd"));
     let answer = answer.expect("an answer").value();
-    let kept = fs::read_to_string(&registry).expect("the registry") == bytes;
-    (answer, kept)
+    let left: Value = serde_json::from_slice(&fs::read(&registry).expect("the registry"))
+        .expect("the registry is whole");
+    let left = left["sessions"].as_array().expect("sessions").iter();
+    (answer, left.map(|entry| entry["sid"].clone()).collect())
+}
+
+fn stop(group: bool) -> Request {
+    Request::Stop(Stop {
+        group,
+        grace: Duration::ZERO,
+        ..Stop::default()
+    })
 }
 
 /// The file that is read between the proof and the signal.
@@ -38,26 +57,49 @@ const LAST_LOOK: &str = "/proc/4711/status";
 
 #[test]
 fn who_ends_between_proof_and_signal_gets_none_and_its_entry_goes() {
-    let fake = machine();
-    fake.race(LAST_LOOK, PID);
-    let (answer, kept) = ask_pool(&fake, Request::Stop(Stop::default()));
-    assert_eq!(answer["stopped"], json!(["w"]), "{answer}");
-    assert_eq!(answer["outcomes"][0]["outcome"], "already-dead");
-    assert!(!kept);
-    assert_eq!(fake.sent(), []);
+    for group in [false, true] {
+        let fake = machine();
+        fake.race(LAST_LOOK, PID);
+        let (answer, left) = ask_pool(&fake, 100, &[claim_with_sock()], stop(group));
+        assert_eq!(answer["stopped"], json!(["w"]), "{answer}");
+        assert_eq!(answer["outcomes"][0]["outcome"], "already-dead");
+        assert_eq!(left, json!([]));
+        assert_eq!(fake.sent(), []);
+    }
 }
 
 #[test]
 fn who_ends_between_proof_and_signal_while_its_socket_answers_keeps_its_entry() {
+    for group in [false, true] {
+        let fake = machine();
+        fake.listen(PID, SOCK);
+        fake.socket(SOCK, FileKind::Socket, Ok(()));
+        fake.race(LAST_LOOK, PID);
+        let (answer, left) = ask_pool(&fake, 100, &[claim_with_sock()], stop(group));
+        assert_eq!(answer["stopped"], json!([]), "{answer}");
+        assert_eq!(answer["outcomes"][0]["outcome"], "refused");
+        let error = answer["errors"][0].as_str().expect("an error");
+        assert!(error.contains("still answers"), "{error}");
+        assert_eq!(left, json!(["w"]));
+        assert_eq!(fake.sent(), []);
+    }
+}
+
+/// There are descriptors for one process, so the other is found again for its signal.
+#[test]
+fn who_ends_while_it_is_parked_gets_no_signal_and_its_entry_goes() {
+    let first = Claim {
+        sid: "v".into(),
+        pid: PID - 1,
+        ..claim()
+    };
     let fake = machine();
-    fake.listen(PID, SOCK);
-    fake.socket(SOCK, FileKind::Socket, Ok(()));
-    fake.race(LAST_LOOK, PID);
-    let (answer, kept) = ask_pool(&fake, Request::Stop(Stop::default()));
-    assert_eq!(answer["stopped"], json!([]), "{answer}");
-    assert_eq!(answer["outcomes"][0]["outcome"], "refused");
-    let error = answer["errors"][0].as_str().expect("an error");
-    assert!(error.contains("still answers"), "{error}");
-    assert!(kept);
-    assert_eq!(fake.sent(), []);
+    fake.run(first.pid, START, 1);
+    fake.race("/proc/4710/status", PID);
+    let (answer, left) = ask_pool(&fake, 2, &[first.clone(), claim()], stop(false));
+    assert_eq!(answer["errors"], json!([]), "{answer}");
+    assert_eq!(answer["outcomes"][1]["outcome"], "already-dead");
+    assert_eq!(left, json!(["v"]));
+    let signals = [Signal::Term, Signal::Cont].map(|signal| (first.pid, signal));
+    assert_eq!(fake.sent(), signals);
 }

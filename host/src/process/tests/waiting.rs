@@ -14,7 +14,7 @@ use crate::process::{LinuxProcesses, Process, Processes, WaitError};
 /// Long enough that a test which waits for it has failed.
 const LONG: Duration = Duration::from_secs(600);
 
-fn three() -> (Arc<FakeKernel>, LinuxProcesses, Vec<Arc<Process>>) {
+fn three() -> (Arc<FakeKernel>, LinuxProcesses, Vec<Arc<dyn Process>>) {
     let fake = machine();
     let processes = processes(&fake);
     let held = (2001..=2003).map(|pid| {

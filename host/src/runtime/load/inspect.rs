@@ -56,13 +56,17 @@ pub struct Needs {
 }
 
 impl Inspection {
-    pub(super) fn of(candidate: Candidate<'_>, component: &Component) -> Self {
+    pub(super) fn of(
+        candidate: Candidate<'_>,
+        component: &Component,
+        settings: &[(String, String)],
+    ) -> Self {
         let shape = Shape::of(component, &candidate.engine);
         Self {
             size: candidate.bytes.len() as u64,
             interface_version: shape.version().map(str::to_owned),
             needs: Needs::of(&shape),
-            verdict: describe(&candidate, component),
+            verdict: describe(&candidate, component, settings),
             sha256: candidate.sha256,
             imports: shape.imports,
             exports: shape.exports,
@@ -84,7 +88,11 @@ impl Needs {
 }
 
 /// Asks the policy what it is, without any pool.
-fn describe(candidate: &Candidate<'_>, component: &Component) -> Result<Description, Unusable> {
+fn describe(
+    candidate: &Candidate<'_>,
+    component: &Component,
+    settings: &[(String, String)],
+) -> Result<Description, Unusable> {
     let policy = Policy::link(
         candidate.engine.clone(),
         component,
@@ -93,7 +101,11 @@ fn describe(candidate: &Candidate<'_>, component: &Component) -> Result<Descript
     let cancel =
         Cancel::new().map_err(|error| Unusable::Describe(Error::System(error.to_string())))?;
     // A policy that describes itself cannot begin a transaction, so no path is looked at.
-    PoolBuilder::new("")
+    let settings = settings.iter();
+    settings
+        .fold(PoolBuilder::new(""), |builder, (name, value)| {
+            builder.setting(name, value)
+        })
         .build(Arc::new(policy))
         .describe(&cancel)
         .map_err(Unusable::Describe)

@@ -39,6 +39,7 @@ use super::policy::new_engine;
 pub struct PolicyLoader {
     pin: Option<String>,
     cache: Option<CodeCache>,
+    settings: Vec<(String, String)>,
 }
 
 /// Code that was compiled ahead of its use.
@@ -74,6 +75,14 @@ impl PolicyLoader {
         self
     }
 
+    /// A setting that a policy can read while it is [inspected](Self::inspect). One that is
+    /// loaded has those of its [`Mandate`](crate::Mandate).
+    #[must_use]
+    pub fn setting(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.settings.push((name.into(), value.into()));
+        self
+    }
+
     /// Loads a policy from the file of a component, in its binary form. Compiling takes from
     /// 50 ms for a small Rust component to seconds for one that carries a language runtime.
     ///
@@ -103,7 +112,7 @@ impl PolicyLoader {
         let bytes = file::read(path)?;
         let candidate = self.candidate(&bytes)?;
         let component = self.code(&candidate)?;
-        Ok(Inspection::of(candidate, &component))
+        Ok(Inspection::of(candidate, &component, &self.settings))
     }
 
     /// Compiles a policy ahead of its use, where that has not been done, and keeps the code

@@ -5,23 +5,13 @@ use std::io;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
+use super::super::contract::Durability;
 use super::super::directory::PoolDir;
 use super::super::disk::{Access, again};
 use super::super::error::StoreError;
 use super::super::lock::FileLock;
 use super::{LARGEST, TRAIL, rotate};
 use crate::cancel::Cancel;
-
-/// What the lines have to outlast.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Durability {
-    /// The end of this process, at any moment. That is enough for a signal: what ends
-    /// the machine ends the process that was signalled, too.
-    Process,
-    /// A loss of power. An entry that is removed from the registry afterwards stands in
-    /// these lines and nowhere else.
-    Power,
-}
 
 impl PoolDir {
     /// Appends whole lines to the trail, which is made when there is none; waits up to

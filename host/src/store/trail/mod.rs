@@ -8,7 +8,6 @@ mod append;
 mod read;
 mod rotate;
 
-pub(crate) use append::Durability;
 pub(crate) use read::TrailFile;
 
 /// The file that is written. Older ones have a number behind the name, from 1 for the

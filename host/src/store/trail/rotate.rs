@@ -51,8 +51,9 @@ mod tests {
     use std::sync::Arc;
     use std::thread;
 
+    use super::super::super::contract::Durability;
     use super::super::super::testing::{Call, LONG, StagedDisk, TestPool};
-    use super::super::{Durability, LARGEST, TRAIL};
+    use super::super::{LARGEST, TRAIL};
     use super::*;
 
     /// A line as long as a whole file.

@@ -1,5 +1,8 @@
 //! The attacks, by name.
 
+use std::alloc::Layout;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use crate::bindings::exports::poolwarden::pool::pool::Failure;
 use crate::bindings::poolwarden::pool::processes;
 use crate::bindings::poolwarden::pool::registry::{self, Transaction};
@@ -14,26 +17,36 @@ pub(crate) fn run(name: &str) -> Result<String, Failure> {
         "describe-only" => "nothing was tried".into(),
         "loop" => endless_loop(),
         "recursion" => recursion(1).to_string(),
+        "recursion-in-memory" => recursion_in_memory(1).to_string(),
         "memory" => memory(),
+        "grow-memory" => grow_memory(),
         "answer-large" => return Ok(format!("{{\"said\":\"{}\"}}", "x".repeat(4 << 20))),
+        "answer-200-mib" => return Ok(zeroes(200 << 20)),
+        "answer-1-gib" => return Ok(zeroes(1 << 30)),
         "answer-text" => return Ok("not JSON".into()),
         "answer-array" => return Ok("[]".into()),
         "answer-empty" => return Ok(String::new()),
         "trap" => std::process::abort(),
         "trap-after-signal" => {
             let transaction = begin()?;
-            let said = term(&transaction);
-            assert!(said == "sent", "{said}");
+            open(&transaction)
+                .and_then(|target| target.send(Signal::Term))
+                .map_err(Failure::Host)?;
             std::process::abort()
         }
         "leak-transaction" => {
             std::mem::forget(begin()?);
             "leaked".into()
         }
+        "hold-for-ever" => {
+            let _held = begin()?;
+            endless_loop()
+        }
         "begin-twice" => {
             let _first = begin()?;
-            told(registry::begin().map(drop))
+            told(registry::begin().map(drop))?
         }
+        "remember" => remember(),
         "replace-twice" => {
             let transaction = begin()?;
             let bytes = transaction
@@ -41,28 +54,28 @@ pub(crate) fn run(name: &str) -> Result<String, Failure> {
                 .map_err(Failure::Host)?
                 .unwrap_or_default();
             transaction.replace(&bytes).map_err(Failure::Host)?;
-            told(transaction.replace(&bytes))
+            told(transaction.replace(&bytes))?
         }
         "replace" => replace(&setting("with"))?,
         "signal" => {
             let transaction = begin()?;
-            told(open(&transaction).and_then(|target| target.send(signal())))
+            told(open(&transaction).and_then(|target| target.send(signal())))?
         }
         "signal-group" => {
             let transaction = begin()?;
-            told(open(&transaction).and_then(|target| target.send_group(signal())))
+            told(open(&transaction).and_then(|target| target.send_group(signal())))?
         }
         "signal-later" => {
             let transaction = begin()?;
             let target = open(&transaction).map_err(Failure::Host)?;
             drop(transaction);
-            told(target.send(signal()))
+            told(target.send(signal()))?
         }
         "signal-then-replace" => {
             let transaction = begin()?;
             let target = open(&transaction).map_err(Failure::Host)?;
             target.send(signal()).map_err(Failure::Host)?;
-            told(transaction.replace(setting("with").as_bytes()))
+            told(transaction.replace(setting("with").as_bytes()))?
         }
         // The registry that was read decides, not the one that was written since.
         "replace-then-signal" => {
@@ -70,12 +83,12 @@ pub(crate) fn run(name: &str) -> Result<String, Failure> {
             transaction
                 .replace(setting("with").as_bytes())
                 .map_err(Failure::Host)?;
-            told(open(&transaction).and_then(|target| target.send(signal())))
+            told(open(&transaction).and_then(|target| target.send(signal())))?
         }
         "wait-inside" => {
             let transaction = begin()?;
             let target = open(&transaction).map_err(Failure::Host)?;
-            told(signals::wait(&[&target], 10).map(drop))
+            told(signals::wait(&[&target], 10).map(drop))?
         }
         "wait-for-ever" => {
             let transaction = begin()?;
@@ -95,11 +108,15 @@ pub(crate) fn run(name: &str) -> Result<String, Failure> {
             standing()
         }
         "many-calls" => {
-            for _ in 0..1_000_000 {
+            let times = setting("times").parse().unwrap_or(1_000_000);
+            for _ in 0..times {
                 let _ = store::get("attack");
             }
-            "a million calls".into()
+            format!("{times} calls")
         }
+        "call-for-ever" => loop {
+            let _ = store::get("attack");
+        },
         "inspect-for-ever" => {
             let _transaction = begin()?;
             loop {
@@ -150,11 +167,7 @@ fn replace(with: &str) -> Result<String, Failure> {
     if !setting("sid").is_empty() {
         let _ = processes::inspect(&[claim()]);
     }
-    Ok(told(transaction.replace(with.as_bytes())))
-}
-
-fn term(transaction: &Transaction) -> String {
-    told(open(transaction).and_then(|target| target.send(Signal::Term))).replace("done", "sent")
+    told(transaction.replace(with.as_bytes()))
 }
 
 fn open(transaction: &Transaction) -> Result<Target, Error> {
@@ -197,9 +210,12 @@ fn signal() -> Signal {
     }
 }
 
-fn told(result: Result<(), Error>) -> String {
-    match result {
+/// What the host said, to be answered. With the setting `pass-on`, an error is passed on
+/// instead, as a policy does that has no answer without what it asked for.
+fn told(result: Result<(), Error>) -> Result<String, Failure> {
+    Ok(match result {
         Ok(()) => "done".into(),
+        Err(error) if !setting("pass-on").is_empty() => return Err(Failure::Host(error)),
         Err(error) => match error {
             Error::Busy(text) => format!("busy: {text}"),
             Error::Denied(text) => format!("denied: {text}"),
@@ -210,7 +226,7 @@ fn told(result: Result<(), Error>) -> String {
             Error::System(text) => format!("system: {text}"),
             Error::Cancelled(text) => format!("cancelled: {text}"),
         },
-    }
+    })
 }
 
 fn endless_loop() -> String {
@@ -223,12 +239,21 @@ fn endless_loop() -> String {
     }
 }
 
+/// Ends at the machine's stack: its frames have next to nothing in the guest's memory.
 fn recursion(depth: u64) -> u64 {
     if std::hint::black_box(depth) == 0 {
         return 0;
     }
-    let here = std::hint::black_box([depth; 64]);
-    recursion(depth + 1) + here[0]
+    std::hint::black_box(recursion(depth + 1)) + 1
+}
+
+/// Ends at the stack that the guest's compiler keeps in its memory.
+fn recursion_in_memory(depth: u64) -> u64 {
+    if std::hint::black_box(depth) == 0 {
+        return 0;
+    }
+    let here = std::hint::black_box([depth; 512]);
+    recursion_in_memory(depth + 1) + here[0]
 }
 
 fn memory() -> String {
@@ -236,4 +261,32 @@ fn memory() -> String {
     loop {
         blocks.push(std::hint::black_box(vec![1; 1 << 20]));
     }
+}
+
+/// Takes memory and does not even use it.
+fn grow_memory() -> String {
+    loop {
+        std::hint::black_box(zeroes(1 << 24)).leak();
+    }
+}
+
+/// A text of so many bytes, for which no memory is touched.
+fn zeroes(size: usize) -> String {
+    let layout = Layout::array::<u8>(size).expect("a size that there can be");
+    // SAFETY: the size is not zero. What is allocated of that size comes from newly grown
+    // memory, which is all zero in WebAssembly, and so is UTF-8.
+    unsafe {
+        let memory = std::alloc::alloc(layout);
+        if memory.is_null() {
+            std::alloc::handle_alloc_error(layout);
+        }
+        String::from_utf8_unchecked(Vec::from_raw_parts(memory, size, size))
+    }
+}
+
+/// How often this policy was asked, as far as it can know.
+fn remember() -> String {
+    static ASKED: AtomicU32 = AtomicU32::new(0);
+    let asked = ASKED.fetch_add(1, Ordering::Relaxed) + 1;
+    format!("asked {asked} times")
 }

@@ -1,0 +1,117 @@
+//! A pool, and requests on it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::answer::Answer;
+use crate::audit::Asker;
+use crate::cancel::Cancel;
+use crate::capabilities::{Origin, RequestState};
+use crate::error::Error;
+use crate::mandate::Mandate;
+use crate::request::Request;
+use crate::runtime::{self, Description};
+
+use super::context::Context;
+
+/// A pool served by a policy; [`PoolBuilder`](crate::PoolBuilder) makes one.
+///
+/// It can be shared between threads; each request runs on the thread that asks, in an
+/// instance of its own.
+pub struct Pool {
+    pub(crate) context: Arc<Context>,
+    asker: Arc<Asker>,
+}
+
+impl Pool {
+    pub(super) fn new(context: Context) -> Self {
+        Self {
+            context: Arc::new(context),
+            asker: Arc::new(Asker::library()),
+        }
+    }
+
+    /// Carries out one request, on this thread. The answer is the policy's own text; see
+    /// [`ensure`](Self::ensure), [`status`](Self::status), [`stop`](Self::stop),
+    /// [`register`](Self::register) and [`forget`](Self::forget) for typed ones.
+    ///
+    /// # Errors
+    /// See [`Error`]; whatever fails, the lock is free afterwards and the registry whole.
+    pub fn call(&self, request: Request, cancel: &Cancel) -> Result<Answer, Error> {
+        let span = tracing::debug_span!("request", verb = request.verb());
+        let _entered = span.enter();
+        let origin = self.origin();
+        let policy = origin.mandate.policy().clone();
+        let mut state = RequestState::new(self.context.clone(), origin, request, cancel.clone());
+        let Some(file) = &self.context.recordings else {
+            return runtime::call(&policy, state);
+        };
+        let started = state.record();
+        let answered = runtime::call(&policy, state);
+        file.keep(started.ended(&answered, file));
+        answered
+    }
+
+    /// What the policy says about itself.
+    ///
+    /// # Errors
+    /// When it fails to.
+    pub fn describe(&self, cancel: &Cancel) -> Result<Description, Error> {
+        self.describe_with(self.origin(), cancel)
+    }
+
+    /// Puts another policy in place, with its grants and settings, once it has said what it
+    /// is. Requests that have begun end as they began, and none of them fails for this.
+    ///
+    /// # Errors
+    /// When the new policy fails to describe itself. The old one stays.
+    pub fn swap(&self, mandate: Mandate, cancel: &Cancel) -> Result<Description, Error> {
+        let origin = Origin {
+            asker: self.asker.clone(),
+            mandate: Arc::new(mandate.clone()),
+        };
+        let described = self.describe_with(origin, cancel)?;
+        self.context.mandate.set(mandate);
+        Ok(described)
+    }
+
+    fn describe_with(&self, origin: Origin, cancel: &Cancel) -> Result<Description, Error> {
+        let policy = origin.mandate.policy().clone();
+        let state = RequestState::describing(self.context.clone(), origin, cancel.clone());
+        runtime::describe(&policy, state)
+    }
+
+    /// The state in which the policy is asked what it is.
+    #[cfg(test)]
+    pub(crate) fn describing(&self, cancel: &Cancel) -> RequestState {
+        RequestState::describing(self.context.clone(), self.origin(), cancel.clone())
+    }
+
+    /// Who asks, and what decides from now to the end of a request.
+    fn origin(&self) -> Origin {
+        Origin {
+            asker: self.asker.clone(),
+            mandate: self.context.mandate.get(),
+        }
+    }
+
+    /// What decides now, and what it may do.
+    pub fn mandate(&self) -> Arc<Mandate> {
+        self.context.mandate.get()
+    }
+
+    /// The pool's directory, or what a pool in another store is called.
+    pub fn path(&self) -> &Path {
+        &self.context.path
+    }
+
+    /// The same pool, for requests of this asker: what is done for them is recorded with
+    /// its name.
+    #[must_use]
+    pub fn asked_by(&self, asker: Asker) -> Self {
+        Self {
+            context: self.context.clone(),
+            asker: Arc::new(asker),
+        }
+    }
+}

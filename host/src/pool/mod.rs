@@ -1,0 +1,11 @@
+//! A pool, the policy that decides about it, and what that policy may do.
+
+mod builder;
+mod context;
+mod handle;
+mod rows;
+mod typed;
+
+pub use builder::PoolBuilder;
+pub(crate) use context::{Context, REGISTRY};
+pub use handle::Pool;

@@ -1,0 +1,142 @@
+//! A pool in a directory, which is opened when it is first needed.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::contract::{Durability, LockedStore, Store, Trail};
+use super::directory::PoolDir;
+use super::disk::Disk;
+use super::error::StoreError;
+use super::ledger::Ledger;
+use super::locked::{LedgerWrite, LockedPool};
+use super::system_disk::SystemDisk;
+use crate::cancel::Cancel;
+
+/// Keeps a pool in the files of a directory, which other programs share: where a pool is kept
+/// unless it is said otherwise.
+pub struct DirectoryStore {
+    path: PathBuf,
+    disk: Arc<dyn Disk>,
+    opened: Mutex<Option<PoolDir>>,
+}
+
+impl DirectoryStore {
+    /// The pool in this directory, which need not exist yet. Nothing is touched.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self::on(Arc::new(SystemDisk), path)
+    }
+
+    /// The same, reached through this disk.
+    pub(crate) fn on(disk: Arc<dyn Disk>, path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            disk,
+            opened: Mutex::new(None),
+        }
+    }
+
+    /// The directory, opened where that has not happened yet.
+    ///
+    /// # Errors
+    /// As [`PoolDir::open`].
+    pub fn open(&self) -> Result<PoolDir, StoreError> {
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(match opened.as_ref() {
+            Some(directory) => directory.clone(),
+            None => opened
+                .insert(PoolDir::open_on(&self.path, self.disk.clone())?)
+                .clone(),
+        })
+    }
+}
+
+impl Store for DirectoryStore {
+    fn lock(&self, wait: Duration, cancel: &Cancel) -> Result<Box<dyn LockedStore>, StoreError> {
+        // The lock is waited for without holding up other requests of this process.
+        match self.open()?.lock(wait, cancel) {
+            Ok(locked) => Ok(Box::new(locked)),
+            Err(error) => {
+                // It may have been replaced: the next request looks again.
+                *self.opened.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                Err(error)
+            }
+        }
+    }
+
+    fn directory(&self) -> Option<&DirectoryStore> {
+        Some(self)
+    }
+}
+
+impl LockedStore for LockedPool {
+    fn read_registry(&self) -> Result<Option<Vec<u8>>, StoreError> {
+        self.read_registry()
+    }
+
+    fn replace_registry(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
+        self.replace_registry(bytes)
+    }
+
+    fn read_ledger(&self) -> Ledger {
+        self.read_ledger()
+    }
+
+    fn write_ledger(&mut self, ledger: &Ledger) -> Result<LedgerWrite, StoreError> {
+        self.write_ledger(&mut ledger.clone())
+    }
+
+    fn trail(&self) -> Arc<dyn Trail> {
+        Arc::new(self.pool().clone())
+    }
+
+    fn remove_leftovers(&mut self) {
+        self.remove_leftovers();
+    }
+
+    fn remove_stale_socket(&mut self, path: &Path) -> Result<bool, StoreError> {
+        self.remove_stale_socket(path)
+    }
+}
+
+impl Trail for PoolDir {
+    fn append(
+        &self,
+        lines: &[u8],
+        durability: Durability,
+        wait: Duration,
+        cancel: Option<&Cancel>,
+    ) -> Result<(), StoreError> {
+        self.append_to_trail(lines, durability, wait, cancel)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::super::testing::cancel;
+    use super::*;
+
+    #[test]
+    fn what_was_moved_away_is_told_once_and_then_opened_anew() {
+        let root = tempfile::tempdir().expect("temporary directory");
+        let path = root.path().join("pool");
+        let store = DirectoryStore::new(&path);
+        assert!(!path.exists());
+        let registry = |text: Option<&str>| {
+            let mut locked = store.lock(Duration::ZERO, &cancel())?;
+            if let Some(text) = text {
+                locked.replace_registry(text.as_bytes())?;
+            }
+            locked.read_registry()
+        };
+        let written = registry(Some("{}")).expect("it is written");
+        assert_eq!(written.as_deref(), Some(&b"{}"[..]));
+        fs::rename(&path, root.path().join("aside")).expect("it is moved");
+        let moved = registry(None);
+        assert!(matches!(moved, Err(StoreError::Moved { .. })), "{moved:?}");
+        assert_eq!(registry(None).expect("a new pool"), None);
+        assert!(path.is_dir());
+    }
+}

@@ -1,0 +1,206 @@
+//! Policies that try to break every rule, through the built program: each ends with its own
+//! exit code and words, and the next request on the same pool is answered.
+//!
+//! The attacks are those of `tests/hostile`, here within the limits that the program has.
+//! Those that would take minutes to meet such a limit are left to that suite.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::harness::{Ran, Running, TestPool, Worker};
+
+#[expect(dead_code, reason = "the program tells a fault by its words alone")]
+#[path = "../hostile/attacks/mod.rs"]
+mod attacks;
+#[expect(dead_code, reason = "this suite needs only a part of it")]
+#[path = "../loading/guest.rs"]
+mod guest;
+
+use attacks::{Attack, Ends, Guest, How};
+
+/// A little more than a policy may write to the log in one request.
+const LOG_LINES: usize = 1010;
+
+/// A pool with the two workers that are attacked.
+struct Attacked {
+    pool: TestPool,
+    workers: [Worker; 2],
+}
+
+impl Attacked {
+    fn new() -> Self {
+        let attacked = Self {
+            pool: TestPool::new(),
+            workers: [Worker::obedient(), Worker::obedient()],
+        };
+        attacked.register();
+        attacked
+    }
+
+    fn register(&self) {
+        let [first, second] = &self.workers;
+        self.pool.seed(&[first.entry("w0"), second.entry("w1")]);
+    }
+
+    /// The command line of an attack.
+    fn command(&self, attack: &Attack) -> Command {
+        let mut words = vec!["--policy".to_owned(), text(&self.policy(attack))];
+        if attack.how != How::Ungranted {
+            for grant in ["registry-write", "signal-term", "signal-kill"] {
+                words.extend(["--grant".to_owned(), grant.to_owned()]);
+            }
+        }
+        if let Guest::Hostile(name, settings) = attack.guest {
+            let named = [("attack", name.to_owned())].into_iter();
+            let filled = settings
+                .iter()
+                .map(|(name, value)| (*name, self.fill(value)));
+            for (name, value) in named.chain(filled) {
+                words.extend(["--setting".to_owned(), format!("{name}={value}")]);
+            }
+        }
+        let verb: &[&str] = match attack.how {
+            How::Forgetting => &["forget", "w0", "--even-if-alive"],
+            _ => &["ensure"],
+        };
+        words.extend(verb.iter().map(|word| (*word).to_owned()));
+        let words: Vec<_> = words.iter().map(String::as_str).collect();
+        self.pool.command(&words)
+    }
+
+    /// The component that tries it.
+    fn policy(&self, attack: &Attack) -> PathBuf {
+        match attack.guest {
+            Guest::Hostile(..) => {
+                Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/guests/hostile.wasm")
+            }
+            Guest::Text(imports, ensure) => {
+                let path = self.pool.root().join("attack.wasm");
+                let component = guest::Guest { imports, ensure }.build();
+                fs::write(&path, component).expect("the component");
+                path
+            }
+        }
+    }
+
+    fn fill(&self, value: &str) -> String {
+        let registry: Value = serde_json::from_slice(&self.pool.bytes()).expect("a registry");
+        let entries = &registry["sessions"];
+        let made = entries[0]["created_at"].as_str().expect("a time");
+        value
+            .replace("$pid0", &self.workers[0].pid().to_string())
+            .replace("$pid1", &self.workers[1].pid().to_string())
+            .replace("$entry0", &entries[0].to_string())
+            .replace("$entry1", &entries[1].to_string())
+            .replace("$made0", made)
+    }
+
+    /// Checks how an attack ended, and that the pool is as before, or as the attack was
+    /// allowed to leave it.
+    #[track_caller]
+    fn check(&mut self, attack: &Attack, ran: &Ran) {
+        let tries = attack.tries;
+        match attack.ends {
+            Ends::Fault(_, words) | Ends::Refused(words) | Ends::Denied(words) => {
+                assert_eq!(ran.code, 7, "{tries}: {ran:#?}");
+                assert_eq!(ran.stdout, "", "{tries}");
+                let errors = ran
+                    .stderr
+                    .lines()
+                    .filter(|line| line.starts_with("error: "));
+                let [error] = errors.collect::<Vec<_>>()[..] else {
+                    panic!("{tries}: one error: {ran:#?}")
+                };
+                assert!(error.contains(words), "{tries}: {error}");
+            }
+            Ends::Nothing(said) => {
+                let answer = ran.answer(0);
+                let told = match &answer["said"] {
+                    Value::String(told) => told.clone(),
+                    told => told.to_string(),
+                };
+                assert_eq!(told, said, "{tries}");
+                assert_eq!(ran.stdout.lines().count(), 1, "{tries}: {ran:#?}");
+            }
+        }
+        let logged = ran.stderr.lines().count();
+        assert!(logged < LOG_LINES, "{tries}: {logged} lines of log");
+        assert!(
+            !ran.stderr.contains('\u{1b}'),
+            "{tries}: it reaches a terminal"
+        );
+        if attack.how == How::EndsWorker {
+            self.workers[0].reap();
+        }
+        let left = match attack.how {
+            How::EndsWorker | How::Forgetting => &["w1"][..],
+            _ => &["w0", "w1"],
+        };
+        assert!(self.pool.lock_is_free(), "after {tries}");
+        let answer = self.pool.ask(&["status"]);
+        let sessions = answer["sessions"].as_array().expect("sessions").iter();
+        let running: Vec<_> = sessions
+            .filter(|session| session["status"] == "running")
+            .map(|session| session["sid"].as_str().expect("a sid"))
+            .collect();
+        assert_eq!(running, left, "after {tries}");
+        assert!(self.workers[1].is_running(), "after {tries}");
+        if attack.how == How::EndsWorker {
+            self.workers[0] = Worker::obedient();
+        }
+        if left.len() < 2 {
+            self.register();
+        }
+    }
+}
+
+fn text(path: &Path) -> String {
+    path.to_str().expect("a path that is text").to_owned()
+}
+
+#[test]
+fn every_attack_ends_with_its_own_words_and_harms_nothing() {
+    let mut attacked = Attacked::new();
+    let now =
+        |attack: &&Attack| !matches!(attack.how, How::Computes | How::HostWorks | How::Shadowed);
+    for attack in attacks::all().filter(now) {
+        let ran = Ran::of(attacked.command(attack));
+        attacked.check(attack, &ran);
+    }
+}
+
+/// They run at once, each on a pool of its own, and yield to every other test.
+#[test]
+fn whoever_computes_without_end_is_ended() {
+    let computing = attacks::all().filter(|attack| attack.how == How::Computes);
+    let started: Vec<_> = computing
+        .map(|attack| {
+            let attacked = Attacked::new();
+            let running = Running::start(at_leisure(&attacked.command(attack)));
+            (attack, attacked, running)
+        })
+        .collect();
+    assert!(!started.is_empty());
+    for (attack, mut attacked, running) in started {
+        attacked.check(attack, &running.finish());
+    }
+}
+
+/// The same command for when nobody else has something to do: processor time is what counts.
+fn at_leisure(command: &Command) -> Command {
+    let mut nice = Command::new("/usr/bin/nice");
+    let directory = command.get_current_dir().expect("a directory of its own");
+    let variables = command
+        .get_envs()
+        .filter_map(|(name, value)| Some((name, value?)));
+    nice.args(["-n", "10"])
+        .arg(command.get_program())
+        .args(command.get_args())
+        .env_clear()
+        .envs(variables)
+        .current_dir(directory);
+    nice
+}

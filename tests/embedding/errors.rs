@@ -1,0 +1,86 @@
+//! What an embedder can tell apart when a request fails.
+
+use std::sync::Arc;
+
+use poolwarden::store::MemoryStore;
+use poolwarden::{Ensure, Error, Fault, Forget, Grants, Limits, PoolBuilder};
+
+use crate::parts::{HOSTILE, Rehearsal, cancel, part, stop};
+
+#[test]
+fn an_answer_of_another_form_is_a_fault_that_keeps_the_text() {
+    let rehearsal = Rehearsal::new();
+    let builder = rehearsal.builder().setting("attack", "describe-only");
+    let pool = builder.build(HOSTILE.clone());
+    let said = r#"{"said":"nothing was tried"}"#;
+    let forget = Forget {
+        sid: "a".into(),
+        ..Forget::default()
+    };
+    let errors = [
+        ("ensure", pool.ensure(Ensure::default(), &cancel()).err()),
+        ("status", pool.status(None, &cancel()).err()),
+        ("stop", pool.stop(stop("a"), &cancel()).err()),
+        ("register", pool.register(part("a", 2), &cancel()).err()),
+        ("forget", pool.forget(forget, &cancel()).err()),
+    ];
+    for (asked, error) in errors {
+        let text = error.as_ref().map(Error::to_string).unwrap_or_default();
+        assert!(text.contains("missing field"), "{asked}: {text}");
+        match error {
+            Some(Error::Policy(Fault::UnexpectedAnswer { verb, answer, .. })) => {
+                assert_eq!((verb, answer.text()), (asked, said));
+            }
+            other => panic!("{asked}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn each_kind_of_failure_is_a_variant_of_its_own() {
+    let rehearsal = Rehearsal::new();
+    let actor = rehearsal.with_worker("a", 77);
+    let builder = || rehearsal.builder();
+
+    let taken = rehearsal.pool().register(part("a", 77), &cancel());
+    assert!(matches!(taken, Err(Error::Rejected(_))), "{taken:?}");
+
+    let observer = builder().grants(Grants::none());
+    let denied = observer
+        .build(crate::parts::SHIPPED.clone())
+        .stop(stop("a"), &cancel());
+    assert!(
+        matches!(&denied, Err(Error::Denied(why)) if why.contains("signal-term")),
+        "{denied:?}"
+    );
+
+    let withdrawn = cancel();
+    withdrawn.cancel();
+    let cancelled = rehearsal.pool().stop(stop("a"), &withdrawn);
+    assert!(matches!(cancelled, Err(Error::Cancelled)), "{cancelled:?}");
+
+    let greedy = builder()
+        .setting("attack", "memory")
+        .limits(Limits {
+            guest_memory: 32 << 20,
+            ..Limits::default()
+        })
+        .build(HOSTILE.clone());
+    let fault = greedy.status(None, &cancel());
+    assert!(
+        matches!(fault, Err(Error::Policy(Fault::Memory(_)))),
+        "{fault:?}"
+    );
+    assert!(actor.heard().is_empty());
+
+    let damaged = PoolBuilder::new("a heap")
+        .store(Arc::new(MemoryStore::with_registry("{\n\"sessions\":[{]}")))
+        .build(crate::parts::SHIPPED.clone())
+        .status(None, &cancel());
+    match damaged {
+        Err(Error::Corrupted { path, line, .. }) => {
+            assert_eq!((path.to_str(), line), (Some("a heap/registry.json"), 2));
+        }
+        other => panic!("{other:?}"),
+    }
+}
