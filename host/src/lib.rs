@@ -51,6 +51,8 @@ mod cancel;
 mod capabilities;
 mod clock;
 pub mod config;
+#[cfg(test)]
+mod crash;
 pub mod doctor;
 #[cfg(test)]
 mod documented;

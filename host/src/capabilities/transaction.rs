@@ -42,7 +42,15 @@ struct Found {
 
 impl OpenTransaction {
     /// `spare` is how many processes may be held.
-    pub(super) fn new(locked: Guarded, reading: Arc<Reading>, writes: bool, spare: usize) -> Self {
+    pub(super) fn new(
+        mut locked: Guarded,
+        reading: Arc<Reading>,
+        writes: bool,
+        spare: usize,
+    ) -> Self {
+        if writes {
+            locked.remove_leftovers();
+        }
         let entries = reading.claims().map_or(0, <[Claim]>::len);
         Self {
             ledger: locked.read_ledger(),

@@ -1,18 +1,17 @@
 //! Looking at a pool in whatever state it is. Nothing is made, and nothing changed.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 
-use nix::fcntl::OFlag;
-
 use super::check::Facts;
 use super::directory::PoolDir;
+use super::disk::Access;
 use super::error::StoreError;
 use super::lock::{FileLock, LOCK};
 use super::trail;
-use super::{file, stale_socket};
+use super::{contents, file, stale_socket};
 
 /// What is under a name of the pool.
 #[derive(Debug)]
@@ -65,11 +64,11 @@ pub(crate) struct FileSystem {
 impl PoolDir {
     /// Looks at a file of at most `limit` bytes.
     pub(crate) fn see(&self, name: &str, limit: u64) -> Seen {
-        let read = file::open_file(self, name, OFlag::O_RDONLY).and_then(|opened| {
+        let read = file::open_file(self, name, Access::Read).and_then(|opened| {
             let Some((file, facts)) = opened else {
                 return Ok(Seen::Absent);
             };
-            let bytes = file::read_all(&file, &facts, limit, &self.path_of(name))?;
+            let bytes = contents::read_all(self, name, &file, &facts, limit)?;
             Ok(Seen::Whole { facts, bytes })
         });
         read.unwrap_or_else(|error| Seen::Unusable {
@@ -105,7 +104,7 @@ impl PoolDir {
         if self.facts_at(LOCK)?.is_none() {
             return Ok(None);
         }
-        let lock = FileLock::acquire(self, LOCK, open_lock, wait, None)?;
+        let lock = FileLock::acquire(self, LOCK, Access::Write, wait, None)?;
         Ok(Some(Stillness { _lock: lock }))
     }
 
@@ -138,18 +137,6 @@ impl PoolDir {
             magic: u64::try_from(magic).unwrap_or(0),
             available: facts.f_bavail.saturating_mul(block),
         })
-    }
-}
-
-/// Opens the lock file, which is not made when there is none.
-fn open_lock(pool: &PoolDir) -> Result<File, StoreError> {
-    match file::open_file(pool, LOCK, OFlag::O_RDWR)? {
-        Some((file, _)) => Ok(file),
-        None => Err(StoreError::step(
-            "open",
-            &pool.path_of(LOCK),
-            io::Error::from(io::ErrorKind::NotFound),
-        )),
     }
 }
 

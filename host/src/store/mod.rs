@@ -5,6 +5,7 @@
 
 mod alarm;
 mod check;
+mod contents;
 mod contract;
 mod create;
 mod directory;
@@ -20,6 +21,7 @@ mod ledger_cache;
 mod ledger_file;
 mod ledger_row;
 mod ledger_text;
+mod leftovers;
 mod lock;
 mod locked;
 mod log;
@@ -28,8 +30,9 @@ mod memory;
 mod replace;
 mod set_aside;
 mod stale_socket;
+mod system_disk;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod trail;
 mod wait;
 
@@ -39,6 +42,8 @@ pub use contract::{Durability, LockedStore, Store, Trail};
 pub(crate) use create::create_with_parents;
 pub use directory::PoolDir;
 pub use directory_store::DirectoryStore;
+#[cfg(test)]
+pub(crate) use disk::Disk;
 pub(crate) use error::advice;
 pub use error::{OwnError, StoreError, StoreErrorKind};
 pub use file_system::UntrustedLocks;

@@ -3,13 +3,12 @@
 use std::io;
 use std::os::fd::AsFd;
 
-use nix::errno::Errno;
-use nix::fcntl::{RenameFlags, renameat2};
-
 use super::check::Facts;
 use super::directory::PoolDir;
+use super::disk::again;
 use super::error::StoreError;
 use super::locked::LockedPool;
+use super::{contents, file};
 
 impl LockedPool {
     /// Puts a file with these bytes in the place of `name`, and what was there under
@@ -37,11 +36,11 @@ impl LockedPool {
             move |source: io::Error| StoreError::Step { step, path, source }
         };
         // Only a name that nothing had can be taken back.
-        let file = disk.create(dir, aside).map_err(failed("create"))?;
+        let file = file::create(pool, aside)?;
         let exchanged = (|| {
-            disk.write(&file, bytes).map_err(failed("write"))?;
+            contents::write_all(pool, &file, bytes).map_err(failed("write"))?;
             // The contents have to be on the disk before the name is.
-            disk.sync(&file).map_err(failed("sync"))?;
+            again(|| disk.sync(&file)).map_err(failed("sync"))?;
             check_planned(pool, name, planned)?;
             disk.exchange(dir, name, aside)
                 .map_err(failed("exchange the damaged file for"))?;
@@ -58,7 +57,7 @@ impl LockedPool {
         })();
         if exchanged.is_err() && is_ours(pool, aside, &file) {
             // The error to report is the first one.
-            let _ = disk.remove(dir, aside);
+            let _ = again(|| disk.remove(dir, aside));
         }
         exchanged?;
         sync(pool, name)
@@ -81,11 +80,11 @@ impl LockedPool {
             return Ok(false);
         }
         check_planned(pool, name, planned)?;
-        match renameat2(pool, name, pool, aside, RenameFlags::RENAME_NOREPLACE) {
+        match pool.disk().rename_to_free(pool.as_fd(), name, aside) {
             Ok(()) => {}
-            Err(Errno::ENOENT) => return Ok(false),
-            Err(errno) => {
-                return Err(StoreError::step("put aside", &pool.path_of(name), errno));
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => {
+                return Err(StoreError::step("put aside", &pool.path_of(name), error));
             }
         }
         sync(pool, name)?;
@@ -116,31 +115,34 @@ fn changed(pool: &PoolDir, name: &str) -> StoreError {
 
 /// Whether the name leads to this very file.
 fn is_ours(pool: &PoolDir, name: &str, file: &std::fs::File) -> bool {
-    let ours = nix::sys::stat::fstat(file).map(Facts::from);
-    match (ours, pool.facts_at(name)) {
+    match (file::facts(pool, file, name), pool.facts_at(name)) {
         (Ok(ours), Ok(Some(there))) => ours.id == there.id,
         _ => false,
     }
 }
 
 fn sync(pool: &PoolDir, name: &str) -> Result<(), StoreError> {
-    pool.disk()
-        .sync_directory(pool.as_fd())
-        .map_err(|source| StoreError::NotDurable {
-            path: pool.path_of(name),
-            source,
-        })
+    again(|| pool.disk().sync_directory(pool.as_fd())).map_err(|source| StoreError::NotDurable {
+        path: pool.path_of(name),
+        source,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs;
     use std::os::unix::fs::{MetadataExt, symlink};
+    use std::sync::Arc;
     use std::time::Duration;
 
-    use super::super::testing::{FaultyDisk, MEDDLING, TestPool, cancel};
+    use nix::errno::Errno;
+
+    use super::super::lock::LOCK;
+    use super::super::testing::{Call, StagedDisk, Step, TestPool, Verdict, cancel};
     use super::*;
 
+    /// Takes the damaged file's place just before that is exchanged.
+    const MEDDLING: &str = "meddling";
     const NAME: &str = "registry.json";
     const ASIDE: &str = "registry.json.damaged";
 
@@ -234,8 +236,15 @@ mod tests {
     fn what_takes_its_place_at_the_last_moment_gets_its_name_back() {
         let (pool, planned) = damaged();
         fs::write(pool.file(MEDDLING), "written without the lock").expect("write");
-        let disk = Box::new(FaultyDisk::failing(&["meddle"]));
-        let dir = PoolDir::open_on(pool.dir.path(), disk).expect("pool");
+        let (meddling, name) = (pool.file(MEDDLING), pool.file(NAME));
+        let mut first = true;
+        let disk = StagedDisk::new(pool.dir.path(), move |_, step| {
+            if step.call == Call::Exchange && std::mem::take(&mut first) {
+                fs::rename(&meddling, &name).expect("rename");
+            }
+            Verdict::Go
+        });
+        let dir = PoolDir::open_on(pool.dir.path(), Arc::new(disk)).expect("pool");
         let mut locked = dir.lock(Duration::ZERO, &cancel()).expect("lock");
         let error = locked
             .exchange(NAME, &planned, ASIDE, b"new")
@@ -249,11 +258,17 @@ mod tests {
     /// The new file stands under the other name only while it is being written.
     #[test]
     fn a_step_that_fails_leaves_the_damaged_file_and_nothing_else() {
-        for step in ["create", "write", "sync", "exchange"] {
+        for call in [Call::Create, Call::Write, Call::Sync, Call::Exchange] {
             let (pool, planned) = damaged();
-            let fails: &'static [&'static str] = Box::leak(Box::new([step]));
-            let disk = Box::new(FaultyDisk::failing(fails));
-            let dir = PoolDir::open_on(pool.dir.path(), disk).expect("pool");
+            let step = call.name();
+            let disk = StagedDisk::new(pool.dir.path(), move |_, asked: &Step| {
+                if asked.call == call && asked.name != LOCK {
+                    Verdict::Fail(Errno::ENOSPC)
+                } else {
+                    Verdict::Go
+                }
+            });
+            let dir = PoolDir::open_on(pool.dir.path(), Arc::new(disk)).expect("pool");
             let mut locked = dir.lock(Duration::ZERO, &cancel()).expect("lock");
             let error = locked
                 .exchange(NAME, &planned, ASIDE, b"new")
@@ -267,15 +282,23 @@ mod tests {
     #[test]
     fn the_steps_come_in_the_order_that_survives_a_loss_of_power() {
         let (pool, planned) = damaged();
-        let disk = FaultyDisk::default();
-        let dir = PoolDir::open_on(pool.dir.path(), Box::new(disk.clone())).expect("pool");
+        let disk = StagedDisk::new(pool.dir.path(), |_, _| Verdict::Go);
+        let dir = PoolDir::open_on(pool.dir.path(), Arc::new(disk.clone())).expect("pool");
         let mut locked = dir.lock(Duration::ZERO, &cancel()).expect("lock");
+        let before = disk.changes().len();
         locked
             .exchange(NAME, &planned, ASIDE, b"new")
             .expect("exchange");
         assert_eq!(
-            disk.asked(),
-            ["create", "write", "sync", "exchange", "sync directory"]
+            disk.changes()[before..],
+            [
+                "create",
+                "set mode of",
+                "write",
+                "sync",
+                "exchange",
+                "sync directory"
+            ]
         );
     }
 }

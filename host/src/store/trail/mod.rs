@@ -16,7 +16,7 @@ pub(crate) const TRAIL: &str = "audit.jsonl";
 
 /// How large the file grows before it is put aside, in bytes: 4 MiB, some thousand lines.
 /// Only what is appended at once can make a single file larger.
-const LARGEST: u64 = 4 << 20;
+pub(super) const LARGEST: u64 = 4 << 20;
 
 /// How many old files are kept. An entry that was removed stands nowhere else, so the
 /// trail has to reach back further than it takes somebody to miss a worker: with the
