@@ -36,6 +36,7 @@ mod stop;
 mod stop_group;
 mod stop_sockets;
 mod stop_together;
+mod stopped_holder;
 mod terminal;
 mod trail;
 mod trail_refusals;
