@@ -1,4 +1,9 @@
 //! Many clients that wait for one pool: nobody waits much longer than the others.
+//!
+//! A wait is the whole time of a request as its client sees it. Most of it is spent in the
+//! queue for the lock: the programs here hold it while the disk syncs, and everybody asks
+//! again at once. The longest wait of all, whoever had it, is held against the usual one,
+//! which is the median over all requests of the same kind of client.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -84,9 +89,8 @@ fn waits_of_a_server(mut server: Mcp, deadline: Instant) -> Vec<Duration> {
     waits
 }
 
-/// Prints how long these clients have waited for their requests, of which each is in the
-/// middle of a queue most of the time; whether the longest wait of all is no more than ten
-/// usual ones.
+/// Prints how long these clients have waited; whether nobody has waited for much longer
+/// than usual.
 fn fair(who: &str, waits: &[Vec<Duration>]) -> bool {
     let mut all: Vec<_> = waits.concat();
     all.sort_unstable();
