@@ -45,6 +45,7 @@ mod stop;
 mod stop_group;
 mod stop_sockets;
 mod stop_together;
+mod stopped_holder;
 mod terminal;
 mod terminal_files;
 mod terminal_policies;

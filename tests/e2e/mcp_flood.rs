@@ -23,13 +23,16 @@ const OWN_THREADS: usize = 8;
 /// flood itself would take.
 const ROOM: u64 = 48 << 10;
 
+/// The line of the request with this number.
+type Line = fn(usize) -> String;
+
 fn status(id: usize) -> String {
     call(&json!(id + 1), "pool_status", &json!({}))
 }
 
 #[test]
 fn answers_that_nobody_reads_are_not_piled_up() {
-    let floods: [(&str, fn(usize) -> String); 4] = [
+    let floods: [(&str, Line); 4] = [
         ("calls", status),
         ("pings", |id| request(&json!(id + 1), "ping", &json!({}))),
         ("unknown tools", |id| {
@@ -141,7 +144,7 @@ fn withdrawn_requests_make_room() {
 
 #[test]
 fn a_client_that_leaves_its_answers_unread_does_not_keep_the_server() {
-    let floods: [fn(usize) -> String; 2] = [status, |_| "[]\n".repeat(20)];
+    let floods: [Line; 2] = [status, |_| "[]\n".repeat(20)];
     for line in floods {
         let pool = TestPool::new();
         let mut client = Rude::open(pool.command(&["mcp"]));

@@ -101,15 +101,19 @@ fn work(
 ) -> usize {
     let over = AtomicBool::new(false);
     let is_over = || over.load(Ordering::SeqCst);
-    let goes_on = || place.striker.killed() < goal;
+    let goes_on = || place.striker.killed() < goal && !is_over();
     thread::scope(|scope| {
-        // Also when a writer fails, so that the others end, too.
-        let _over = SetOnDrop(&over);
+        let _over = SetOnPanic(&over);
         scope.spawn(|| place.striker.strike_at_sights(place.pool, is_over));
-        let reader = scope.spawn(|| place.roll.keep_reading(place.pool, is_over));
+        let reader = scope.spawn(|| {
+            let _over = SetOnPanic(&over);
+            place.roll.keep_reading(place.pool, is_over)
+        });
         thread::scope(|scope| {
             for (i, writer) in writers.iter_mut().enumerate() {
+                let over = SetOnPanic(&over);
                 scope.spawn(move || {
+                    let _over = over;
                     while goes_on() {
                         if i < PROGRAMS {
                             writer.run_a_program();
@@ -120,11 +124,9 @@ fn work(
                 });
             }
             if let Some(peer) = peer {
-                scope.spawn(move || {
-                    while goes_on() {
-                        peer.act(place);
-                    }
-                });
+                while goes_on() {
+                    peer.act(place);
+                }
             }
         });
         over.store(true, Ordering::SeqCst);
@@ -134,11 +136,14 @@ fn work(
     })
 }
 
-struct SetOnDrop<'a>(&'a AtomicBool);
+/// Ends everybody's work when somebody fails.
+struct SetOnPanic<'a>(&'a AtomicBool);
 
-impl Drop for SetOnDrop<'_> {
+impl Drop for SetOnPanic<'_> {
     fn drop(&mut self) {
-        self.0.store(true, Ordering::SeqCst);
+        if thread::panicking() {
+            self.0.store(true, Ordering::SeqCst);
+        }
     }
 }
 

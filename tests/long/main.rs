@@ -33,9 +33,11 @@ mod pace;
 mod peer;
 mod roll;
 mod sizes;
+mod soak;
 mod strike;
 mod striker;
 mod tally;
+mod waiting;
 mod writer;
 
 /// A test file that nobody declares is a test that nobody runs.

@@ -37,6 +37,16 @@ pub(crate) fn time() -> Duration {
     Duration::from_secs(number("POOLWARDEN_LONG_TIME", 60) as u64)
 }
 
+/// How long clients wait for one pool, in seconds: `POOLWARDEN_LONG_WAITING`.
+pub(crate) fn waiting() -> Duration {
+    Duration::from_secs(number("POOLWARDEN_LONG_WAITING", 120) as u64)
+}
+
+/// How many calls one server has: `POOLWARDEN_LONG_CALLS`.
+pub(crate) fn calls() -> usize {
+    number("POOLWARDEN_LONG_CALLS", 1_000_000)
+}
+
 /// The seed of everything random: `POOLWARDEN_LONG_SEED`, else a new one. It decides what
 /// is tried, not how the kernel interleaves it.
 pub(crate) fn seed() -> u64 {

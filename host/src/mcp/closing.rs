@@ -79,5 +79,5 @@ async fn hung_up() {
             ready.clear_ready();
         }
     }
-    pending().await
+    pending::<()>().await;
 }
