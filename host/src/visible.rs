@@ -36,7 +36,7 @@ pub fn bounded_line(text: &str, limit: usize) -> String {
 }
 
 /// A JSON text for a terminal: the same value, with escapes for what is escaped in a
-/// [`line`]. Between values only line feeds and spaces are left.
+/// [`line()`]. Between values only line feeds and spaces are left.
 ///
 /// JSON itself wants nothing but C0 control characters escaped (RFC 8259, section 7). A
 /// program that reads it needs no more, and gets the text as it was written; DEL, the C1

@@ -53,12 +53,17 @@ impl From<FileStat> for Facts {
             kind: FileKind::of(stat.st_mode),
             mode: stat.st_mode & 0o7777,
             owner: stat.st_uid,
-            links: stat.st_nlink.into(),
+            links: widened(stat.st_nlink),
             size: u64::try_from(stat.st_size).unwrap_or(0),
             modified: (stat.st_mtime, stat.st_mtime_nsec),
             changed: (stat.st_ctime, stat.st_ctime_nsec),
         }
     }
+}
+
+/// A number of 32 or of 64 bits: `nlink_t` differs between machines.
+fn widened(number: impl Into<u64>) -> u64 {
+    number.into()
 }
 
 /// Kinds of files (inode(7)).
