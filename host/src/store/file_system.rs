@@ -112,8 +112,8 @@ mod tests {
     use std::time::Duration;
 
     use super::super::directory::PoolDir;
-    use super::super::system_disk::SystemDisk;
     use super::super::error::{StoreError, StoreErrorKind};
+    use super::super::system_disk::SystemDisk;
     use super::super::testing::{TestPool, cancel};
     use super::*;
 
