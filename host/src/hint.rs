@@ -1,20 +1,29 @@
 //! What to do about an error.
 
-use poolwarden::Error;
+use std::borrow::Cow;
+use std::path::Path;
+
+use poolwarden::{Error, doctor};
 
 /// The next step, where the error's own text does not name it.
-pub(crate) fn hint(error: &Error) -> Option<&'static str> {
-    match error {
-        Error::Busy(_) => Some(
-            "try again when the holder is done, or give a longer --lock-wait; never remove the lock file",
-        ),
-        Error::Corrupted { .. } => {
-            Some("the file is left exactly as it is; workers keep running, their entries are in it")
+pub(crate) fn hint(error: &Error) -> Option<Cow<'static, str>> {
+    Some(match error {
+        Error::Busy(_) => {
+            "try again when the holder is done, or give a longer --lock-wait; never remove the lock file"
+                .into()
         }
-        Error::Denied(_) => Some("give the policy this grant, or use another policy"),
+        Error::Corrupted { path, .. } => {
+            let command = doctor::command(path.parent().unwrap_or_else(|| Path::new(".")));
+            format!(
+                "the file is left exactly as it is; workers keep running, their entries are in it; \
+                 what can be done: {command} explains it, with --fix it salvages the entries"
+            )
+            .into()
+        }
+        Error::Denied(_) => "give the policy this grant, or use another policy".into(),
         Error::Policy(_) | Error::Refused(_) => {
-            Some("the pool is unchanged or as last written; this is a mistake in the policy")
+            "the pool is unchanged or as last written; this is a mistake in the policy".into()
         }
-        _ => None,
-    }
+        _ => return None,
+    })
 }

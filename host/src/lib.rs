@@ -52,9 +52,15 @@ mod capabilities;
 mod clock;
 pub mod config;
 #[cfg(test)]
+mod crash;
+pub mod doctor;
+#[cfg(test)]
 mod documented;
 mod error;
 mod floor;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod life;
 mod mandate;
 mod pool;

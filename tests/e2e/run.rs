@@ -109,6 +109,7 @@ fn nothing_is_inherited_that_does_not_concern_the_worker() {
     let mut command = pool.run_command(&["--sid", "a"], &SLEEP);
     command
         .env("POOLWARDEN_SOCK", "/of/an/ancestor")
+        .env("POOLWARDEN_WORKER_VERSION", "of an ancestor")
         .env("POOLWARDEN_PID", "1");
     // SAFETY: each of these is one system call.
     unsafe {
@@ -152,6 +153,7 @@ fn nothing_is_inherited_that_does_not_concern_the_worker() {
     let soft = files.and_then(|line| line.split_whitespace().nth(3));
     assert_eq!(soft, Some("123"), "{limits}");
     assert_eq!(worker.variable("POOLWARDEN_SOCK"), None);
+    assert_eq!(worker.variable("POOLWARDEN_WORKER_VERSION"), None);
     let pid = worker.pid().to_string();
     assert_eq!(worker.variable("POOLWARDEN_PID"), Some(pid));
 

@@ -61,6 +61,12 @@ impl Echo {
             && self.output.read(&mut answer).expect("our end of a pipe") == 1
     }
 
+    /// Kills and reaps it.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().expect("our child");
+        self.reap();
+    }
+
     /// Waits for its end and reaps it.
     pub(crate) fn reap(&mut self) -> ExitStatus {
         self.child.wait().expect("our child")

@@ -12,20 +12,33 @@
 #[path = "../e2e/harness/mod.rs"]
 mod harness;
 
+#[expect(dead_code, reason = "this suite needs only a part of it")]
+#[path = "../beside_algocline/algocline.rs"]
+mod algocline;
+
 mod alone;
 mod chance;
 mod client;
 mod crowd;
 mod echo;
+mod fragile;
+mod killed_at_work;
 mod killed_run;
 mod killed_stop;
 mod lifeline;
 mod listing;
 mod many_workers;
 mod orphans;
+mod pace;
+mod peer;
+mod roll;
 mod sizes;
+mod soak;
 mod strike;
+mod striker;
 mod tally;
+mod waiting;
+mod writer;
 
 /// A test file that nobody declares is a test that nobody runs.
 #[test]

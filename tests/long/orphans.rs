@@ -18,17 +18,19 @@ pub(crate) fn adopt() {
     set_child_subreaper(true).expect("prctl(2)");
 }
 
-/// All of our children but these, each of them held.
-pub(crate) fn orphans(known: &[u32]) -> Vec<Orphan> {
+/// The pids of all of our children, in order.
+pub(crate) fn children() -> Vec<u32> {
     let entries = fs::read_dir("/proc").expect("/proc").flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    let mut orphans: Vec<_> = pids
-        .filter(|&pid| parent(pid) == Some(getpid()))
-        .filter(|pid: &u32| !known.contains(pid))
-        .map(Orphan::hold)
-        .collect();
-    orphans.sort_by_key(|orphan| orphan.pid);
-    orphans
+    let mut children: Vec<_> = pids.filter(|&pid| parent(pid) == Some(getpid())).collect();
+    children.sort_unstable();
+    children
+}
+
+/// All of our children but these, each of them held.
+pub(crate) fn orphans(known: &[u32]) -> Vec<Orphan> {
+    let unknown = children().into_iter().filter(|pid| !known.contains(pid));
+    unknown.map(Orphan::hold).collect()
 }
 
 /// The parent of a process; none when there is no such process any more.

@@ -22,6 +22,11 @@ pub(crate) fn kills() -> usize {
     number("POOLWARDEN_LONG_KILLS", 200)
 }
 
+/// How many programs and servers are killed at work: `POOLWARDEN_LONG_STRIKES`.
+pub(crate) fn strikes() -> usize {
+    number("POOLWARDEN_LONG_STRIKES", 5000)
+}
+
 /// How many clients use one pool: `POOLWARDEN_LONG_CLIENTS`.
 pub(crate) fn clients() -> usize {
     number("POOLWARDEN_LONG_CLIENTS", 50)
@@ -30,6 +35,16 @@ pub(crate) fn clients() -> usize {
 /// How long they do, in seconds: `POOLWARDEN_LONG_TIME`.
 pub(crate) fn time() -> Duration {
     Duration::from_secs(number("POOLWARDEN_LONG_TIME", 60) as u64)
+}
+
+/// How long clients wait for one pool, in seconds: `POOLWARDEN_LONG_WAITING`.
+pub(crate) fn waiting() -> Duration {
+    Duration::from_secs(number("POOLWARDEN_LONG_WAITING", 120) as u64)
+}
+
+/// How many calls one server has: `POOLWARDEN_LONG_CALLS`.
+pub(crate) fn calls() -> usize {
+    number("POOLWARDEN_LONG_CALLS", 1_000_000)
 }
 
 /// The seed of everything random: `POOLWARDEN_LONG_SEED`, else a new one. It decides what

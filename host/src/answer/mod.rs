@@ -4,6 +4,7 @@ mod answered;
 mod entries;
 mod listed;
 mod raw;
+mod readable;
 mod stopped;
 mod words;
 

@@ -1,7 +1,9 @@
 //! What a policy answered, as it wrote it.
 
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
+
+use super::readable::Readable;
 
 /// One JSON object, as the policy wrote it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,12 +21,12 @@ pub(crate) enum AnswerError {
 impl Answer {
     /// Checks that a text is one JSON object, and puts it on one line.
     pub(crate) fn check(mut text: String) -> Result<Self, AnswerError> {
-        // In valid JSON a line break stands only between tokens, where a space says the
-        // same; and MCP's messages are lines.
+        serde_json::from_str::<Readable>(&text)?;
+        // In what is now known to be JSON, a line break stands only between tokens, where a
+        // space says the same; and MCP's messages are lines.
         if text.as_bytes().contains(&b'\n') || text.as_bytes().contains(&b'\r') {
             text = text.replace(['\n', '\r'], " ");
         }
-        serde_json::from_str::<IgnoredAny>(&text)?;
         match text.trim_start().chars().next() {
             Some('{') | None => Ok(Self(text)),
             Some(other) => Err(AnswerError::Shape(other)),
@@ -79,8 +81,31 @@ mod tests {
             "null",
             "\"{}\"",
             "{\"a\":\"\n\"",
+            "{\"a\":\"\r\"}",
         ] {
             assert!(Answer::check(text.into()).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_accepted_can_be_read() {
+        let deep = |depth| format!("{{\"a\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
+        for text in [
+            &deep(127),
+            &deep(100_000),
+            "{\"a\":1e400}",
+            "{\"a\":[\"\\ud800\"]}",
+            "{\"\\udc00\":1}",
+            "{\"$serde_json::private::RawValue\":\"[]\"}",
+        ] {
+            assert!(Answer::check(text.into()).is_err(), "{text:.40}");
+        }
+        for text in [
+            &deep(126),
+            "{\"a\":[null,true,-1,18446744073709551615,1.5,1e40,\"\\ud83d\\ude00\"],\"a\":{}}",
+        ] {
+            let answer = Answer::check(text.into()).expect("it is accepted");
+            assert!(answer.value().is_object(), "{text:.40}");
         }
     }
 }

@@ -110,9 +110,12 @@ impl History {
     /// When the directory is not safe to use or cannot be opened. What is wrong with the
     /// files in it is among the [`problems`](Self::problems).
     pub fn read(directory: &Path) -> Result<Self, StoreError> {
-        let Some(pool) = PoolDir::open_existing(directory)? else {
-            return Ok(Self::default());
-        };
+        let pool = PoolDir::open_existing(directory)?;
+        Ok(pool.as_ref().map(Self::of).unwrap_or_default())
+    }
+
+    /// Reads the trail of a pool that is open.
+    pub(crate) fn of(pool: &PoolDir) -> Self {
         let mut reader = Reader::default();
         for file in pool.open_trail() {
             match file {
@@ -120,7 +123,7 @@ impl History {
                 Err(error) => reader.history.problems.push(error.into()),
             }
         }
-        Ok(reader.history)
+        reader.history
     }
 }
 

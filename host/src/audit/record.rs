@@ -20,6 +20,9 @@ pub enum Event {
     Signal,
     /// The removal of an entry from the registry.
     Removal,
+    /// A repair of the pool: an entry that was put back, with its sid and pid, or, without
+    /// them, a file that was put aside.
+    Repair,
 }
 
 impl Event {
@@ -28,6 +31,7 @@ impl Event {
         match self {
             Self::Signal => "signal",
             Self::Removal => "removal",
+            Self::Repair => "repair",
         }
     }
 }
@@ -107,12 +111,14 @@ pub(crate) struct Before<'a> {
     pub(crate) signal: Option<Signal>,
     /// Whether the signal is for the whole process group.
     pub(crate) group: bool,
-    pub(crate) standing: Standing,
+    /// What was found about the entry, where it is about one.
+    pub(crate) standing: Option<Standing>,
     pub(crate) evidence: &'a str,
     /// The entry as it stands in the registry, with everything that nobody here knows.
     pub(crate) entry: Option<&'a str>,
     pub(crate) asked_by: &'a AskedBy,
-    pub(crate) policy: &'a DecidedBy,
+    /// Which policy decided it; none where the operator did.
+    pub(crate) policy: Option<&'a DecidedBy>,
 }
 
 /// What stands in the trail after an effect.
@@ -167,11 +173,11 @@ impl Before<'_> {
             pid: self.pid,
             signal: self.signal,
             group: self.group,
-            standing: Some(self.standing.name()),
+            standing: self.standing.map(Standing::name),
             evidence: Some(self.evidence),
             result: None,
             asked_by: Some(self.asked_by),
-            policy: Some(self.policy),
+            policy: self.policy,
             entry: entry.as_deref().map(serde_json::from_str).transpose()?,
         };
         write(&line, lines)
@@ -260,11 +266,11 @@ mod tests {
             pid: 7,
             signal: Some(Signal::Term),
             group: false,
-            standing: Standing::Alive,
+            standing: Some(Standing::Alive),
             evidence: "seen",
             entry: Some("{\"n\":1.00e400,\r\n\"n\":2 }"),
             asked_by: &asked_by,
-            policy: &described(),
+            policy: Some(&described()),
         };
         before.encode(&mut lines).expect("a line");
         let after = After {

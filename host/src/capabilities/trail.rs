@@ -147,11 +147,11 @@ impl RequestState {
                 pid,
                 signal: signal.map(|(signal, _)| signal),
                 group: signal.is_some_and(|(_, reach)| reach == Reach::Group),
-                standing: subject.standing,
+                standing: Some(subject.standing),
                 evidence: &subject.evidence,
                 entry: subject.reading.raw(subject.index),
                 asked_by: &asked_by,
-                policy: &policy,
+                policy: Some(&policy),
             };
             line.encode(&mut lines)?;
         }

@@ -25,6 +25,8 @@ pub(super) struct OpenTransaction {
     spare: usize,
     /// Who runs under the pid that a register request names.
     pub(super) registering: Option<Record>,
+    /// The claim of the entry that was added.
+    added: Option<Claim>,
     /// A transaction replaces the registry at most once.
     pub(super) replaced: bool,
     /// Whether anything may be written.
@@ -40,7 +42,15 @@ struct Found {
 
 impl OpenTransaction {
     /// `spare` is how many processes may be held.
-    pub(super) fn new(locked: Guarded, reading: Arc<Reading>, writes: bool, spare: usize) -> Self {
+    pub(super) fn new(
+        mut locked: Guarded,
+        reading: Arc<Reading>,
+        writes: bool,
+        spare: usize,
+    ) -> Self {
+        if writes {
+            locked.remove_leftovers();
+        }
         let entries = reading.claims().map_or(0, <[Claim]>::len);
         Self {
             ledger: locked.read_ledger(),
@@ -49,6 +59,7 @@ impl OpenTransaction {
             reading,
             spare,
             registering: None,
+            added: None,
             replaced: false,
             writes,
         }
@@ -137,16 +148,9 @@ impl OpenTransaction {
         bytes: &[u8],
         change: &Change,
     ) -> Result<(), crate::store::StoreError> {
-        // Rows without an entry go.
-        let dropped: HashSet<usize> = change.dropped.iter().copied().collect();
-        let claims = self.reading.claims().unwrap_or_default().iter().enumerate();
-        let kept: HashSet<&Claim> = claims
-            .filter(|(index, _)| !dropped.contains(index))
-            .map(|(_, claim)| claim)
-            .collect();
-        self.ledger.retain(|claim| kept.contains(claim));
         if let (Some(claim), Some(record)) = (&change.added, self.registering.take()) {
             self.ledger.insert(claim.clone(), record);
+            self.added = Some(claim.clone());
         }
         self.write_ledger();
         self.replaced = true;
@@ -158,12 +162,26 @@ impl OpenTransaction {
         if !self.writes || !self.ledger.is_changed() {
             return;
         }
+        self.drop_rows_without_entry();
         if let Err(error) = self.locked.write_ledger(&mut self.ledger).map(drop) {
             tracing::warn!(
                 "the ledger was not written: {}",
                 crate::error::chain(&error)
             );
         }
+    }
+}
+
+impl OpenTransaction {
+    /// Drops the rows of entries that were gone before this transaction. Those that it
+    /// drops itself keep theirs until the next time: the registry may yet fail to be
+    /// replaced, and then they have lost nothing.
+    fn drop_rows_without_entry(&mut self) {
+        let Ok(claims) = self.reading.claims() else {
+            return;
+        };
+        let known: HashSet<&Claim> = claims.iter().chain(&self.added).collect();
+        self.ledger.retain(|claim| known.contains(claim));
     }
 }
 

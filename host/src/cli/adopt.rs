@@ -1,6 +1,5 @@
 //! `adopt`: shows what runs under an unproven entry, asks, and adopts it.
 
-use std::io::{self, BufRead, IsTerminal, Write};
 use std::time::SystemTime;
 
 use anyhow::Context;
@@ -13,7 +12,7 @@ use poolwarden::process::Standing;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Exit, Options, as_json, exit, open, output, table};
+use super::{Exit, Options, as_json, ask, exit, open, output, table};
 
 #[derive(Debug, Args)]
 pub(crate) struct AdoptArguments {
@@ -41,7 +40,7 @@ pub(super) fn run(options: &Options, arguments: &AdoptArguments) -> anyhow::Resu
         );
     }
 
-    let asks = !arguments.yes && io::stdin().is_terminal() && io::stderr().is_terminal();
+    let asks = !arguments.yes && ask::somebody_is_there();
     if !(arguments.yes || asks && confirm(&found)?) {
         if json || !asks {
             output::print_own(&Answer::Unproven(found).into_object(), json, record)?;
@@ -73,26 +72,11 @@ fn refused(error: AdoptError) -> anyhow::Result<Exit> {
     }
 }
 
-/// Shows what was found and asks. Standard output is for the answer, so it is done on
-/// standard error.
+/// Shows what was found and asks.
 fn confirm(found: &Found<'_>) -> anyhow::Result<bool> {
     let shown = serde_json::to_value(found).context("cannot show the process")?;
-    let mut to = io::stderr().lock();
-    write!(
-        to,
-        "{}Adopt this process as {}? [y/N] ",
-        fields(&shown),
-        output::line(found.sid)
-    )
-    .and_then(|()| to.flush())
-    .context("cannot ask")?;
-    let mut said = String::new();
-    io::stdin()
-        .lock()
-        .read_line(&mut said)
-        .context("cannot read the reply")?;
-    let said = said.trim();
-    Ok(said.eq_ignore_ascii_case("y") || said.eq_ignore_ascii_case("yes"))
+    let question = format!("Adopt this process as {}?", output::line(found.sid));
+    ask::ask(&fields(&shown), &question)
 }
 
 /// What is answered: who was adopted, or who could be.

@@ -8,6 +8,7 @@ use poolwarden::process::Signal;
 use poolwarden::{Grants, Register, Request, Stop, UnknownGrant};
 
 use super::adopt::AdoptArguments;
+use super::doctor::DoctorArguments;
 use super::policy::PolicyCommand;
 use super::run::{RunArguments, StubArguments};
 use super::wait::WaitArguments;
@@ -104,6 +105,12 @@ pub(crate) enum Verb {
     Wait(WaitArguments),
     /// Tell at once what happens to the workers, a line each
     Watch,
+    /// Explain the pool in one page, and repair it with --fix
+    ///
+    /// It works whatever is broken, and changes nothing unless you agree to it. The exit
+    /// code is 0 when nothing is wrong; 6 when the registry cannot be read, 5 when
+    /// somebody does not let go of the lock, and 1 when something else is wrong.
+    Doctor(DoctorArguments),
     /// Show the whole job on a real pool in a temporary directory
     Demo,
     /// A worker of the demonstration: serves a socket until it is told to end
@@ -200,6 +207,7 @@ impl Verb {
             Self::Wait(_) => Some("wait"),
             Self::Watch => Some("watch"),
             Self::Log(_) => Some("log"),
+            Self::Doctor(_) => Some("doctor"),
             Self::Policy { .. } => Some("policy"),
             Self::Demo => Some("demo"),
             Self::Ensure(_) | Self::Status(_) | Self::Stop(_) | Self::Register(_) => None,
@@ -242,6 +250,7 @@ impl Verb {
             Self::Mcp { .. } | Self::Policy { .. } | Self::Demo | Self::DemoWorker { .. } => {
                 return None;
             }
+            Self::Doctor(_) => return None,
         })
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use poolwarden::audit::{Action, History};
+use poolwarden::audit::{Action, Event, History};
 use serde_json::{Value, json};
 
 use super::arguments::LogArguments;
@@ -78,7 +78,8 @@ fn row(action: &Action) -> Value {
         "at": action.at,
         "event": action.event.name(),
         "sid": action.sid,
-        "pid": action.pid,
+        // A repair of a file is about no process.
+        "pid": (action.pid != 0 || action.event != Event::Repair).then_some(action.pid),
         "signal": action.signal.map(|signal| {
             let reach = if action.group { " group" } else { "" };
             format!("{signal}{reach}")

@@ -2,8 +2,10 @@
 
 mod adopt;
 mod arguments;
+mod ask;
 mod demo;
 mod directories;
+mod doctor;
 mod exit;
 mod log;
 mod output;
@@ -59,6 +61,7 @@ pub(crate) fn run(arguments: Arguments) -> Exit {
         Verb::Adopt(arguments) => adopt::run(&options, &arguments),
         Verb::Wait(arguments) => wait::run(&options, &arguments),
         Verb::Watch => watch::run(&options),
+        Verb::Doctor(arguments) => doctor::run(&options, &arguments),
         Verb::Demo => demo::run(),
         Verb::DemoWorker { sock } => worker::run(&sock),
         Verb::Ensure(_) | Verb::Status(_) | Verb::Stop(_) | Verb::Register(_) | Verb::Forget(_) => {

@@ -69,7 +69,7 @@ pub(super) fn write(text: &str) -> io::Result<()> {
 pub(super) fn complain(error: &Error) {
     eprintln!("error: {}", line(&error.to_string()));
     if let Some(hint) = hint(error) {
-        eprintln!("hint: {hint}");
+        eprintln!("hint: {}", line(&hint));
     }
 }
 

@@ -158,6 +158,9 @@ fn is_digest(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use toml::{Table, Value};
+
     use super::*;
     use crate::process::Signal;
 
@@ -224,6 +227,67 @@ mod tests {
             let error = parse(text).expect_err(text).to_string();
             assert!(error.contains(part), "{error}");
             assert!(error.contains("/etc/pool/poolwarden.toml"), "{error}");
+        }
+    }
+
+    fn text(value: impl Into<String>) -> Value {
+        Value::String(value.into())
+    }
+
+    /// A policy's table, and what it says: its grants, and its digest.
+    fn any_policy() -> impl Strategy<Value = (Table, Vec<String>, Option<String>)> {
+        let names = Grants::all_names();
+        let grants = prop::sample::subsequence(names.clone(), 0..=names.len()).prop_shuffle();
+        let digest = prop::option::of("[0-9a-fA-F]{64}");
+        (any::<String>(), grants, digest).prop_map(|(path, grants, digest)| {
+            let mut table = Table::new();
+            table.insert("path".into(), text(path));
+            let named = grants.iter().map(text).collect();
+            table.insert("grants".into(), Value::Array(named));
+            if let Some(digest) = &digest {
+                table.insert("sha256".into(), text(digest));
+            }
+            (table, grants, digest)
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_and_nothing_else_is_granted(
+            (table, mut grants, digest) in any_policy(),
+            settings in prop::collection::btree_map(any::<String>(), any::<String>(), 0..4),
+        ) {
+            let path = table["path"].as_str().expect("text").to_owned();
+            let said = settings.iter().map(|(name, value)| (name.clone(), text(value)));
+            let file = Table::from_iter([
+                ("policy".to_owned(), Value::Table(table)),
+                ("settings".to_owned(), Value::Table(said.collect())),
+            ]);
+            let config = parse(&file.to_string()).expect("it is accepted");
+            prop_assert_eq!(config.settings, settings);
+            let policy = config.policy.expect("a policy");
+            prop_assert_eq!(policy.path, Path::new("/etc/pool").join(path));
+            prop_assert_eq!(policy.sha256, digest.map(|digest| digest.to_lowercase()));
+            let mut given = policy.grants.names();
+            given.sort();
+            grants.sort();
+            prop_assert_eq!(given, grants);
+        }
+
+        #[test]
+        fn what_is_not_known_never_passes(
+            (mut table, _, _) in any_policy(),
+            name in "[a-z0-9]{1,8}",
+            within: bool,
+        ) {
+            prop_assume!(!["policy", "settings", "path", "sha256", "grants"].contains(&name.as_str()));
+            let mut file = Table::new();
+            let place = if within { &mut table } else { &mut file };
+            place.insert(name.clone(), text(""));
+            file.insert("policy".into(), Value::Table(table));
+            let error = parse(&file.to_string()).expect_err("it is refused").to_string();
+            let unknown = format!("unknown field `{name}`");
+            prop_assert!(error.contains(&unknown), "{}", error);
         }
     }
 }

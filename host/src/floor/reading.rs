@@ -117,16 +117,20 @@ impl Reading {
 
     /// The text of one entry, byte for byte; none where there is no such entry.
     pub(crate) fn raw(&self, index: usize) -> Option<&str> {
-        let bytes = self.bytes()?;
+        let range = self.range(index)?;
+        std::str::from_utf8(self.bytes()?.get(range)?).ok()
+    }
+
+    /// Where an entry stands in the bytes; none where there is no such entry.
+    pub(crate) fn range(&self, index: usize) -> Option<Range<usize>> {
         // Nobody asks for it where nothing is done.
         let ranges = self.ranges.get_or_init(|| {
-            let text = std::str::from_utf8(bytes);
-            text.map_or_else(|_| Vec::new(), |text| ranges(text).unwrap_or_default())
+            let text = std::str::from_utf8(self.bytes().unwrap_or_default());
+            text.ok()
+                .and_then(|text| ranges(text).ok())
+                .unwrap_or_default()
         });
-        // Only this part of the bytes is looked at again: whoever removes all entries of a
-        // large registry asks for each.
-        let entry = bytes.get(ranges.get(index)?.clone())?;
-        std::str::from_utf8(entry).ok()
+        ranges.get(index).cloned()
     }
 
     /// Where this very claim stands. `hint` is where it is expected: a policy mostly

@@ -1,6 +1,7 @@
 //! What a policy may make of a registry.
 
-use std::collections::HashMap;
+use std::cell::LazyCell;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, SystemTime};
 
 use crate::process::Claim;
@@ -49,11 +50,17 @@ pub(crate) fn check_replace(
     for claim in new {
         *kept.entry(claim).or_default() += 1;
     }
+    // An entry that stands twice is about one process: what was found out about it holds for
+    // both, whichever of them the policy asked about.
+    let twins = LazyCell::new(|| -> HashSet<&Claim> {
+        let known = old.iter().enumerate().filter(|(index, _)| may_drop(*index));
+        known.map(|(_, claim)| claim).collect()
+    });
     let mut dropped = Vec::new();
     for (index, claim) in old.iter().enumerate() {
         if let Some(count) = kept.get_mut(claim).filter(|count| **count > 0) {
             *count -= 1;
-        } else if may_drop(index) || request_drops(request, claim) {
+        } else if may_drop(index) || request_drops(request, claim) || twins.contains(claim) {
             dropped.push(index);
         } else {
             return Err(Refusal(format!(
@@ -216,6 +223,20 @@ mod tests {
             // Not even in the place of a dead one.
             assert!(check(&old, &[forged.clone(), b.clone()], &ENSURE, &[0]).is_err());
         }
+    }
+
+    #[test]
+    fn what_is_known_of_an_entry_holds_for_its_twin() {
+        let (a, b) = (claim("a", 10), claim("b", 11));
+        let old = [a.clone(), b.clone(), a.clone()];
+        for dead in [0, 2] {
+            let change = check(&old, std::slice::from_ref(&b), &ENSURE, &[dead]);
+            assert_eq!(change.expect("it is accepted").dropped, [0, 2]);
+        }
+        assert!(
+            check(&old, &[a.clone(), a], &ENSURE, &[0]).is_err(),
+            "{b:?}"
+        );
     }
 
     #[test]

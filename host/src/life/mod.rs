@@ -17,5 +17,6 @@ mod tests;
 pub use adopt::Adopted;
 pub use examination::Examination;
 pub use refusal::AdoptError;
+pub(crate) use survey::of_store;
 pub use wait::Waited;
 pub use watch::{Event, EventKind, Report, Trouble};

@@ -101,7 +101,7 @@ impl<'a> Survey<'a> {
 }
 
 /// What a failure of the store means for a request.
-pub(super) fn of_store(error: StoreError) -> Error {
+pub(crate) fn of_store(error: StoreError) -> Error {
     let text = chain(&error);
     match error.kind() {
         StoreErrorKind::Busy => Error::Busy(text),

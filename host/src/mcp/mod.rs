@@ -1,6 +1,8 @@
 //! The pool as an MCP server over standard input and output.
 
+mod closing;
 mod file_watch;
+mod load;
 mod outgoing;
 mod policy;
 mod schema;
@@ -15,10 +17,10 @@ use rmcp::ServiceExt;
 use rmcp::service::ServerInitializeError;
 
 use crate::cli::PolicySource;
-use outgoing::Outgoing;
+use closing::Closing;
 use policy::Governed;
 use server::Server;
-use transport::FirstRequest;
+use transport::Messages;
 
 /// Serves until the client closes its end.
 ///
@@ -37,9 +39,10 @@ pub(crate) fn serve(
         .context("cannot start the event loop")?;
     let served = runtime.block_on(async {
         widen_output();
-        let server = Server::new(governed, tool_prefix);
+        let closing = Closing::new();
+        let server = Server::new(governed, tool_prefix, closing.clone());
         let (input, output) = rmcp::transport::stdio_pipes();
-        let transport = FirstRequest::new(input, Outgoing::new(output), server.closing());
+        let transport = Messages::new(input, output, closing);
         match server.serve(transport).await {
             Ok(running) => running
                 .waiting()

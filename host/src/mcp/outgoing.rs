@@ -10,26 +10,48 @@ use rmcp::transport::StdioWriter;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream};
 use tokio::sync::Mutex;
 
+use super::closing::Closing;
+use super::load::Load;
+
 /// How much of the SDK's own messages waits to be written, in bytes.
 const BUFFER: usize = 64 << 10;
 
 /// Writes messages whole, whoever they come from.
 #[derive(Clone)]
-pub(super) struct Outgoing(Arc<Mutex<StdioWriter>>);
+pub(super) struct Outgoing {
+    output: Arc<Mutex<StdioWriter>>,
+    load: Load,
+    closing: Closing,
+}
 
 impl Outgoing {
-    pub(super) fn new(output: StdioWriter) -> Self {
-        Self(Arc::new(Mutex::new(output)))
+    /// What is not written yet counts in `load`. A client that has closed its end, or has
+    /// left and takes nothing more, is noticed in `closing`.
+    pub(super) fn new(output: StdioWriter, load: Load, closing: Closing) -> Self {
+        Self {
+            output: Arc::new(Mutex::new(output)),
+            load,
+            closing,
+        }
     }
 
-    /// Writes one message.
+    /// Writes one message, which counts as a load from this call on.
     ///
     /// # Errors
-    /// When the client has closed its end.
-    pub(super) async fn send(self, message: TxJsonRpcMessage<RoleServer>) -> io::Result<()> {
-        let mut line = encode(&message)?;
-        line.push(b'\n');
-        self.write(&line).await
+    /// When the client has closed its end, or has left and takes nothing more.
+    pub(super) fn send(
+        self,
+        message: TxJsonRpcMessage<RoleServer>,
+    ) -> impl Future<Output = io::Result<()>> + Send + 'static {
+        let encoded = encode(&message);
+        let place = self.load.take(encoded.as_ref().map_or(0, Vec::len));
+        async move {
+            let mut line = encoded?;
+            line.push(b'\n');
+            let written = self.write(&line).await;
+            drop(place);
+            written
+        }
     }
 
     /// A stream whose lines are written as messages: the SDK's reader answers by itself
@@ -55,9 +77,21 @@ impl Outgoing {
     }
 
     async fn write(&self, line: &[u8]) -> io::Result<()> {
-        let mut output = self.0.lock().await;
-        output.write_all(line).await?;
-        output.flush().await
+        let mut output = self.output.lock().await;
+        let write = async {
+            output.write_all(line).await?;
+            output.flush().await
+        };
+        let written = tokio::select! {
+            biased;
+            written = write => written,
+            () = self.closing.over_unread() => Err(io::ErrorKind::TimedOut.into()),
+        };
+        if written.is_err() {
+            // Whoever does not get this answer gets no other one.
+            self.closing.begin();
+        }
+        written
     }
 }
 

@@ -1,7 +1,5 @@
 //! The server: from a tool call to a request on the pool, and back.
 
-use std::time::Duration;
-
 use poolwarden::audit::Asker;
 use poolwarden::{Answer, Cancel, Error, Pool, Request};
 use rmcp::model::{
@@ -10,42 +8,33 @@ use rmcp::model::{
 };
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler};
-use tokio::sync::watch;
 
+use super::closing::Closing;
 use super::policy::Governed;
-use super::tools::{INSTRUCTIONS, PoolTool};
+use super::tools::{INSTRUCTIONS, PoolTool, shortened};
 use crate::hint::hint;
-
-/// How long requests under way may still take when the input has ended. Clients wait
-/// two seconds for a server to exit before they signal it.
-const CLOSING_GRACE: Duration = Duration::from_millis(1500);
 
 /// Serves the tools on one pool.
 pub(super) struct Server {
     governed: Governed,
     tools: Vec<(PoolTool, Tool)>,
-    closing: watch::Sender<bool>,
+    closing: Closing,
 }
 
 impl Server {
-    pub(super) fn new(governed: Governed, prefix: &str) -> Self {
+    pub(super) fn new(governed: Governed, prefix: &str, closing: Closing) -> Self {
         let tools = PoolTool::ALL
             .map(|tool| (tool, tool.definition(prefix)))
             .into();
         Self {
             governed,
             tools,
-            closing: watch::Sender::new(false),
+            closing,
         }
     }
 
-    /// To be set when the input has ended.
-    pub(super) fn closing(&self) -> watch::Sender<bool> {
-        self.closing.clone()
-    }
-
     /// Runs a request on a thread where it may block, and withdraws it when the client
-    /// does, when this call is dropped, or some time after the input has ended.
+    /// does, when this call is dropped, or some time after it has left.
     async fn run(
         &self,
         pool: &Pool,
@@ -61,16 +50,10 @@ impl Server {
         let pool = pool.asked_by(asker(context));
         let of_request = cancel.clone();
         let mut work = tokio::task::spawn_blocking(move || pool.call(request, &of_request));
-        let mut closing = self.closing.subscribe();
-        let over = async {
-            // The sender lives as long as the server.
-            let _ = closing.wait_for(|closing| *closing).await;
-            let _ = tokio::time::timeout(CLOSING_GRACE, std::future::pending::<()>()).await;
-        };
         let done = tokio::select! {
             done = &mut work => done,
             () = context.ct.cancelled() => { cancel.cancel(); work.await }
-            () = over => { cancel.cancel(); work.await }
+            () = self.closing.over() => { cancel.cancel(); work.await }
         };
         done.unwrap_or_else(|panic| {
             Err(Error::System(format!(
@@ -117,14 +100,10 @@ impl ServerHandler for Server {
                 .iter()
                 .map(|(_, tool)| tool.name.as_ref())
                 .collect();
-            return Err(ErrorData::invalid_params(
-                format!(
-                    "unknown tool {:?}; the tools are {}",
-                    call.name,
-                    known.join(", ")
-                ),
-                None,
-            ));
+            let name = shortened(&call.name);
+            let known = known.join(", ");
+            let text = format!("unknown tool {name:?}; the tools are {known}");
+            return Err(ErrorData::invalid_params(text, None));
         };
         let result = match tool.request(call.arguments) {
             Ok(request) => match self.governed.pool().await {

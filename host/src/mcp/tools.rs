@@ -1,5 +1,6 @@
 //! The tools: their definitions, and their arguments as requests.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use poolwarden::answer::{Ensured, Listed, Stopped};
@@ -129,10 +130,25 @@ impl PoolTool {
     fn arguments<T: DeserializeOwned>(self, arguments: Value) -> Result<T, String> {
         serde_json::from_value(arguments).map_err(|error| {
             format!(
-                "{}: the arguments do not fit: {error}; see the tool's inputSchema. Nothing was done",
-                self.name()
+                "{}: the arguments do not fit: {}; see the tool's inputSchema. Nothing was done",
+                self.name(),
+                shortened(&error.to_string())
             )
         })
+    }
+}
+
+/// A text with only its beginning and its end, where it is long: errors repeat what was
+/// sent, and a call can have megabytes of that.
+pub(super) fn shortened(text: &str) -> Cow<'_, str> {
+    const SHOWN: usize = 200;
+    let begin = text.char_indices().nth(SHOWN).map(|(at, _)| at);
+    let end = text.char_indices().nth_back(SHOWN - 1).map(|(at, _)| at);
+    match (begin, end) {
+        (Some(begin), Some(end)) if begin < end => {
+            Cow::Owned(format!("{}…{}", &text[..begin], &text[end..]))
+        }
+        _ => Cow::Borrowed(text),
     }
 }
 
@@ -156,8 +172,10 @@ where
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use proptest::prelude::*;
     use serde_json::json;
+
+    use super::*;
 
     fn request(tool: PoolTool, arguments: Value) -> Result<Request, String> {
         match arguments {
@@ -175,6 +193,17 @@ mod tests {
                 ..Stop::default()
             }))
         );
+    }
+
+    #[test]
+    fn an_error_repeats_little_of_what_was_sent() {
+        let field = "ä".repeat(10_000);
+        let error = request(PoolTool::Status, json!({field: 1})).expect_err("it is refused");
+        assert!(error.len() < 2_000, "{} bytes", error.len());
+        assert!(error.contains("unknown field `ää"), "{error}");
+        assert!(error.contains("…ää"), "{error}");
+        assert!(error.contains("ää`, expected `sid`"), "{error}");
+        assert_eq!(shortened("short"), "short");
     }
 
     #[test]
@@ -216,6 +245,68 @@ mod tests {
             let schema = tool.definition("").output_schema.expect("a schema");
             let schema = Value::Object(schema.as_ref().clone());
             assert_eq!(schema, published[tool.name()], "{}", tool.name());
+        }
+    }
+
+    /// An argument of a stop, and whether it fits: the name is known, and the value of its type.
+    fn any_argument() -> impl Strategy<Value = (String, Value, bool)> {
+        let name = prop_oneof![
+            4 => prop::sample::select(vec!["sid", "grace_ms", "force", "dry_run"])
+                .prop_map(str::to_owned),
+            1 => "[a-z_]{1,8}",
+        ];
+        let value = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<String>().prop_map(Value::from),
+            (0..=3_600_000_u64).prop_map(Value::from),
+            any::<u64>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            Just(json!([])),
+            Just(json!({"sid": "a"})),
+        ];
+        (name, value).prop_map(|(name, value)| {
+            let fits = match name.as_str() {
+                "sid" => value.is_null() || value.is_string(),
+                "grace_ms" => value.is_null() || value.as_u64().is_some_and(|ms| ms <= 3_600_000),
+                "force" | "dry_run" => value.is_boolean(),
+                _ => false,
+            };
+            (name, value, fits)
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_stop_does_what_its_arguments_say_or_nothing(
+            arguments in prop::collection::vec(any_argument(), 0..4),
+        ) {
+            let object: JsonObject = arguments
+                .iter()
+                .map(|(name, value, _)| (name.clone(), value.clone()))
+                .collect();
+            // Of two with one name the last one counts.
+            let fits = object.iter().all(|(name, _)| {
+                let last = arguments.iter().rfind(|(known, _, _)| known == name);
+                last.is_some_and(|(_, _, fits)| *fits)
+            });
+            let flag = |name: &str| object.get(name) == Some(&Value::Bool(true));
+            let grace = object.get("grace_ms").and_then(Value::as_u64);
+            let expected = Request::Stop(Stop {
+                sid: object.get("sid").and_then(Value::as_str).map(str::to_owned),
+                grace: grace.map_or(Stop::GRACE, Duration::from_millis),
+                force: flag("force"),
+                dry_run: flag("dry_run"),
+                ..Stop::default()
+            });
+            match PoolTool::Stop.request(Some(object.clone())) {
+                Ok(request) => {
+                    prop_assert!(fits, "{object:?}");
+                    prop_assert_eq!(request, expected);
+                }
+                Err(why) => prop_assert!(!fits, "{object:?}: {why}"),
+            }
         }
     }
 }

@@ -36,6 +36,9 @@ pub(crate) enum Call {
     SendSignal,
 }
 
+/// Somebody who is told of a signal and its process.
+type Witness = Box<dyn FnMut(u32, Signal) + Send>;
+
 #[derive(Default)]
 struct State {
     processes: HashMap<u32, Process>,
@@ -51,6 +54,10 @@ struct State {
     refusals: HashMap<Call, Errno>,
     calls: HashMap<Call, usize>,
     sent: Vec<(u32, Signal)>,
+    /// Signals that end a process, and reap it.
+    mortal: Vec<(u32, Signal)>,
+    /// Who is told of every signal before it is sent.
+    witness: Option<Witness>,
     /// Reading this file ends that process, and reaps it.
     races: HashMap<String, u32>,
     pidfs: bool,
@@ -135,6 +142,24 @@ impl FakeKernel {
     pub(crate) fn reap(&self, pid: u32) {
         let mut state = self.state();
         state.reap(pid);
+    }
+
+    /// Makes it end, without a trace, when this signal is sent to it.
+    pub(crate) fn end_on(&self, pid: u32, signal: Signal) {
+        self.state().mortal.push((pid, signal));
+    }
+
+    /// Tells `witness` of every signal before it is sent.
+    pub(crate) fn witness(&self, witness: impl FnMut(u32, Signal) + Send + 'static) {
+        self.state().witness = Some(Box::new(witness));
+    }
+
+    /// Whether it is there, be it a zombie.
+    pub(crate) fn is_there(&self, pid: u32) -> bool {
+        self.state()
+            .processes
+            .get(&pid)
+            .is_some_and(|process| !process.reaped)
     }
 
     /// Puts it into a process group; all begin in group 1.
@@ -291,7 +316,13 @@ impl Kernel for FakeKernel {
         let mut state = self.state();
         state.call(Call::SendSignal)?;
         let (pid, _) = state.opened[&pidfd.as_raw_fd()];
+        if let Some(witness) = &mut state.witness {
+            witness(pid, signal);
+        }
         state.sent.push((pid, signal));
+        if state.mortal.contains(&(pid, signal)) {
+            state.reap(pid);
+        }
         Ok(())
     }
 

@@ -79,6 +79,10 @@ impl LinuxProcesses {
         }
     }
 
+    pub(super) fn kernel(&self) -> &Arc<dyn Kernel> {
+        &self.kernel
+    }
+
     fn judge(&self, ladder: &Ladder<'_>, question: &Question<'_>) -> Result<Proven, Finding> {
         let proven = ladder.judge(question)?;
         self.cache

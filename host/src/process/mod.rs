@@ -5,6 +5,7 @@
 mod cache;
 mod claim;
 mod decide;
+pub mod environment;
 mod finding;
 mod forbidden;
 mod group;
@@ -36,6 +37,7 @@ pub(crate) mod fake;
 mod tests;
 
 pub use claim::Claim;
+pub(crate) use environment::Marked;
 pub use finding::{Finding, Inspection, Question, Standing, Strength};
 pub use forbidden::Forbidden;
 pub use identify::{Identified, IdentifyError};

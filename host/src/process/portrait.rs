@@ -16,6 +16,8 @@ pub struct Portrait {
     pub executable: Option<PathBuf>,
     /// Its working directory, `/proc/PID/cwd`.
     pub directory: Option<PathBuf>,
+    /// Whether a signal has stopped it, and SIGCONT has not let it go on (state `T`).
+    pub stopped: bool,
     /// Its real user id.
     pub user: Option<u32>,
     /// Who started it or took it over; absent too when that one is outside of this pid
@@ -37,12 +39,12 @@ pub(super) fn portrait(process: &LinuxProcess) -> io::Result<Option<Portrait>> {
     let (kernel, pid) = (process.kernel(), process.pid());
     let stat = kernel.read(&format!("/proc/{pid}/stat")).ok();
     let status = kernel.read(&format!("/proc/{pid}/status")).ok();
-    let parent = stat
-        .and_then(|text| Stat::parse(&text))
-        .map(|stat| stat.parent);
+    let stat = stat.and_then(|text| Stat::parse(&text));
+    let parent = stat.map(|stat| stat.parent);
     let portrait = Portrait {
         executable: kernel.link(&format!("/proc/{pid}/exe")).ok(),
         directory: kernel.link(&format!("/proc/{pid}/cwd")).ok(),
+        stopped: stat.is_some_and(|stat| stat.state == b'T'),
         user: status
             .and_then(|text| user_ids(&text))
             .map(|(real, _)| real),
@@ -91,6 +93,7 @@ mod tests {
             Some(Portrait {
                 executable: Some("/usr/bin/worker (deleted)".into()),
                 directory: Some("/srv".into()),
+                stopped: false,
                 user: Some(OWN_UID),
                 parent: Some(parent),
             })

@@ -9,6 +9,8 @@ use std::path::Path;
 
 use nix::sys::stat::{FileStat, SFlag};
 
+use crate::pool::REGISTRY;
+
 /// Write permission for the group and for others. With an access control list, the
 /// group's bits show the list's mask (acl(5)), so these bits cover everybody but the owner.
 const OTHERS_WRITE: u32 = 0o022;
@@ -34,6 +36,14 @@ pub(crate) struct Facts {
     modified: (i64, i64),
     /// Last change of the contents, the owner or the permissions.
     changed: (i64, i64),
+}
+
+impl Facts {
+    /// When the contents were last changed; none where the calendar has no such time.
+    pub(crate) fn modified(&self) -> Option<jiff::Timestamp> {
+        let (seconds, nanoseconds) = self.modified;
+        jiff::Timestamp::new(seconds, i32::try_from(nanoseconds).ok()?).ok()
+    }
 }
 
 impl From<FileStat> for Facts {
@@ -133,6 +143,11 @@ pub enum Danger {
 impl Danger {
     /// What the operator can do about it.
     pub(super) fn remedy(self, path: &Path) -> String {
+        // Moved away by hand, it would leave an empty pool behind.
+        let of_registry = path
+            .parent()
+            .filter(|_| path.ends_with(REGISTRY))
+            .map(quoted);
         let path = quoted(path);
         match self {
             Self::Kind {
@@ -143,6 +158,15 @@ impl Danger {
                 wanted: FileKind::Directory,
                 ..
             } => "name another directory".to_owned(),
+            Self::Kind { found, .. }
+                if found != FileKind::SymbolicLink && of_registry.is_some() =>
+            {
+                format!(
+                    "poolwarden --state-dir {} doctor explains it, with --fix it puts it aside and \
+                     writes a registry of the workers that live",
+                    of_registry.unwrap_or_default()
+                )
+            }
             Self::Kind { .. } | Self::Linked { .. } => {
                 format!("look at it, then move it away: mv {path} {path}.aside")
             }
@@ -245,7 +269,7 @@ fn check_owner(facts: &Facts, user: u32) -> Result<(), Danger> {
 }
 
 /// A path as a shell reads it.
-pub(super) fn quoted(path: &Path) -> String {
+pub(crate) fn quoted(path: &Path) -> String {
     let path = path.to_string_lossy();
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+,:@".contains(c);
     if path.chars().all(plain) {

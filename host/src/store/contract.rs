@@ -77,6 +77,11 @@ pub trait LockedStore: Send {
     /// Where signals and removals of this pool are recorded, also after the lock is released.
     fn trail(&self) -> Arc<dyn Trail>;
 
+    /// Removes what a process left behind that was killed while it held the lock. A request
+    /// that may write begins with it. What cannot be removed stays; a store in which nothing
+    /// is left behind has nothing to do.
+    fn remove_leftovers(&mut self) {}
+
     /// Removes the socket at `path` if a dead worker left it behind, and says whether it did.
     /// A store that answers for no sockets leaves them all.
     ///

@@ -7,19 +7,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, open};
-use nix::sys::stat::{Mode, fstat, fstatat};
 use nix::unistd::geteuid;
 
 use super::check::{Danger, Facts, FileKind, check_directory};
-use super::create::create_with_parents;
-use super::disk::{Disk, SystemDisk};
+use super::create::{create_on, sync_names};
+use super::disk::{Disk, again};
 use super::error::StoreError;
 use super::file_system;
 use super::ledger_cache::LedgerCache;
 use super::lock::FileLock;
 use super::locked::LockedPool;
+use super::system_disk::SystemDisk;
 use crate::cancel::Cancel;
 
 /// A pool's directory, opened and found safe. Clones share one descriptor.
@@ -32,7 +30,7 @@ pub struct PoolDir(Arc<Shared>);
 struct Shared {
     path: PathBuf,
     fd: OwnedFd,
-    disk: Box<dyn Disk>,
+    disk: Arc<dyn Disk>,
     look: Look,
     ledger: LedgerCache,
 }
@@ -50,7 +48,7 @@ impl PoolDir {
     /// directory that exists is never changed. [`StoreError::UntrustedLocks`] when it is on
     /// a network file system or the like. [`StoreError::Step`] when the system refuses.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        Self::open_on(path, Box::new(SystemDisk))
+        Self::open_on(path, Arc::new(SystemDisk))
     }
 
     /// Opens the pool at `path` where there is one, and makes nothing. What is to be read
@@ -60,34 +58,53 @@ impl PoolDir {
     /// As [`open`](Self::open), but for [`StoreError::UntrustedLocks`].
     pub(crate) fn open_existing(path: &Path) -> Result<Option<Self>, StoreError> {
         let path = rebuilt(path)?;
-        match open_directory(&path) {
-            Err(Errno::ENOENT) => Ok(None),
-            Err(errno) => Err(not_opened(&path, errno)),
-            Ok(fd) => Self::checked(path, fd, Box::new(SystemDisk), file_system::type_of).map(Some),
+        match again(|| SystemDisk.open_directory(&path)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(not_opened(&SystemDisk, &path, error)),
+            Ok(fd) => Self::checked(path, fd, Arc::new(SystemDisk), file_system::type_of).map(Some),
         }
     }
 
-    /// Opens the pool at `path`, whose files are replaced through `disk`.
-    pub(super) fn open_on(path: &Path, disk: Box<dyn Disk>) -> Result<Self, StoreError> {
+    /// Opens the directory at `path` to look at it, whoever else can change it, and makes
+    /// nothing. What is to be changed is opened with [`open`](Self::open).
+    ///
+    /// # Errors
+    /// [`StoreError::Unsafe`] when it is no directory, [`StoreError::Step`] when the system
+    /// refuses.
+    pub(crate) fn look(path: &Path) -> Result<Option<Self>, StoreError> {
+        let path = rebuilt(path)?;
+        match again(|| SystemDisk.open_directory(&path)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(not_opened(&SystemDisk, &path, error)),
+            Ok(fd) => {
+                let disk = Arc::new(SystemDisk);
+                Ok(Some(Self::unchecked(path, fd, disk, file_system::type_of)))
+            }
+        }
+    }
+
+    /// Opens the pool at `path`, which is reached through `disk` only.
+    pub(crate) fn open_on(path: &Path, disk: Arc<dyn Disk>) -> Result<Self, StoreError> {
         Self::open_seen(path, disk, file_system::type_of)
     }
 
     /// The same, where `look` says on which file system it is.
     pub(super) fn open_seen(
         path: &Path,
-        disk: Box<dyn Disk>,
+        disk: Arc<dyn Disk>,
         look: Look,
     ) -> Result<Self, StoreError> {
         let path = rebuilt(path)?;
-        let fd = match open_directory(&path) {
-            Err(Errno::ENOENT) => {
-                create_with_parents(&path)
+        let open = || again(|| disk.open_directory(&path));
+        let fd = match open() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                create_on(&*disk, &path)
                     .map_err(|error| StoreError::step("create the pool directory", &path, error))?;
-                open_directory(&path)
+                open()
             }
             opened => opened,
         }
-        .map_err(|errno| not_opened(&path, errno))?;
+        .map_err(|error| not_opened(&*disk, &path, error))?;
         let pool = Self::checked(path, fd, disk, look)?;
         pool.check_locks(pool.as_fd(), pool.path())?;
         Ok(pool)
@@ -96,18 +113,22 @@ impl PoolDir {
     fn checked(
         path: PathBuf,
         fd: OwnedFd,
-        disk: Box<dyn Disk>,
+        disk: Arc<dyn Disk>,
         look: Look,
     ) -> Result<Self, StoreError> {
-        let pool = Self(Arc::new(Shared {
+        let pool = Self::unchecked(path, fd, disk, look);
+        pool.check()?;
+        Ok(pool)
+    }
+
+    fn unchecked(path: PathBuf, fd: OwnedFd, disk: Arc<dyn Disk>, look: Look) -> Self {
+        Self(Arc::new(Shared {
             path,
             fd,
             disk,
             look,
             ledger: LedgerCache::default(),
-        }));
-        pool.check()?;
-        Ok(pool)
+        }))
     }
 
     /// The pool's path, absolute.
@@ -131,18 +152,22 @@ impl PoolDir {
     }
 
     /// Checks that the directory is safe to use and still the one at its path.
-    pub(super) fn check(&self) -> Result<(), StoreError> {
+    pub(crate) fn check(&self) -> Result<(), StoreError> {
         let facts = self.facts()?;
         check_directory(&facts, geteuid().as_raw()).map_err(|danger| StoreError::Unsafe {
             path: self.0.path.clone(),
             danger,
         })?;
-        match facts_of_path(&self.0.path) {
+        let moved = || StoreError::Moved {
+            path: self.0.path.clone(),
+        };
+        match again(|| self.0.disk.look_at_path(&self.0.path)) {
             Ok(at_path) if at_path.id == facts.id => Ok(()),
-            Ok(_) | Err(Errno::ENOENT | Errno::ENOTDIR) => Err(StoreError::Moved {
-                path: self.0.path.clone(),
-            }),
-            Err(errno) => Err(StoreError::step("look at", &self.0.path, errno)),
+            Ok(_) => Err(moved()),
+            Err(error) => match error.kind() {
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Err(moved()),
+                _ => Err(StoreError::step("look at", &self.0.path, error)),
+            },
         }
     }
 
@@ -157,18 +182,24 @@ impl PoolDir {
     }
 
     /// What the system says about the directory now.
-    pub(super) fn facts(&self) -> Result<Facts, StoreError> {
-        fstat(&self.0.fd)
-            .map(Facts::from)
-            .map_err(|errno| StoreError::step("look at", &self.0.path, errno))
+    pub(crate) fn facts(&self) -> Result<Facts, StoreError> {
+        again(|| self.0.disk.facts(self.as_fd()))
+            .map_err(|error| StoreError::step("look at", &self.0.path, error))
+    }
+
+    /// Brings the directory's own name to the disk, before something comes to be in it that
+    /// has to last.
+    pub(super) fn sync_name(&self) -> Result<(), StoreError> {
+        sync_names(self.disk(), self.as_fd(), geteuid().as_raw())
+            .map_err(|error| StoreError::step("bring to the disk the name of", &self.0.path, error))
     }
 
     /// The path of a file in the pool, for messages.
-    pub(super) fn path_of(&self, name: &str) -> PathBuf {
+    pub(crate) fn path_of(&self, name: &str) -> PathBuf {
         self.0.path.join(name)
     }
 
-    /// What the files are replaced through.
+    /// What the pool is reached through.
     pub(super) fn disk(&self) -> &dyn Disk {
         &*self.0.disk
     }
@@ -199,15 +230,10 @@ fn rebuilt(path: &Path) -> Result<PathBuf, StoreError> {
     Ok(absolute.components().collect())
 }
 
-fn open_directory(path: &Path) -> Result<OwnedFd, Errno> {
-    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    open(path, flags, Mode::empty())
-}
-
 /// Says why a directory could not be opened: the system's own words do not tell a
 /// symbolic link from a file.
-fn not_opened(path: &Path, errno: Errno) -> StoreError {
-    match facts_of_path(path) {
+fn not_opened(disk: &dyn Disk, path: &Path, error: io::Error) -> StoreError {
+    match again(|| disk.look_at_path(path)) {
         Ok(facts) if facts.kind != FileKind::Directory => StoreError::Unsafe {
             path: path.to_owned(),
             danger: Danger::Kind {
@@ -215,12 +241,8 @@ fn not_opened(path: &Path, errno: Errno) -> StoreError {
                 wanted: FileKind::Directory,
             },
         },
-        _ => StoreError::step("open the pool directory", path, errno),
+        _ => StoreError::step("open the pool directory", path, error),
     }
-}
-
-fn facts_of_path(path: &Path) -> Result<Facts, Errno> {
-    fstatat(AT_FDCWD, path, AtFlags::AT_SYMLINK_NOFOLLOW).map(Facts::from)
 }
 
 #[cfg(test)]

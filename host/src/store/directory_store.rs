@@ -6,23 +6,32 @@ use std::time::Duration;
 
 use super::contract::{Durability, LockedStore, Store, Trail};
 use super::directory::PoolDir;
+use super::disk::Disk;
 use super::error::StoreError;
 use super::ledger::Ledger;
 use super::locked::{LedgerWrite, LockedPool};
+use super::system_disk::SystemDisk;
 use crate::cancel::Cancel;
 
 /// Keeps a pool in the files of a directory, which other programs share: where a pool is kept
 /// unless it is said otherwise.
 pub struct DirectoryStore {
     path: PathBuf,
+    disk: Arc<dyn Disk>,
     opened: Mutex<Option<PoolDir>>,
 }
 
 impl DirectoryStore {
     /// The pool in this directory, which need not exist yet. Nothing is touched.
     pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self::on(Arc::new(SystemDisk), path)
+    }
+
+    /// The same, reached through this disk.
+    pub(crate) fn on(disk: Arc<dyn Disk>, path: impl Into<PathBuf>) -> Self {
         Self {
             path: path.into(),
+            disk,
             opened: Mutex::new(None),
         }
     }
@@ -35,7 +44,9 @@ impl DirectoryStore {
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(match opened.as_ref() {
             Some(directory) => directory.clone(),
-            None => opened.insert(PoolDir::open(&self.path)?).clone(),
+            None => opened
+                .insert(PoolDir::open_on(&self.path, self.disk.clone())?)
+                .clone(),
         })
     }
 }
@@ -77,6 +88,10 @@ impl LockedStore for LockedPool {
 
     fn trail(&self) -> Arc<dyn Trail> {
         Arc::new(self.pool().clone())
+    }
+
+    fn remove_leftovers(&mut self) {
+        self.remove_leftovers();
     }
 
     fn remove_stale_socket(&mut self, path: &Path) -> Result<bool, StoreError> {

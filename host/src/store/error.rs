@@ -78,6 +78,15 @@ pub enum StoreError {
         /// What is wrong with it.
         danger: Danger,
     },
+    /// A file is not the one that was looked at.
+    #[error(
+        "{} was changed since it was looked at, so it was left as it is: look again",
+        .path.display()
+    )]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
     /// The path of the pool leads elsewhere than when the pool was opened.
     #[error(
         "the pool directory {} was moved, removed or replaced since it was opened; \
@@ -222,7 +231,8 @@ impl StoreError {
             Self::Unsafe { .. } | Self::UnsafeLog { .. } | Self::UntrustedLocks { .. } => {
                 StoreErrorKind::Unsafe
             }
-            Self::Moved { .. }
+            Self::Changed { .. }
+            | Self::Moved { .. }
             | Self::LockLost { .. }
             | Self::NotDurable { .. }
             | Self::Step { .. } => StoreErrorKind::System,

@@ -1,54 +1,83 @@
 //! Opening and reading the files of a pool.
 
 use std::fs::File;
-use std::io::Read;
-use std::path::Path;
+use std::io;
+use std::os::fd::AsFd;
 
-use nix::errno::Errno;
-use nix::fcntl::{AtFlags, OFlag, openat};
-use nix::sys::stat::{Mode, fstat, fstatat};
 use nix::unistd::geteuid;
 
 use super::check::{Danger, Facts, FileKind, check_file};
 use super::directory::PoolDir;
+use super::disk::{Access, again};
 use super::error::StoreError;
 
 /// Opens a file of the pool and checks it; none when there is no such file.
-///
-/// `access` is `O_RDONLY` or `O_RDWR`, with `O_CREAT | O_EXCL` for a file that has to be
-/// new, which then gets mode 0600.
 pub(super) fn open_file(
     pool: &PoolDir,
     name: &str,
-    access: OFlag,
+    access: Access,
 ) -> Result<Option<(File, Facts)>, StoreError> {
-    // Without O_NONBLOCK, opening a FIFO would wait for its other end.
-    let flags = access | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
-    let opened = loop {
-        match openat(pool, name, flags, Mode::S_IRUSR | Mode::S_IWUSR) {
-            Err(Errno::EINTR) => {}
-            opened => break opened,
-        }
+    let file = match again(|| pool.disk().open(pool.as_fd(), name, access)) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(not_opened(pool, name, error)),
     };
-    let file = match opened {
-        Ok(fd) => File::from(fd),
-        Err(Errno::ENOENT) => return Ok(None),
-        Err(errno) => return Err(not_opened(pool, name, errno)),
-    };
-    let facts = fstat(&file)
-        .map(Facts::from)
-        .map_err(|errno| StoreError::step("look at", &pool.path_of(name), errno))?;
+    let facts = facts(pool, &file, name)?;
     check(pool, name, &facts)?;
     Ok(Some((file, facts)))
+}
+
+/// Opens a file of the pool and checks it; makes it where there is none.
+pub(super) fn open_or_create(
+    pool: &PoolDir,
+    name: &str,
+    access: Access,
+) -> Result<File, StoreError> {
+    loop {
+        if let Some((file, _)) = open_file(pool, name, access)? {
+            return Ok(file);
+        }
+        match create(pool, name) {
+            // It is there now, made here or by somebody else just before.
+            Ok(_) => {}
+            Err(StoreError::Step { source, .. })
+                if source.kind() == io::ErrorKind::AlreadyExists => {}
+            // Nothing can be created in a directory that was removed.
+            Err(StoreError::Step { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                return Err(StoreError::Moved {
+                    path: pool.path().to_owned(),
+                });
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Creates a file that must not exist, for writing, with mode 0600.
+pub(super) fn create(pool: &PoolDir, name: &str) -> Result<File, StoreError> {
+    let failed = |step| {
+        let path = pool.path_of(name);
+        move |error: io::Error| StoreError::step(step, &path, error)
+    };
+    let file = again(|| pool.disk().create(pool.as_fd(), name)).map_err(failed("create"))?;
+    // The umask may have taken away permissions of our own.
+    again(|| pool.disk().set_mode(&file)).map_err(failed("set the mode of"))?;
+    Ok(file)
+}
+
+/// What the system says about an open file of the pool now.
+pub(super) fn facts(pool: &PoolDir, file: &File, name: &str) -> Result<Facts, StoreError> {
+    again(|| pool.disk().facts(file.as_fd()))
+        .map_err(|error| StoreError::step("look at", &pool.path_of(name), error))
 }
 
 /// What is behind a name of the pool now, not opened and not checked; none when there
 /// is no such file.
 pub(super) fn look_at(pool: &PoolDir, name: &str) -> Result<Option<Facts>, StoreError> {
-    match fstatat(pool, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
-        Ok(stat) => Ok(Some(Facts::from(stat))),
-        Err(Errno::ENOENT) => Ok(None),
-        Err(errno) => Err(StoreError::step("look at", &pool.path_of(name), errno)),
+    match again(|| pool.disk().look(pool.as_fd(), name)) {
+        Ok(facts) => Ok(Some(facts)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(StoreError::step("look at", &pool.path_of(name), error)),
     }
 }
 
@@ -60,35 +89,9 @@ pub(super) fn check(pool: &PoolDir, name: &str, facts: &Facts) -> Result<(), Sto
     })
 }
 
-/// Reads a whole file of at most `limit` bytes.
-pub(super) fn read_all(
-    file: &File,
-    facts: &Facts,
-    limit: u64,
-    path: &Path,
-) -> Result<Vec<u8>, StoreError> {
-    let too_large = |size| StoreError::TooLarge {
-        path: path.to_owned(),
-        size,
-        limit,
-    };
-    if facts.size > limit {
-        return Err(too_large(facts.size));
-    }
-    let mut bytes = Vec::with_capacity(usize::try_from(facts.size).unwrap_or(0) + 1);
-    // One byte more than allowed, so that a file that grows meanwhile is noticed.
-    file.take(limit + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| StoreError::step("read", path, error))?;
-    if bytes.len() as u64 > limit {
-        return Err(too_large(bytes.len() as u64));
-    }
-    Ok(bytes)
-}
-
 /// Says why a file could not be opened: a symbolic link, a directory and a socket each
 /// give an error of their own that does not name the cause.
-fn not_opened(pool: &PoolDir, name: &str, errno: Errno) -> StoreError {
+fn not_opened(pool: &PoolDir, name: &str, error: io::Error) -> StoreError {
     match look_at(pool, name) {
         Ok(Some(facts)) if facts.kind != FileKind::Regular => StoreError::Unsafe {
             path: pool.path_of(name),
@@ -97,7 +100,7 @@ fn not_opened(pool: &PoolDir, name: &str, errno: Errno) -> StoreError {
                 wanted: FileKind::Regular,
             },
         },
-        _ => StoreError::step("open", &pool.path_of(name), errno),
+        _ => StoreError::step("open", &pool.path_of(name), error),
     }
 }
 
@@ -105,8 +108,10 @@ fn not_opened(pool: &PoolDir, name: &str, errno: Errno) -> StoreError {
 mod tests {
     use std::fs;
     use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+    use std::path::Path;
     use std::time::Duration;
 
+    use nix::sys::stat::Mode;
     use nix::unistd::mkfifo;
 
     use super::super::error::StoreErrorKind;
@@ -290,32 +295,6 @@ mod tests {
         assert_eq!(
             (before.ino(), before.len(), before.modified().ok()),
             (after.ino(), after.len(), after.modified().ok())
-        );
-    }
-
-    #[test]
-    fn a_file_is_too_large_by_its_size_or_by_what_is_read() {
-        let pool = TestPool::new();
-        fs::write(pool.file("registry.json"), "12345").expect("write");
-        let opened = open_file(&pool.dir, "registry.json", OFlag::O_RDONLY).expect("open");
-        let (file, mut facts) = opened.expect("file");
-        // Nobody reads a file that is too large to begin with, or makes room for it.
-        facts.size = 1 << 60;
-        let read = read_all(&file, &facts, 4, Path::new("x"));
-        assert!(matches!(read, Err(StoreError::TooLarge { size, .. }) if size == 1 << 60));
-
-        facts.size = 3;
-        let read = read_all(&file, &facts, 4, Path::new("x"));
-        assert!(
-            matches!(
-                read,
-                Err(StoreError::TooLarge {
-                    size: 5,
-                    limit: 4,
-                    ..
-                })
-            ),
-            "{read:?}"
         );
     }
 

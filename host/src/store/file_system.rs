@@ -112,8 +112,8 @@ mod tests {
     use std::time::Duration;
 
     use super::super::directory::PoolDir;
-    use super::super::disk::SystemDisk;
     use super::super::error::{StoreError, StoreErrorKind};
+    use super::super::system_disk::SystemDisk;
     use super::super::testing::{TestPool, cancel};
     use super::*;
 
@@ -178,7 +178,7 @@ mod tests {
     }
 
     fn open(path: &Path, look: super::super::directory::Look) -> Result<PoolDir, StoreError> {
-        PoolDir::open_seen(path, Box::new(SystemDisk), look)
+        PoolDir::open_seen(path, std::sync::Arc::new(SystemDisk), look)
     }
 
     /// As if the directory were on NFS.

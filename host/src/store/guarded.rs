@@ -63,6 +63,11 @@ impl Guarded {
         self.0.trail()
     }
 
+    /// Removes what a killed process left behind.
+    pub(crate) fn remove_leftovers(&mut self) {
+        self.0.remove_leftovers();
+    }
+
     /// Removes the socket that a dead worker left behind; whether it did.
     ///
     /// # Errors

@@ -27,8 +27,11 @@ pub enum Holder {
         /// it could not be read, as for a process that has ended.
         command: String,
     },
-    /// It cannot be told: the lock was released just now, or its holder is in a pid
-    /// namespace or on a machine that cannot be seen from here.
+    /// A process that has no pid here: it is in another pid namespace, or has ended and
+    /// left the lock to a child (proc_locks(5)).
+    Elsewhere,
+    /// It cannot be told: the lock was released just now, or its holder is on another
+    /// machine.
     Unknown,
 }
 
@@ -44,6 +47,7 @@ impl Holder {
             })
         });
         match holder {
+            Some(0) => Self::Elsewhere,
             Some(pid) => Self::Process {
                 pid,
                 command: command_line(pid),
@@ -60,6 +64,10 @@ impl fmt::Display for Holder {
                 write!(f, "process {pid}, whose command line cannot be read")
             }
             Self::Process { pid, command } => write!(f, "process {pid} ({command})"),
+            Self::Elsewhere => f.write_str(
+                "a process that cannot be seen from here: it is in another pid namespace, or has \
+                 ended and left the lock to a child",
+            ),
             Self::Unknown => f.write_str("a holder that cannot be told"),
         }
     }
@@ -79,13 +87,15 @@ impl LockedFile {
         Some(Self(format!("{major:02x}:{minor:02x}:{}", stat.st_ino)))
     }
 
-    /// The process that a line of `/proc/locks` shows as holding a lock on this file.
+    /// The process that a line of `/proc/locks` shows as holding a lock on this file; 0 for
+    /// one that has no pid in this namespace.
     fn holder_in(&self, line: &str) -> Option<u32> {
         // "1: FLOCK  ADVISORY  WRITE 708 00:13:16 0 EOF"; of a process that waits, "->"
-        // stands before FLOCK. Process id 0 or -1: not visible from this namespace.
+        // stands before FLOCK. Process id 0 or, before Linux 4.14, -1: not visible.
         let mut fields = line.split_ascii_whitespace().skip(1);
         let kind = fields.next()?;
-        let pid = fields.nth(2)?.parse().ok().filter(|pid| *pid > 0)?;
+        let pid = fields.nth(2)?.parse::<i64>().ok()?.max(0);
+        let pid = u32::try_from(pid).ok()?;
         (kind == "FLOCK" && fields.next()? == self.0).then_some(pid)
     }
 
@@ -141,7 +151,7 @@ mod tests {
     #[test]
     fn a_line_of_proc_locks_names_its_holder() {
         let file = LockedFile("fe:00:9999".to_owned());
-        let holder = |line| file.holder_in(line);
+        let holder = |line: &str| file.holder_in(line);
         assert_eq!(
             holder("1: FLOCK  ADVISORY  WRITE 708 fe:00:9999 0 EOF"),
             Some(708)
@@ -150,13 +160,15 @@ mod tests {
             holder("12: FLOCK  ADVISORY  READ  5 fe:00:9999 0 EOF"),
             Some(5)
         );
+        for unseen in ["0", "-1"] {
+            let line = format!("1: FLOCK  ADVISORY  WRITE {unseen} fe:00:9999 0 EOF");
+            assert_eq!(holder(&line), Some(0));
+        }
         for other in [
             "1: -> FLOCK  ADVISORY  WRITE 708 fe:00:9999 0 EOF",
             "1: POSIX  ADVISORY  WRITE 708 fe:00:9999 0 EOF",
             "1: FLOCK  ADVISORY  WRITE 708 fe:00:99990 0 EOF",
             "1: FLOCK  ADVISORY  WRITE 708 fe:01:9999 0 EOF",
-            "1: FLOCK  ADVISORY  WRITE 0 fe:00:9999 0 EOF",
-            "1: FLOCK  ADVISORY  WRITE -1 fe:00:9999 0 EOF",
             "1: FLOCK",
             "",
         ] {

@@ -33,6 +33,8 @@ pub struct SentSignal {
 pub struct Ledger {
     rows: Arc<HashMap<Claim, Row>>,
     changed: bool,
+    /// Whether there is a file that could not be read, and that has rows which this lacks.
+    unread: bool,
 }
 
 impl Ledger {
@@ -41,7 +43,33 @@ impl Ledger {
         Self {
             rows: Arc::new(rows),
             changed: false,
+            unread: false,
         }
+    }
+
+    /// An empty one in place of one that could not be read.
+    pub(super) fn unread() -> Self {
+        Self {
+            unread: true,
+            ..Self::default()
+        }
+    }
+
+    /// Whether it stands in place of one that could not be read.
+    pub(super) fn is_unread(&self) -> bool {
+        self.unread
+    }
+
+    /// Takes over the rows of the one that could not be read, now that it can be. They say
+    /// more than what was learned without them.
+    pub(super) fn catch_up(&mut self, file: &Self) {
+        let rows = Arc::make_mut(&mut self.rows);
+        for (claim, old) in file.rows() {
+            let row = rows.entry(claim.clone()).or_insert_with(|| old.clone());
+            row.record = old.record.clone();
+            row.last_signal = row.last_signal.or(old.last_signal);
+        }
+        self.unread = false;
     }
 
     /// What is known of a claim. The whole claim counts: another `created_at` is another
@@ -194,6 +222,26 @@ mod tests {
         ] {
             assert_eq!(ledger.get(&other), None);
         }
+    }
+
+    #[test]
+    fn what_could_not_be_read_at_first_is_lost_no_more_than_what_was_learned() {
+        let mut late = Ledger::unread();
+        late.insert(
+            claim("a"),
+            Record {
+                proof: Proof::Time,
+                ..record(1)
+            },
+        );
+        late.insert(claim("c"), record(3));
+        assert!(late.note_signal(&claim("a"), sent(5)));
+        late.catch_up(&ledger());
+        let row = |sid| late.get(&claim(sid)).expect("a row").clone();
+        assert_eq!(row("a").record, record(1));
+        assert_eq!(row("a").last_signal, Some(sent(5)));
+        assert_eq!((row("b").record, row("c").record), (record(2), record(3)));
+        assert!(late.is_changed() && !late.is_unread());
     }
 
     #[test]

@@ -5,23 +5,21 @@ use std::fs::File;
 use std::io;
 use std::sync::{Mutex, PoisonError};
 
-use nix::fcntl::OFlag;
-use nix::sys::stat::fstat;
-
 use super::check::Facts;
 use super::directory::PoolDir;
+use super::disk::Access;
 use super::error::StoreError;
 use super::ledger::Ledger;
 use super::ledger_file::{self, Contents};
 use super::locked::LedgerWrite;
-use super::{file, replace};
+use super::{contents, file, replace};
 
 /// The ledger's name in the pool.
-const LEDGER: &str = "ledger.json";
+pub(crate) const LEDGER: &str = "ledger.json";
 
 /// The largest ledger that is read or written, in bytes: a row is about four times as
 /// long as its entry in the registry.
-const MAX_LEDGER: u64 = 4 * super::locked::MAX_REGISTRY;
+pub(crate) const MAX_LEDGER: u64 = 4 * super::locked::MAX_REGISTRY;
 
 /// The ledger as this process last read or wrote it.
 #[derive(Default)]
@@ -60,7 +58,7 @@ impl LedgerCache {
 pub(super) fn read(pool: &PoolDir) -> Ledger {
     try_read(pool).unwrap_or_else(|error| {
         warn(pool, "cannot be read and counts as empty", &error);
-        Ledger::default()
+        Ledger::unread()
     })
 }
 
@@ -72,10 +70,10 @@ fn try_read(pool: &PoolDir) -> Result<Ledger, StoreError> {
         file::check(pool, LEDGER, &facts)?;
         return Ok(ledger);
     }
-    let Some((file, facts)) = file::open_file(pool, LEDGER, OFlag::O_RDONLY)? else {
+    let Some((file, facts)) = file::open_file(pool, LEDGER, Access::Read)? else {
         return Ok(Ledger::default());
     };
-    let text = file::read_all(&file, &facts, MAX_LEDGER, &pool.path_of(LEDGER))?;
+    let text = contents::read_all(pool, LEDGER, &file, &facts, MAX_LEDGER)?;
     let ledger = match ledger_file::decode(&text) {
         Contents::Ledger { ledger, damaged } => {
             if let Some((count, error)) = damaged {
@@ -102,40 +100,51 @@ fn try_read(pool: &PoolDir) -> Result<Ledger, StoreError> {
 
 /// Writes the ledger, but not over one of a newer format.
 pub(super) fn write(pool: &PoolDir, ledger: &mut Ledger) -> Result<LedgerWrite, StoreError> {
-    let failed = |error: io::Error| StoreError::step("write", &pool.path_of(LEDGER), error);
-    let text = ledger_file::encode(ledger).map_err(|error| failed(error.into()))?;
-    let size = text.len() as u64;
-    if size > MAX_LEDGER {
-        let path = pool.path_of(LEDGER);
-        return Err(StoreError::TooLarge {
-            path,
-            size,
-            limit: MAX_LEDGER,
-        });
-    }
-    if let Some((file, facts)) = file::open_file(pool, LEDGER, OFlag::O_RDONLY)? {
+    let mut text = encode(pool, ledger)?;
+    if let Some((file, facts)) = file::open_file(pool, LEDGER, Access::Read)? {
         // What cannot be read as a ledger is replaced.
-        match file::read_all(&file, &facts, MAX_LEDGER, &pool.path_of(LEDGER)) {
+        match contents::read_all(pool, LEDGER, &file, &facts, MAX_LEDGER) {
             Ok(on_disk) if on_disk == text => {
                 ledger.set_saved();
                 return Ok(LedgerWrite::Unchanged);
             }
-            Ok(on_disk) => {
-                if let Contents::Newer(version) = ledger_file::decode(&on_disk) {
+            Ok(on_disk) => match ledger_file::decode(&on_disk) {
+                Contents::Newer(version) => {
                     warn_newer(pool, version);
                     return Ok(LedgerWrite::KeptNewer { version });
                 }
-            }
+                // What kept it from being read has passed: nothing of it is to be lost.
+                Contents::Ledger { ledger: rows, .. } if ledger.is_unread() => {
+                    ledger.catch_up(&rows);
+                    text = encode(pool, ledger)?;
+                }
+                Contents::Ledger { .. } | Contents::Damaged(_) => {}
+            },
             Err(StoreError::TooLarge { .. }) => {}
             Err(error) => return Err(error),
         }
     }
     let file = replace::replace(pool, LEDGER, &text)?;
     ledger.set_saved();
-    if let Ok(facts) = fstat(&file).map(Facts::from) {
+    if let Ok(facts) = file::facts(pool, &file, LEDGER) {
         pool.ledger_cache().set(file, facts, ledger.clone());
     }
     Ok(LedgerWrite::Written)
+}
+
+fn encode(pool: &PoolDir, ledger: &Ledger) -> Result<Vec<u8>, StoreError> {
+    let path = || pool.path_of(LEDGER);
+    let text = ledger_file::encode(ledger)
+        .map_err(|error| StoreError::step("write", &path(), io::Error::from(error)))?;
+    let size = text.len() as u64;
+    if size > MAX_LEDGER {
+        return Err(StoreError::TooLarge {
+            path: path(),
+            size,
+            limit: MAX_LEDGER,
+        });
+    }
+    Ok(text)
 }
 
 fn warn(pool: &PoolDir, what: &str, error: &(dyn std::error::Error + 'static)) {

@@ -14,7 +14,7 @@ use super::ledger_row::RowText;
 const VERSION: u64 = 1;
 
 /// What a ledger's text holds.
-pub(super) enum Contents {
+pub(crate) enum Contents {
     /// A ledger, and how many of its rows could not be read.
     Ledger {
         /// What could be read.
@@ -29,7 +29,7 @@ pub(super) enum Contents {
 }
 
 /// The text of a ledger. Equal ledgers have equal texts.
-pub(super) fn encode(ledger: &Ledger) -> Result<Vec<u8>, serde_json::Error> {
+pub(crate) fn encode(ledger: &Ledger) -> Result<Vec<u8>, serde_json::Error> {
     let mut rows: Vec<RowText<'_>> = ledger.rows().map(RowText::from).collect();
     rows.sort_unstable_by(|a, b| a.key().cmp(&b.key()));
     let mut text = serde_json::to_vec(&FileText {
@@ -41,7 +41,7 @@ pub(super) fn encode(ledger: &Ledger) -> Result<Vec<u8>, serde_json::Error> {
 }
 
 /// Reads a ledger's text. A row that cannot be read does not spoil the others.
-pub(super) fn decode(text: &[u8]) -> Contents {
+pub(crate) fn decode(text: &[u8]) -> Contents {
     // The usual case in one pass; what is unusual is sorted out afterwards.
     if let Ok(FileText {
         version: VERSION,

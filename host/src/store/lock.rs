@@ -6,12 +6,9 @@ use std::io;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use fs2::FileExt;
-use nix::fcntl::OFlag;
-use nix::sys::stat::{Mode, fchmod, fstat};
-
 use super::check::Facts;
 use super::directory::PoolDir;
+use super::disk::{Access, again};
 use super::error::StoreError;
 use super::file;
 use super::wait::Wait;
@@ -19,12 +16,13 @@ use crate::cancel::Cancel;
 
 /// The lock file's name. The file stays empty and is never removed or renamed: whoever
 /// waits for it waits for the inode, not for the name.
-pub(super) const LOCK: &str = "registry.lock";
+pub(crate) const LOCK: &str = "registry.lock";
 
 /// The lock on a file, held. It belongs to an open file description of its own, so that
 /// threads of one process exclude each other too.
 #[derive(Debug)]
 pub(super) struct FileLock {
+    pool: PoolDir,
     file: File,
     name: &'static str,
     held: bool,
@@ -42,54 +40,53 @@ impl FileLock {
                 lock: pool.path_of(LOCK),
             });
         }
-        Self::acquire(pool, LOCK, open_lock_file, wait, Some(cancel))
+        Self::acquire(pool, LOCK, Access::Write, wait, Some(cancel))
     }
 
-    /// Locks the file `name`, which `open` opens; waits up to `wait` for it, and without a
-    /// cancellation whatever becomes of the request.
+    /// Locks the file `name`, which is made where there is none; waits up to `wait` for it,
+    /// and without a cancellation whatever becomes of the request.
     pub(super) fn acquire(
         pool: &PoolDir,
         name: &'static str,
-        open: impl Fn(&PoolDir) -> Result<File, StoreError>,
+        access: Access,
         wait: Duration,
         cancel: Option<&Cancel>,
     ) -> Result<Self, StoreError> {
-        let open = |pool: &PoolDir| {
-            let file = open(pool)?;
+        let open = || {
+            let file = open(pool, name, access)?;
             pool.check_locks(file.as_fd(), &pool.path_of(name))?;
             Ok(file)
         };
         let mut wait = Wait::new(pool, name, wait, cancel);
-        let mut file = open(pool)?;
+        let mut file = open()?;
         loop {
             wait.lock(&file)?;
             let lock = Self {
+                pool: pool.clone(),
                 file,
                 name,
                 held: true,
             };
-            if lock.is_current(pool)? {
+            if lock.is_current()? {
                 return Ok(lock);
             }
             // Somebody removed or replaced the file between our opening and our locking
             // it. This lock excludes nobody; the one to hold is on the new file.
             drop(lock);
-            file = open(pool)?;
+            file = open()?;
             wait.go_on(&file)?;
         }
     }
 
     /// Whether the lock is on the file that newcomers find.
-    pub(super) fn is_current(&self, pool: &PoolDir) -> Result<bool, StoreError> {
-        let locked = self.facts(pool)?;
-        Ok(file::look_at(pool, self.name)?.is_some_and(|at_path| at_path.id == locked.id))
+    pub(super) fn is_current(&self) -> Result<bool, StoreError> {
+        let locked = self.facts()?;
+        Ok(file::look_at(&self.pool, self.name)?.is_some_and(|at_path| at_path.id == locked.id))
     }
 
     /// What the system says about the file now.
-    pub(super) fn facts(&self, pool: &PoolDir) -> Result<Facts, StoreError> {
-        fstat(&self.file)
-            .map(Facts::from)
-            .map_err(|errno| StoreError::step("look at", &pool.path_of(self.name), errno))
+    pub(super) fn facts(&self) -> Result<Facts, StoreError> {
+        file::facts(&self.pool, &self.file, self.name)
     }
 
     /// The file that is locked.
@@ -103,7 +100,7 @@ impl FileLock {
     /// of it, and the lock lasts until the last copy is closed (flock(2)).
     pub(super) fn release(&mut self) -> io::Result<()> {
         if std::mem::take(&mut self.held) {
-            FileExt::unlock(&self.file)
+            again(|| self.pool.disk().unlock(&self.file))
         } else {
             Ok(())
         }
@@ -119,40 +116,20 @@ impl Drop for FileLock {
     }
 }
 
-/// Opens the lock file, which is made when there is none.
-fn open_lock_file(pool: &PoolDir) -> Result<File, StoreError> {
-    loop {
-        let opened = match file::open_file(pool, LOCK, OFlag::O_RDWR) {
-            // It is never written, and others may write the pool through another mount.
-            Err(StoreError::Step { source, .. })
-                if source.kind() == io::ErrorKind::ReadOnlyFilesystem =>
-            {
-                file::open_file(pool, LOCK, OFlag::O_RDONLY)
+/// Opens the file to lock, which is made when there is none.
+fn open(pool: &PoolDir, name: &str, access: Access) -> Result<File, StoreError> {
+    match file::open_or_create(pool, name, access) {
+        // A file that is not appended to is never written, and others may write the pool
+        // through another mount.
+        Err(StoreError::Step { step, path, source })
+            if access == Access::Write && source.kind() == io::ErrorKind::ReadOnlyFilesystem =>
+        {
+            match file::open_file(pool, name, Access::Read)? {
+                Some((file, _)) => Ok(file),
+                None => Err(StoreError::Step { step, path, source }),
             }
-            opened => opened,
-        };
-        if let Some((file, _)) = opened? {
-            return Ok(file);
         }
-        match file::open_file(pool, LOCK, OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL) {
-            Ok(Some((file, _))) => {
-                // The umask may have taken away permissions of our own.
-                fchmod(&file, Mode::S_IRUSR | Mode::S_IWUSR).map_err(|errno| {
-                    StoreError::step("set the mode of", &pool.path_of(LOCK), errno)
-                })?;
-                return Ok(file);
-            }
-            // Somebody else made it just now, so it can be opened.
-            Err(StoreError::Step { source, .. })
-                if source.kind() == io::ErrorKind::AlreadyExists => {}
-            // Nothing can be created in a directory that was removed.
-            Ok(None) => {
-                return Err(StoreError::Moved {
-                    path: pool.path().to_owned(),
-                });
-            }
-            Err(error) => return Err(error),
-        }
+        opened => opened,
     }
 }
 
@@ -161,6 +138,8 @@ mod tests {
     use std::fs;
     use std::process::{Command, Stdio};
     use std::thread;
+
+    use fs2::FileExt;
 
     use super::super::testing::{
         LONG, TestPool, cancel, finish_test, is_free, lock_from_outside, own_process, spawn_test,

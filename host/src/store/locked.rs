@@ -2,13 +2,12 @@
 
 use std::path::Path;
 
-use nix::fcntl::OFlag;
-
 use super::directory::PoolDir;
+use super::disk::Access;
 use super::error::StoreError;
 use super::ledger::Ledger;
 use super::lock::{FileLock, LOCK};
-use super::{file, ledger_cache, replace, stale_socket};
+use super::{contents, file, ledger_cache, leftovers, replace, stale_socket};
 
 /// The registry's name in the pool.
 const REGISTRY: &str = "registry.json";
@@ -58,10 +57,10 @@ impl LockedPool {
     /// [`StoreError::TooLarge`] over [`MAX_REGISTRY`], [`StoreError::Unsafe`] when it is
     /// no regular file, another user's, or writable by others; [`StoreError::Step`].
     pub fn read_registry(&self) -> Result<Option<Vec<u8>>, StoreError> {
-        let Some((file, facts)) = file::open_file(&self.pool, REGISTRY, OFlag::O_RDONLY)? else {
+        let Some((file, facts)) = file::open_file(&self.pool, REGISTRY, Access::Read)? else {
             return Ok(None);
         };
-        file::read_all(&file, &facts, MAX_REGISTRY, &self.pool.path_of(REGISTRY)).map(Some)
+        contents::read_all(&self.pool, REGISTRY, &file, &facts, MAX_REGISTRY).map(Some)
     }
 
     /// Replaces the registry, atomically and durably.
@@ -117,6 +116,13 @@ impl LockedPool {
         stale_socket::remove(&self.pool, path)
     }
 
+    /// Removes the temporary files of a process that was killed. What cannot be removed
+    /// stays, for whoever needs its name to deal with.
+    pub(crate) fn remove_leftovers(&mut self) {
+        let names = [REGISTRY, ledger_cache::LEDGER].map(replace::temporary);
+        leftovers::remove(&self.pool, &names);
+    }
+
     /// Releases the lock, as dropping does, and says when that fails.
     ///
     /// # Errors
@@ -135,9 +141,9 @@ impl LockedPool {
 
     /// Checks that nobody else can have come to change the pool: by the directory, or by
     /// a lock that excludes nobody any more.
-    fn still_locked(&self) -> Result<(), StoreError> {
+    pub(super) fn still_locked(&self) -> Result<(), StoreError> {
         self.pool.check()?;
-        if self.lock.is_current(&self.pool)? {
+        if self.lock.is_current()? {
             Ok(())
         } else {
             Err(StoreError::LockLost {

@@ -5,6 +5,7 @@
 
 mod alarm;
 mod check;
+mod contents;
 mod contract;
 mod create;
 mod directory;
@@ -20,31 +21,44 @@ mod ledger_cache;
 mod ledger_file;
 mod ledger_row;
 mod ledger_text;
+mod leftovers;
 mod lock;
 mod locked;
 mod log;
+mod look;
 mod memory;
 mod replace;
+mod set_aside;
 mod stale_socket;
+mod system_disk;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod trail;
 mod wait;
 
 pub use check::{Danger, FileKind};
-pub(crate) use check::{Facts, check_directory, check_file};
+pub(crate) use check::{Facts, check_directory, check_file, quoted};
 pub use contract::{Durability, LockedStore, Store, Trail};
 pub(crate) use create::create_with_parents;
 pub use directory::PoolDir;
 pub use directory_store::DirectoryStore;
+#[cfg(test)]
+pub(crate) use disk::Disk;
 pub(crate) use error::advice;
 pub use error::{OwnError, StoreError, StoreErrorKind};
 pub use file_system::UntrustedLocks;
 pub(crate) use guarded::Guarded;
 pub use holder::Holder;
 pub use ledger::{Ledger, Row, SentSignal};
+pub(crate) use ledger_cache::{LEDGER, MAX_LEDGER};
+pub(crate) use ledger_file::{
+    Contents as LedgerText, decode as read_ledger, encode as write_ledger,
+};
 pub use ledger_text::LedgerTextError;
+pub(crate) use lock::LOCK;
 pub use locked::{LedgerWrite, LockedPool, MAX_REGISTRY};
 pub use log::Log;
+pub(crate) use look::{FileSystem, Seen, Stillness};
 pub use memory::MemoryStore;
-pub(crate) use trail::TrailFile;
+pub(crate) use stale_socket::ASIDE as SOCKET_ASIDE;
+pub(crate) use trail::{TRAIL, TrailFile};

@@ -4,9 +4,16 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 
+use super::contents;
 use super::directory::PoolDir;
+use super::disk::again;
 use super::error::StoreError;
 use super::file;
+
+/// What the file that is to replace another one is called until it does.
+pub(super) fn temporary(name: &str) -> String {
+    format!("{name}.new")
+}
 
 /// Replaces the file `name` by one with these bytes and mode 0600, and returns it.
 ///
@@ -15,46 +22,46 @@ use super::file;
 /// [`StoreError::NotDurable`].
 pub(super) fn replace(pool: &PoolDir, name: &str, bytes: &[u8]) -> Result<File, StoreError> {
     let (dir, disk) = (pool.as_fd(), pool.disk());
-    let temporary = format!("{name}.new");
+    let temporary = temporary(name);
     let failed = |step| {
         let path = pool.path_of(&temporary);
         move |source: io::Error| StoreError::Step { step, path, source }
     };
 
-    // A rename would replace anything: what should not be here is not ours to remove.
-    if let Some(facts) = file::look_at(pool, name)? {
-        file::check(pool, name, &facts)?;
+    match file::look_at(pool, name)? {
+        // A rename would replace anything: what should not be here is not ours to remove.
+        Some(facts) => file::check(pool, name, &facts)?,
+        // A durable file needs a durable directory, and this may be the first one in it.
+        None => pool.sync_name()?,
     }
     // A leftover of a writer that was killed goes first. It may be a link, or have other
     // links, another owner or another mode, none of which the new file may inherit.
-    match disk.remove(dir, &temporary) {
+    match again(|| disk.remove(dir, &temporary)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             return Err(failed("remove the leftover")(error));
         }
         _ => {}
     }
     let prepared = (|| {
-        let file = disk.create(dir, &temporary).map_err(failed("create"))?;
-        disk.write(&file, bytes).map_err(failed("write"))?;
+        let file = file::create(pool, &temporary)?;
+        contents::write_all(pool, &file, bytes).map_err(failed("write"))?;
         // The contents have to be on the disk before the name is: otherwise a loss of
         // power can leave the name with an empty file.
-        disk.sync(&file).map_err(failed("sync"))?;
+        again(|| disk.sync(&file)).map_err(failed("sync"))?;
         // From here on everybody sees the new file, and never a part of it.
-        disk.rename(dir, &temporary, name)
-            .map_err(failed("rename"))?;
+        again(|| disk.rename(dir, &temporary, name)).map_err(failed("rename"))?;
         Ok(file)
     })();
     if prepared.is_err() {
         // The error to report is the first one. What stays is the next writer's leftover.
-        let _ = disk.remove(dir, &temporary);
+        let _ = again(|| disk.remove(dir, &temporary));
     }
     let file = prepared?;
     // The rename is in the directory, which is a file of its own to the disk.
-    disk.sync_directory(dir)
-        .map_err(|source| StoreError::NotDurable {
-            path: pool.path_of(name),
-            source,
-        })?;
+    again(|| disk.sync_directory(dir)).map_err(|source| StoreError::NotDurable {
+        path: pool.path_of(name),
+        source,
+    })?;
     Ok(file)
 }
 
@@ -63,8 +70,9 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
     use std::path::{Path, PathBuf};
+    use std::sync::Arc;
 
-    use super::super::testing::{FaultyDisk, TestPool};
+    use super::super::testing::{Call, StagedDisk, TestPool, Verdict};
     use super::*;
 
     fn names_in(directory: &Path) -> Vec<PathBuf> {
@@ -99,14 +107,16 @@ mod tests {
     #[test]
     fn the_steps_come_in_the_order_that_survives_a_loss_of_power() {
         let pool = TestPool::new();
-        let disk = FaultyDisk::default();
-        let dir = PoolDir::open_on(pool.dir.path(), Box::new(disk.clone())).expect("pool");
+        let disk = StagedDisk::new(pool.dir.path(), |_, _| Verdict::Go);
+        let dir = PoolDir::open_on(pool.dir.path(), Arc::new(disk.clone())).expect("pool");
+        fs::write(pool.file("registry.json"), "old").expect("write");
         replace(&dir, "registry.json", b"new").expect("replace");
         assert_eq!(
-            disk.asked(),
+            disk.changes(),
             [
                 "remove",
                 "create",
+                "set mode of",
                 "write",
                 "sync",
                 "rename",
@@ -118,16 +128,17 @@ mod tests {
     #[test]
     fn a_step_that_fails_is_named_and_leaves_the_old_file_alone() {
         for (fails, step) in [
-            (&["create"], "create"),
-            (&["write"], "write"),
-            (&["sync"], "sync"),
-            (&["rename"], "rename"),
+            (&[Call::Create], "create"),
+            (&[Call::SetMode], "set the mode of"),
+            (&[Call::Write], "write"),
+            (&[Call::Sync], "sync"),
+            (&[Call::Rename], "rename"),
         ] {
             let pool = TestPool::new();
             let path = pool.file("registry.json");
             fs::write(&path, "old").expect("write");
-            let disk = FaultyDisk::failing(fails);
-            let dir = PoolDir::open_on(pool.dir.path(), Box::new(disk)).expect("pool");
+            let disk = StagedDisk::failing(pool.dir.path(), fails);
+            let dir = PoolDir::open_on(pool.dir.path(), Arc::new(disk)).expect("pool");
             let error = replace(&dir, "registry.json", b"new").expect_err("fails");
             let text = error.to_string();
             let expected = format!("cannot {step} {}.new; make room", path.display());
@@ -140,8 +151,9 @@ mod tests {
     #[test]
     fn what_may_not_last_is_told_from_what_failed() {
         let pool = TestPool::new();
-        let disk = FaultyDisk::failing(&["sync directory"]);
-        let dir = PoolDir::open_on(pool.dir.path(), Box::new(disk)).expect("pool");
+        fs::write(pool.file("registry.json"), "old").expect("write");
+        let disk = StagedDisk::failing(pool.dir.path(), &[Call::SyncDirectory]);
+        let dir = PoolDir::open_on(pool.dir.path(), Arc::new(disk)).expect("pool");
         let error = replace(&dir, "registry.json", b"new").expect_err("fails");
         assert!(matches!(error, StoreError::NotDurable { .. }), "{error}");
         assert_eq!(fs::read(pool.file("registry.json")).expect("read"), b"new");

@@ -1,22 +1,20 @@
 //! Removing the socket that a worker left behind.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
-use std::path::{Path, PathBuf};
+use std::os::fd::AsFd;
+use std::path::Path;
 
 use nix::errno::Errno;
-use nix::fcntl::{RenameFlags, renameat2};
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
-use nix::sys::stat::stat;
 use nix::unistd::geteuid;
 
-use super::check::{Facts, FileKind};
+use super::check::FileKind;
 use super::directory::PoolDir;
+use super::disk::again;
 use super::error::StoreError;
 use super::file;
 
 /// What a socket is called between the two looks at it.
-const ASIDE: &str = "stale-socket.removing";
+pub(crate) const ASIDE: &str = "stale-socket.removing";
 
 /// Removes the socket at `path` if it is provably left behind: it lies directly in the
 /// pool's directory, is our own, is a socket and no link, and nobody answers on it.
@@ -31,18 +29,15 @@ pub(super) fn remove(pool: &PoolDir, path: &Path) -> Result<bool, StoreError> {
     let Some(name) = name_in(pool, path)? else {
         return Ok(false);
     };
-    // A leftover of a process that was killed between the two looks.
-    if is_left_behind(pool, ASIDE)? {
-        unlink(pool, ASIDE)?;
-    }
+    finish(pool)?;
     if !is_left_behind(pool, name)? {
         return Ok(false);
     }
     match rename(pool, name, ASIDE) {
         // Somebody else removed it, or something that answers is in the way.
-        Err(Errno::ENOENT | Errno::EEXIST) => return Ok(false),
+        Err(error) if is_one_of(&error, &[Errno::ENOENT, Errno::EEXIST]) => return Ok(false),
         renamed => {
-            renamed.map_err(|errno| StoreError::step("put aside", &pool.path_of(name), errno))?;
+            renamed.map_err(|error| StoreError::step("put aside", &pool.path_of(name), error))?;
         }
     }
     if is_left_behind(pool, ASIDE)? {
@@ -52,9 +47,18 @@ pub(super) fn remove(pool: &PoolDir, path: &Path) -> Result<bool, StoreError> {
     // It is being served again. Where its name was taken meanwhile, its server has lost
     // it to whoever took it, as with any two servers of one path.
     match rename(pool, ASIDE, name) {
-        Ok(()) | Err(Errno::EEXIST) => Ok(false),
-        Err(errno) => Err(StoreError::step("put back", &pool.path_of(name), errno)),
+        Ok(()) => Ok(false),
+        Err(error) if is_one_of(&error, &[Errno::EEXIST]) => Ok(false),
+        Err(error) => Err(StoreError::step("put back", &pool.path_of(name), error)),
     }
+}
+
+/// Removes what a process left behind that was killed between the two looks.
+pub(super) fn finish(pool: &PoolDir) -> Result<(), StoreError> {
+    if is_left_behind(pool, ASIDE)? {
+        unlink(pool, ASIDE)?;
+    }
+    Ok(())
 }
 
 /// The name of the path in the pool's directory, if that is where it leads.
@@ -65,44 +69,41 @@ fn name_in<'a>(pool: &PoolDir, path: &'a Path) -> Result<Option<&'a str>, StoreE
     let Some(name) = name.to_str().filter(|_| path.is_absolute()) else {
         return Ok(None);
     };
-    match stat(parent) {
-        Ok(facts) if Facts::from(facts).id == pool.facts()?.id => Ok(Some(name)),
-        Ok(_) | Err(Errno::ENOENT | Errno::ENOTDIR | Errno::EACCES) => Ok(None),
-        Err(errno) => Err(StoreError::step("look at", parent, errno)),
+    let elsewhere = [Errno::ENOENT, Errno::ENOTDIR, Errno::EACCES];
+    match again(|| pool.disk().follow_path(parent)) {
+        Ok(facts) if facts.id == pool.facts()?.id => Ok(Some(name)),
+        Ok(_) => Ok(None),
+        Err(error) if is_one_of(&error, &elsewhere) => Ok(None),
+        Err(error) => Err(StoreError::step("look at", parent, error)),
     }
 }
 
 /// Whether the name is a socket of our own that nobody answers on.
-fn is_left_behind(pool: &PoolDir, name: &str) -> Result<bool, StoreError> {
+pub(super) fn is_left_behind(pool: &PoolDir, name: &str) -> Result<bool, StoreError> {
     let ours = file::look_at(pool, name)?
         .is_some_and(|facts| facts.kind == FileKind::Socket && facts.owner == geteuid().as_raw());
     if !ours {
         return Ok(false);
     }
-    match connect_to(pool, name) {
-        Err(Errno::ECONNREFUSED) => Ok(true),
+    match again(|| pool.disk().connect(pool.as_fd(), name)) {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(true),
         // Anything else, such as a full queue or another type of socket, is an answer.
         _ => Ok(false),
     }
 }
 
-fn connect_to(pool: &PoolDir, name: &str) -> Result<(), Errno> {
-    // Through the descriptor: the pool's own path may be too long for an address, and
-    // leads elsewhere once the directory is moved.
-    let mut path = PathBuf::from(format!("/proc/self/fd/{}", pool.as_fd().as_raw_fd()));
-    path.push(name);
-    let address = UnixAddr::new(&path)?;
-    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-    let socket = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
-    connect(socket.as_raw_fd(), &address)
+fn rename(pool: &PoolDir, from: &str, to: &str) -> io::Result<()> {
+    again(|| pool.disk().rename_to_free(pool.as_fd(), from, to))
 }
 
-fn rename(pool: &PoolDir, from: &str, to: &str) -> Result<(), Errno> {
-    renameat2(pool, from, pool, to, RenameFlags::RENAME_NOREPLACE)
+fn is_one_of(error: &io::Error, known: &[Errno]) -> bool {
+    error
+        .raw_os_error()
+        .is_some_and(|raw| known.contains(&Errno::from_raw(raw)))
 }
 
 fn unlink(pool: &PoolDir, name: &str) -> Result<(), StoreError> {
-    match pool.disk().remove(pool.as_fd(), name) {
+    match again(|| pool.disk().remove(pool.as_fd(), name)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             Err(StoreError::step("remove", &pool.path_of(name), error))
         }

@@ -4,10 +4,9 @@ use std::fs::File;
 use std::io;
 use std::time::{Duration, Instant};
 
-use fs2::FileExt;
-
 use super::alarm::Alarm;
 use super::directory::PoolDir;
+use super::disk::again;
 use super::error::StoreError;
 use super::holder::Holder;
 use crate::cancel::Cancel;
@@ -53,7 +52,7 @@ impl<'a> Wait<'a> {
         if self.cancel.is_some_and(Cancel::is_cancelled) {
             // The lock became free as the request was withdrawn: it must have no effect.
             // An unlock that fails is made up for when the file is closed.
-            let _ = FileExt::unlock(file);
+            let _ = again(|| self.pool.disk().unlock(file));
             let lock = self.pool.path_of(self.name);
             return Err(StoreError::Cancelled { lock });
         }
@@ -62,7 +61,7 @@ impl<'a> Wait<'a> {
 
     fn take(&mut self, file: &File) -> Result<(), StoreError> {
         let failed = |error| StoreError::step("lock", &self.pool.path_of(self.name), error);
-        match FileExt::try_lock_exclusive(file) {
+        match again(|| self.pool.disk().try_lock(file)) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             done => return done.map_err(failed),
         }
@@ -75,7 +74,7 @@ impl<'a> Wait<'a> {
         }
         loop {
             self.go_on(file)?;
-            match FileExt::lock_exclusive(file) {
+            match self.pool.disk().lock(file) {
                 // By the alarm, or by a signal that has nothing to do with us.
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 done => return done.map_err(failed),
@@ -106,6 +105,7 @@ mod tests {
     use std::sync::mpsc;
     use std::thread;
 
+    use fs2::FileExt;
     use nix::unistd::{Pid, gettid};
 
     use super::super::error::StoreErrorKind;

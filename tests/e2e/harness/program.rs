@@ -2,6 +2,8 @@
 
 use std::process::{Child, Command, Output, Stdio};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 
 use super::await_that;
@@ -86,6 +88,17 @@ impl Running {
         self.0
             .as_mut()
             .is_some_and(|child| child.try_wait().expect("our child").is_none())
+    }
+
+    /// Its pid.
+    pub(crate) fn pid(&self) -> u32 {
+        self.0.as_ref().expect("it was not finished before").id()
+    }
+
+    /// Sends it a signal. It is our child and not reaped, so the pid is its own.
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.pid()).expect("a pid");
+        kill(Pid::from_raw(pid), signal).expect("our child");
     }
 
     /// Waits for its end.

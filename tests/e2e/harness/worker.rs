@@ -28,6 +28,7 @@ const MANNERS: &str = "POOLWARDEN_TEST_WORKER";
 const OBEDIENT: &str = "obedient";
 const DEAF: &str = "deaf";
 const ORDERLY: &str = "orderly";
+const HOLDING: &str = "holding";
 /// The socket to listen on, or the lock to take, by manners.
 const PATH: &str = "POOLWARDEN_TEST_WORKER_PATH";
 /// The pid of the test's process.
@@ -64,6 +65,11 @@ impl Worker {
     /// with exit code 0, as those of algocline do.
     pub(crate) fn orderly(pool: &Path) -> Self {
         Self::start(ORDERLY, Some(&pool.join("registry.lock")), |_| {})
+    }
+
+    /// A process that holds this pool's lock for as long as it runs.
+    pub(crate) fn holding(pool: &Path) -> Self {
+        Self::start(HOLDING, Some(&pool.join("registry.lock")), |_| {})
     }
 
     /// A worker that SIGTERM ends, started with changes to its command.
@@ -190,6 +196,15 @@ fn work(manners: &OsString, path: Option<PathBuf>) {
             // Nobody need accept: the kernel completes connections to a listener.
             let socket = path.as_ref();
             let _listener = socket.map(|path| UnixListener::bind(path).expect("it is free"));
+            say("ready");
+            std::future::pending::<()>().await;
+        }
+        if manners == HOLDING {
+            let lock = OpenOptions::new()
+                .write(true)
+                .open(path.as_ref().expect("the lock's path"));
+            let lock = lock.expect("the lock file");
+            lock.lock().expect("the lock");
             say("ready");
             std::future::pending::<()>().await;
         }

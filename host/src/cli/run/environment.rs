@@ -3,20 +3,17 @@
 use std::path::Path;
 use std::process::Command;
 
-/// Its session id.
-const SID: &str = "POOLWARDEN_SID";
-/// The path of its socket, absolute; absent when it has none.
-const SOCK: &str = "POOLWARDEN_SOCK";
-/// The pool's directory, absolute. This program reads it too, so that a worker that asks
-/// about its pool finds it.
-const STATE_DIR: &str = "POOLWARDEN_STATE_DIR";
-/// Its own pid, by which it can tell that these variables are about it and not about an
-/// ancestor.
-const PID: &str = "POOLWARDEN_PID";
+use poolwarden::process::environment::{PID, SID, SOCK, STATE_DIR, WORKER_VERSION};
 
 /// Sets what the registrar knows. Whatever a registrar that is a worker itself was given
 /// is replaced or removed.
-pub(super) fn set(command: &mut Command, sid: &str, sock: Option<&str>, directory: &Path) {
+pub(super) fn set(
+    command: &mut Command,
+    sid: &str,
+    sock: Option<&str>,
+    version: &str,
+    directory: &Path,
+) {
     command
         .env(SID, sid)
         .env(STATE_DIR, directory)
@@ -24,6 +21,10 @@ pub(super) fn set(command: &mut Command, sid: &str, sock: Option<&str>, director
     match sock {
         Some(sock) => command.env(SOCK, sock),
         None => command.env_remove(SOCK),
+    };
+    match version {
+        "" => command.env_remove(WORKER_VERSION),
+        version => command.env(WORKER_VERSION, version),
     };
 }
 

@@ -56,7 +56,7 @@ impl Stub {
             command.arg("--descriptors").arg(limit.to_string());
         }
         command.arg("--").args(&arguments.command);
-        environment::set(&mut command, &arguments.sid, sock, pool);
+        environment::set(&mut command, &arguments.sid, sock, &arguments.version, pool);
         command
             .stdin(stub_hears)
             .stdout(stub_reports)

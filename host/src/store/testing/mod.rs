@@ -1,7 +1,11 @@
 //! What the tests of the store share.
 
-mod faulty_disk;
+mod chance;
+mod journal;
 mod refusals;
+mod staged_disk;
+mod step;
+mod verdict;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -11,7 +15,11 @@ use std::time::{Duration, Instant};
 use fs2::FileExt;
 use tempfile::TempDir;
 
-pub(super) use faulty_disk::FaultyDisk;
+pub(crate) use chance::Chance;
+pub(crate) use journal::{Image, Journal, Survives};
+pub(crate) use staged_disk::StagedDisk;
+pub(crate) use step::{Call, Step};
+pub(crate) use verdict::Verdict;
 
 use super::holder::LockedFile;
 use super::lock::LOCK;
@@ -21,6 +29,9 @@ use crate::process::{Claim, Identity, Place, Proof, Record};
 
 /// Tells a test that runs in a process of its own which directory to use.
 const OWN_PROCESS: &str = "POOLWARDEN_TEST_OWN_PROCESS";
+
+/// How large the trail's file grows, in bytes.
+pub(crate) const FULL_TRAIL: u64 = super::trail::LARGEST;
 
 /// Longer than anything takes that a test waits for.
 pub(super) const LONG: Duration = Duration::from_secs(60);
@@ -116,7 +127,7 @@ pub(super) fn until_awaited(file: &File) {
 
 /// Runs the test named `test` of the module `module` in a process of its own, where
 /// [`own_process`] gives it `path`.
-pub(super) fn spawn_test(module: &str, test: &str, path: &Path) -> Child {
+pub(crate) fn spawn_test(module: &str, test: &str, path: &Path) -> Child {
     // The test's name begins behind the crate's.
     let module = module.split_once("::").expect("module of a crate").1;
     Command::new(std::env::current_exe().expect("this program"))
@@ -140,6 +151,6 @@ pub(super) fn finish_test(child: Child) {
 
 /// The path given to this process by [`spawn_test`]; none in an ordinary run of the tests,
 /// where such a test does nothing on its own.
-pub(super) fn own_process() -> Option<PathBuf> {
+pub(crate) fn own_process() -> Option<PathBuf> {
     std::env::var_os(OWN_PROCESS).map(PathBuf::from)
 }

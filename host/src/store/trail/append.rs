@@ -3,16 +3,13 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
-use std::os::unix::fs::FileExt;
 use std::time::Duration;
-
-use nix::fcntl::OFlag;
 
 use super::super::check::check_only_name;
 use super::super::contract::Durability;
 use super::super::directory::PoolDir;
+use super::super::disk::{Access, again};
 use super::super::error::StoreError;
-use super::super::file;
 use super::super::lock::FileLock;
 use super::{LARGEST, TRAIL, rotate};
 use crate::cancel::Cancel;
@@ -40,8 +37,9 @@ impl PoolDir {
         self.check()?;
         let mut was_linked = false;
         loop {
-            let lock = FileLock::acquire(self, TRAIL, open, wait, cancel)?;
-            let facts = lock.facts(self)?;
+            // For reading, too: what the last writer left at its end is looked at.
+            let lock = FileLock::acquire(self, TRAIL, Access::Append, wait, cancel)?;
+            let facts = lock.facts()?;
             if let Err(danger) = check_only_name(&facts) {
                 let path = self.path_of(TRAIL);
                 if was_linked {
@@ -60,23 +58,6 @@ impl PoolDir {
     }
 }
 
-/// Opens the file, which is made when there is none.
-fn open(pool: &PoolDir) -> Result<File, StoreError> {
-    loop {
-        // For reading, too: what the last writer left at its end is looked at.
-        if let Some((file, _)) = file::open_file(pool, TRAIL, OFlag::O_RDWR | OFlag::O_APPEND)? {
-            return Ok(file);
-        }
-        match pool.disk().create(pool.as_fd(), TRAIL) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                return Err(StoreError::step("create", &pool.path_of(TRAIL), error));
-            }
-            // It is there now, made here or by somebody else just before.
-            _ => {}
-        }
-    }
-}
-
 fn append(
     pool: &PoolDir,
     file: &File,
@@ -88,7 +69,7 @@ fn append(
         let path = pool.path_of(TRAIL);
         move |error| StoreError::step(step, &path, error)
     };
-    let torn = ends_torn(file, size).map_err(failed("read the end of"))?;
+    let torn = ends_torn(pool, file, size).map_err(failed("read the end of"))?;
     let with_break;
     let bytes = if torn {
         // Its writer was killed or lost power in the middle of a line, which stays as it
@@ -102,16 +83,15 @@ fn append(
     let written = (|| {
         write_at_once(pool, file, bytes).map_err(failed("append to"))?;
         if durability == Durability::Power {
-            pool.disk().sync_data(file).map_err(failed("sync"))?;
+            again(|| pool.disk().sync_data(file)).map_err(failed("sync"))?;
             // Its name, too: the file may be a new one, of this process or of another.
-            pool.disk()
-                .sync_directory(pool.as_fd())
+            again(|| pool.disk().sync_directory(pool.as_fd()))
                 .map_err(failed("sync the directory of"))?;
         }
         Ok(())
     })();
     if written.is_err()
-        && let Err(error) = pool.disk().cut(file, size)
+        && let Err(error) = again(|| pool.disk().cut(file, size))
     {
         // The error to report is the first one.
         tracing::warn!(%error, "{TRAIL} could not be cut back after a failed append");
@@ -121,30 +101,30 @@ fn append(
 
 /// One call, so that a reader hardly ever sees a part, and nobody a line within another.
 fn write_at_once(pool: &PoolDir, file: &File, bytes: &[u8]) -> io::Result<()> {
-    loop {
-        return match pool.disk().append(file, bytes) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => Err(error),
-            Ok(written) if written == bytes.len() => Ok(()),
-            Ok(written) => Err(io::Error::new(
-                io::ErrorKind::WriteZero,
-                format!(
-                    "only {written} of {} bytes were written, so the disk or a quota is full",
-                    bytes.len()
-                ),
-            )),
-        };
+    let written = again(|| pool.disk().write(file, bytes))?;
+    if written == bytes.len() {
+        return Ok(());
     }
+    Err(io::Error::new(
+        io::ErrorKind::WriteZero,
+        format!(
+            "only {written} of {} bytes were written, so the disk or a quota is full",
+            bytes.len()
+        ),
+    ))
 }
 
 /// Whether the file ends in the middle of a line.
-fn ends_torn(file: &File, size: u64) -> io::Result<bool> {
+fn ends_torn(pool: &PoolDir, file: &File, size: u64) -> io::Result<bool> {
     let Some(last) = size.checked_sub(1) else {
         return Ok(false);
     };
     let mut end = [0];
-    file.read_exact_at(&mut end, last)?;
-    Ok(end != *b"\n")
+    match again(|| pool.disk().read(file, &mut end, last))? {
+        // Somebody who does not heed the lock made it shorter.
+        0 => Err(io::ErrorKind::UnexpectedEof.into()),
+        _ => Ok(end != *b"\n"),
+    }
 }
 
 #[cfg(test)]
@@ -152,13 +132,17 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::{PermissionsExt, chown, symlink};
     use std::path::Path;
+    use std::sync::Arc;
 
+    use nix::errno::Errno;
     use nix::sys::stat::Mode;
     use nix::unistd::{geteuid, mkfifo};
 
     use super::super::super::check::{Danger, FileKind};
     use super::super::super::error::StoreErrorKind;
-    use super::super::super::testing::{FaultyDisk, LONG, TestPool, cancel, until_awaited};
+    use super::super::super::testing::{
+        Call, LONG, StagedDisk, Step, TestPool, Verdict, cancel, until_awaited,
+    };
     use super::*;
 
     fn append_to(pool: &PoolDir, lines: &str) -> Result<(), StoreError> {
@@ -169,10 +153,14 @@ mod tests {
         fs::read_to_string(pool.file(TRAIL)).expect("the trail")
     }
 
-    /// The same pool on a disk that fails.
-    fn on_faulty_disk(pool: &TestPool, fails: &'static [&'static str]) -> (PoolDir, FaultyDisk) {
-        let disk = FaultyDisk::failing(fails);
-        let dir = PoolDir::open_on(pool.dir.path(), Box::new(disk.clone())).expect("pool");
+    /// The same pool on a disk that fails, if at all, as it is told to.
+    fn on_disk(
+        pool: &TestPool,
+        fault: impl Fn(Call) -> Option<Verdict> + Send + 'static,
+    ) -> (PoolDir, StagedDisk) {
+        let plan = move |_: usize, step: &Step| fault(step.call).unwrap_or(Verdict::Go);
+        let disk = StagedDisk::new(pool.dir.path(), plan);
+        let dir = PoolDir::open_on(pool.dir.path(), Arc::new(disk.clone())).expect("pool");
         (dir, disk)
     }
 
@@ -189,7 +177,7 @@ mod tests {
     #[test]
     fn what_has_to_outlast_a_loss_of_power_is_synced_and_the_rest_is_not() {
         let pool = TestPool::new();
-        let (dir, disk) = on_faulty_disk(&pool, &[]);
+        let (dir, disk) = on_disk(&pool, |_| None);
         let append = |durability| {
             dir.append_to_trail(b"line\n", durability, LONG, None)
                 .expect("append");
@@ -197,21 +185,28 @@ mod tests {
         append(Durability::Process);
         append(Durability::Power);
         assert_eq!(
-            disk.asked(),
-            ["create", "append", "append", "sync data", "sync directory"]
+            disk.changes(),
+            [
+                "create",
+                "set mode of",
+                "write",
+                "write",
+                "sync data of",
+                "sync directory"
+            ]
         );
     }
 
     #[test]
     fn a_step_that_fails_is_named_and_leaves_no_line_behind() {
-        let steps: [(&'static [&'static str], &str); 5] = [
-            (&["create"], "create"),
-            (&["append"], "append to"),
-            (&["append half"], "append to"),
-            (&["sync data"], "sync"),
-            (&["sync directory"], "sync the directory of"),
-        ];
-        for (fails, step) in steps {
+        let full = Verdict::Fail(Errno::ENOSPC);
+        for (call, verdict, step) in [
+            (Call::Create, full, "create"),
+            (Call::Write, full, "append to"),
+            (Call::Write, Verdict::Short, "append to"),
+            (Call::SyncData, full, "sync"),
+            (Call::SyncDirectory, full, "sync the directory of"),
+        ] {
             for before in [None, Some(""), Some("before\n"), Some("{\"torn")] {
                 if before.is_some() && step == "create" {
                     continue;
@@ -220,13 +215,13 @@ mod tests {
                 if let Some(before) = before {
                     fs::write(pool.file(TRAIL), before).expect("write");
                 }
-                let (dir, _) = on_faulty_disk(&pool, fails);
+                let (dir, _) = on_disk(&pool, move |asked| (asked == call).then_some(verdict));
                 let error = append_to(&dir, "{\"a\":1}\n{\"b\":2}\n").expect_err(step);
                 let text = error.to_string();
                 let expected = format!("cannot {step} {}", pool.file(TRAIL).display());
                 assert!(text.starts_with(&expected), "{text}");
                 let left = fs::read_to_string(pool.file(TRAIL)).unwrap_or_default();
-                assert_eq!(left, before.unwrap_or_default(), "{fails:?}");
+                assert_eq!(left, before.unwrap_or_default(), "{call:?}");
                 // The lock was released, and the next one finds nothing amiss.
                 append_to(&pool.dir, "next\n").expect(step);
             }
@@ -237,7 +232,11 @@ mod tests {
     fn half_a_line_that_cannot_be_cut_back_spoils_no_other() {
         let pool = TestPool::new();
         append_to(&pool.dir, "before\n").expect("append");
-        let (dir, _) = on_faulty_disk(&pool, &["append half", "cut"]);
+        let (dir, _) = on_disk(&pool, |call| match call {
+            Call::Write => Some(Verdict::Short),
+            Call::Cut => Some(Verdict::Fail(Errno::EIO)),
+            _ => None,
+        });
         let error = append_to(&dir, "12345678\n").expect_err("the disk is full");
         let why = crate::error::chain(&error);
         assert!(why.contains("only 4 of 9 bytes"), "{why}");

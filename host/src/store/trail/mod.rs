@@ -12,19 +12,19 @@ pub(crate) use read::TrailFile;
 
 /// The file that is written. Older ones have a number behind the name, from 1 for the
 /// youngest to [`KEPT`].
-const TRAIL: &str = "audit.jsonl";
+pub(crate) const TRAIL: &str = "audit.jsonl";
 
 /// How large the file grows before it is put aside, in bytes: 4 MiB, some thousand lines.
 /// Only what is appended at once can make a single file larger.
-const LARGEST: u64 = 4 << 20;
+pub(super) const LARGEST: u64 = 4 << 20;
 
 /// How many old files are kept. An entry that was removed stands nowhere else, so the
 /// trail has to reach back further than it takes somebody to miss a worker: with the
 /// current file about 36 MiB, which is 30,000 signals and removals or more.
-const KEPT: u32 = 8;
+pub(in super::super) const KEPT: u32 = 8;
 
 /// The name of the current file, 0, or of an old one.
-fn name(number: u32) -> String {
+pub(in super::super) fn name(number: u32) -> String {
     if number == 0 {
         TRAIL.to_owned()
     } else {

@@ -3,9 +3,8 @@
 use std::fs::File;
 use std::path::PathBuf;
 
-use nix::fcntl::OFlag;
-
 use super::super::directory::PoolDir;
+use super::super::disk::Access;
 use super::super::error::StoreError;
 use super::super::file;
 use super::{KEPT, name};
@@ -29,7 +28,7 @@ impl PoolDir {
         let mut seen = Vec::new();
         for number in 0..=KEPT {
             let name = name(number);
-            match file::open_file(self, &name, OFlag::O_RDONLY) {
+            match file::open_file(self, &name, Access::Read) {
                 Ok(Some((file, facts))) if !seen.contains(&facts.id) => {
                     seen.push(facts.id);
                     let path = self.path_of(&name);

@@ -3,6 +3,7 @@
 use std::os::fd::AsFd;
 
 use super::super::directory::PoolDir;
+use super::super::disk::again;
 use super::super::error::StoreError;
 use super::super::file;
 use super::{KEPT, name};
@@ -28,9 +29,14 @@ pub(super) fn put_aside(pool: &PoolDir) -> Result<(), StoreError> {
         }
     }
     for number in (0..end).rev() {
-        pool.disk()
-            .rename(pool.as_fd(), &name(number), &name(number + 1))
-            .map_err(|error| StoreError::step("put aside", &pool.path_of(&name(number)), error))?;
+        let (from, to) = (name(number), name(number + 1));
+        again(|| pool.disk().rename(pool.as_fd(), &from, &to))
+            .map_err(|error| StoreError::step("put aside", &pool.path_of(&from), error))?;
+        // Each for itself: a file system may bring two renames to the disk in another
+        // order, and a file whose name was taken before it had its next one is lost.
+        again(|| pool.disk().sync_directory(pool.as_fd())).map_err(|error| {
+            StoreError::step("sync the directory of", &pool.path_of(&to), error)
+        })?;
     }
     Ok(())
 }
@@ -42,10 +48,11 @@ mod tests {
     use std::io::{Read, Seek, SeekFrom};
     use std::os::unix::fs::symlink;
     use std::path::Path;
+    use std::sync::Arc;
     use std::thread;
 
     use super::super::super::contract::Durability;
-    use super::super::super::testing::{FaultyDisk, LONG, TestPool};
+    use super::super::super::testing::{Call, LONG, StagedDisk, TestPool};
     use super::super::{LARGEST, TRAIL};
     use super::*;
 
@@ -139,7 +146,7 @@ mod tests {
     fn a_rotation_that_fails_is_no_append() {
         let pool = TestPool::new();
         append(&pool.dir, &long_line(1)).expect("append");
-        let disk = Box::new(FaultyDisk::failing(&["rename"]));
+        let disk = Arc::new(StagedDisk::failing(pool.dir.path(), &[Call::Rename]));
         let dir = PoolDir::open_on(pool.dir.path(), disk).expect("pool");
         let error = append(&dir, b"line\n").expect_err("fails");
         let text = error.to_string();

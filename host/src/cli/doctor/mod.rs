@@ -1,0 +1,128 @@
+//! `doctor`: explains a pool in one page, and repairs it once somebody has agreed.
+
+mod page;
+
+use anyhow::Context;
+use clap::Args;
+use poolwarden::Cancel;
+use poolwarden::audit::Asker;
+use poolwarden::config::Config;
+use poolwarden::doctor::{About, Doctor, Examined, Plan, Report};
+use serde::Serialize;
+
+use super::{Exit, Options, as_json, ask, directories, directory, exit, output};
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArguments {
+    /// Repair what can be, after showing what that is and asking
+    #[arg(long)]
+    fix: bool,
+    /// Do not ask
+    #[arg(long, requires = "fix")]
+    yes: bool,
+}
+
+/// What is answered.
+#[derive(Serialize)]
+struct Answer<'a> {
+    #[serde(flatten)]
+    report: &'a Report,
+    /// What a repair would do.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    plan: Vec<String>,
+    /// What a repair has done.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    repaired: Vec<String>,
+    pool_version: &'static str,
+}
+
+/// Carries out the verb.
+pub(super) fn run(options: &Options, arguments: &DoctorArguments) -> anyhow::Result<Exit> {
+    super::raise_descriptor_limit();
+    let doctor = doctor(options)?;
+    let json = as_json(options);
+    let examined = doctor.examine();
+    if !arguments.fix || examined.plan.is_empty() {
+        print(&examined, Vec::new(), json)?;
+        if arguments.fix && !examined.report.healthy {
+            eprintln!("hint: there is nothing here that a repair can do; see what is wrong");
+        }
+        return Ok(of_report(&examined.report));
+    }
+
+    let asks = !arguments.yes && ask::somebody_is_there();
+    if !(arguments.yes || asks && confirm(&examined)?) {
+        if json || !asks {
+            print(&examined, Vec::new(), json)?;
+        }
+        eprintln!("hint: nothing was repaired; if this is what you want, say --fix --yes");
+        return Ok(of_report(&examined.report));
+    }
+    let cancel = Cancel::new().context("cannot start the repair")?;
+    if let Err(error) = doctor.repair(&examined.plan, &Asker::command_line(), &cancel) {
+        output::complain(&error);
+        return Ok(exit::of_error(&error));
+    }
+    let repaired = words(&examined.plan);
+    // Its processes are held no longer than they have to be.
+    drop(examined);
+    let after = doctor.examine();
+    print(&after, repaired, json)?;
+    Ok(of_report(&after.report))
+}
+
+fn doctor(options: &Options) -> anyhow::Result<Doctor> {
+    let directory = directory(options)?;
+    let user = directories::configuration();
+    let configuration = Config::of_pool(&directory, user.as_deref());
+    let mut doctor = Doctor::new(directory).with_configuration(configuration);
+    let mut settings = options.settings.iter().rev();
+    if let Some((_, value)) = settings.find(|(name, _)| name == "proof") {
+        doctor = doctor.with_proof(value);
+    }
+    if let Some(wait) = options.lock_wait {
+        doctor = doctor.with_lock_wait(wait);
+    }
+    Ok(doctor)
+}
+
+fn confirm(examined: &Examined) -> anyhow::Result<bool> {
+    let text = page::page(&examined.report) + &page::plan(&words(&examined.plan));
+    ask::ask(&text, "Carry out this repair?")
+}
+
+fn print(examined: &Examined, repaired: Vec<String>, json: bool) -> anyhow::Result<()> {
+    let plan = words(&examined.plan);
+    if json {
+        let answer = Answer {
+            report: &examined.report,
+            plan,
+            repaired,
+            pool_version: output::POOL_VERSION,
+        };
+        let text = serde_json::to_string(&answer).context("cannot write the answer")?;
+        output::write(&(text + "\n"))?;
+    } else {
+        let text = page::page(&examined.report) + &page::plan(&plan) + &page::repaired(&repaired);
+        output::write(&text)?;
+    }
+    Ok(())
+}
+
+fn words(plan: &Plan) -> Vec<String> {
+    plan.words().collect()
+}
+
+/// The registry first: while it cannot be read, nothing else works.
+fn of_report(report: &Report) -> Exit {
+    let is_about = |about| report.problems.iter().any(|problem| problem.about == about);
+    if report.healthy {
+        Exit::Ok
+    } else if is_about(About::Registry) {
+        Exit::Corrupted
+    } else if matches!(report.lock, poolwarden::doctor::LockState::Held { .. }) {
+        Exit::Busy
+    } else {
+        Exit::Failed
+    }
+}

@@ -1,0 +1,287 @@
+//! Looking at everything, and changing nothing.
+
+use std::collections::HashSet;
+
+use crate::floor::Reading;
+use crate::pool::REGISTRY;
+use crate::process::Marked;
+use crate::store::{Facts, LEDGER, Ledger, MAX_REGISTRY, Seen, TRAIL};
+
+use super::candidate::{Candidate, candidates, is_pool};
+use super::damage::lost_text;
+use super::directory::{self, Directory};
+use super::entries::{doubles, states};
+use super::files::{self, DAMAGED, LEFTOVER, LedgerLook, TrailLook};
+use super::lock::{self, Look};
+use super::plan::{Plan, Step, counted};
+use super::report::{About, ConfigurationState, LockState, Problem, Report, State};
+use super::rewrite::Rewrite;
+use super::salvage::{Salvage, SalvagedEntry, salvage};
+use super::steps::Steps;
+use super::{Doctor, orphans, registry};
+
+/// What was found, and what can be done about it.
+#[derive(Debug)]
+pub struct Examined {
+    /// The pool's state.
+    pub report: Report,
+    /// The repairs that it needs.
+    pub plan: Plan,
+}
+
+impl Doctor {
+    /// Looks at the pool, in whatever state it is. Nothing is made, changed or signalled;
+    /// its lock is held for the moment of reading, or not at all where somebody else has it.
+    pub fn examine(&self) -> Examined {
+        let mut notes = Vec::new();
+        let directory = directory::look(&self.path);
+        let pool = directory.pool.as_ref();
+        // Before the registry is read: a worker is registered before its program runs, so
+        // that whoever is seen here has its entry by then.
+        let marked = self.marked(&directory, &mut notes);
+        let lock = pool.map_or_else(Look::absent, |pool| lock::look(pool, &self.processes));
+        let seen = pool.map_or(Seen::Absent, |pool| pool.see(REGISTRY, MAX_REGISTRY));
+        let ledger = files::ledger(pool);
+        // While the lock is held, nobody uses them.
+        let leftovers = match (pool, &lock.still) {
+            (Some(pool), Some(_)) => files::leftovers(pool),
+            _ => Vec::new(),
+        };
+        drop(lock.still);
+        if matches!(lock.state, LockState::Held { .. }) {
+            notes.push(
+                "somebody holds the lock, so this was read without it and may be a moment old"
+                    .into(),
+            );
+        }
+
+        let (mut registry, registry_problem) = registry::look(&directory.state.path, &seen);
+        // Without the entries nobody can tell who has none.
+        let marked = match registry.state {
+            State::Unusable => Marked::default(),
+            _ => marked,
+        };
+        let is_lost = matches!(registry.state, State::Absent | State::Damaged);
+        let candidates = candidates(&self.processes, marked, &ledger.ledger, is_lost);
+        let borrowed: Vec<_> = candidates.iter().collect();
+        let rewrite = self.rewrite(&seen, &ledger.ledger, &borrowed);
+        if let (State::Damaged, Seen::Whole { bytes, .. }) = (registry.state, &seen) {
+            registry.lost = lost_text(bytes, &rewrite.salvage.lost);
+        }
+        let trail = files::trail(pool);
+        let in_use = sockets_in_use(&rewrite, &candidates);
+        let mut files = pool
+            .map(|pool| files::others(pool, &in_use))
+            .unwrap_or_default();
+        files.leftovers = leftovers.iter().map(|(name, _)| name.clone()).collect();
+
+        // Where the directory or the lock cannot be used, nothing can be repaired.
+        let blocked = directory.state.state == State::Unusable && directory.restrict.is_none()
+            || matches!(lock.state, LockState::Unusable { .. });
+        let mut plan = Plan::default();
+        if !blocked {
+            let mut steps = Steps::new(pool);
+            plan_files(&mut steps, &directory, &leftovers, &trail, &ledger);
+            plan_registry(&mut steps, registry.state, &seen, &rewrite, &borrowed);
+            plan.steps = steps.done();
+        }
+        let orphans = orphans::of(&rewrite, &candidates);
+        let configuration = self.configuration_state();
+        let mut problems: Vec<Problem> = [
+            directory.problem,
+            lock.problem,
+            registry_problem,
+            doubles(&rewrite),
+            orphans::problem(&orphans),
+            ledger.problem,
+            trail.problem,
+            leftovers_problem(&files.leftovers),
+            configuration_problem(&configuration),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        for problem in &mut problems {
+            problem.repairable &= !blocked;
+        }
+        let entries = states(&rewrite);
+        drop(rewrite);
+        plan.candidates = candidates;
+        Examined {
+            report: Report {
+                healthy: problems.is_empty(),
+                problems,
+                notes,
+                pool: directory.state,
+                lock: lock.state,
+                registry,
+                entries,
+                orphans,
+                ledger: ledger.state,
+                trail: trail.state,
+                files,
+                configuration,
+            },
+            plan,
+        }
+    }
+
+    /// What the registry holds, judged, and what becomes of the candidates.
+    pub(super) fn rewrite<'a>(
+        &self,
+        seen: &'a Seen,
+        ledger: &Ledger,
+        candidates: &[&Candidate],
+    ) -> Rewrite<'a> {
+        let held = match seen {
+            Seen::Whole { bytes, .. } => held_by(bytes),
+            Seen::Absent | Seen::Unusable { .. } => Salvage::default(),
+        };
+        Rewrite::new(held, ledger, candidates, &self.processes, self.strength())
+    }
+
+    fn marked(&self, directory: &Directory, notes: &mut Vec<String>) -> Marked {
+        let facts = directory.pool.as_ref().and_then(|pool| pool.facts().ok());
+        let at = &directory.state.path;
+        let found = self
+            .processes
+            .marked(|pid, path| is_pool(pid, path, facts.as_ref(), at));
+        let marked = found.unwrap_or_else(|error| {
+            notes.push(format!(
+                "workers that have no entry cannot be looked for: /proc: {error}"
+            ));
+            Marked::default()
+        });
+        if marked.hidden > 0 {
+            notes.push(format!(
+                "{} not show the environment by which a worker that has no entry is found",
+                counted(
+                    marked.hidden,
+                    "process of yours does",
+                    "processes of yours do"
+                )
+            ));
+        }
+        marked
+    }
+
+    fn configuration_state(&self) -> ConfigurationState {
+        match &self.configuration {
+            Ok(config) => ConfigurationState {
+                state: match config.source {
+                    Some(_) => State::Healthy,
+                    None => State::Absent,
+                },
+                file: config.source.clone(),
+                detail: None,
+            },
+            Err(why) => ConfigurationState {
+                state: State::Damaged,
+                file: None,
+                detail: Some(why.clone()),
+            },
+        }
+    }
+}
+
+/// What a registry's text holds: all of it where it can be read, else what can be salvaged.
+fn held_by(bytes: &[u8]) -> Salvage<'_> {
+    let mut held = salvage(bytes);
+    let reading = Reading::new(Some(bytes.to_vec()));
+    if let (Ok(claims), Ok(text)) = (reading.claims(), std::str::from_utf8(bytes)) {
+        let entries = claims.iter().enumerate().filter_map(|(index, claim)| {
+            let range = reading.range(index)?;
+            Some(SalvagedEntry {
+                at: range.start,
+                text: text.get(range)?.into(),
+                completed: Vec::new(),
+                claim: claim.clone(),
+            })
+        });
+        held.entries = entries.collect();
+    }
+    held
+}
+
+fn sockets_in_use<'a>(rewrite: &'a Rewrite<'_>, candidates: &'a [Candidate]) -> HashSet<&'a str> {
+    let judged = rewrite.claims().zip(&rewrite.inspections);
+    let living = judged.filter(|(_, inspection)| !inspection.finding.standing.is_dead());
+    let of_entries = living.map(|(claim, _)| claim.sock.as_str());
+    let of_candidates = candidates
+        .iter()
+        .map(|candidate| candidate.claim.sock.as_str());
+    of_entries.chain(of_candidates).collect()
+}
+
+fn plan_files(
+    steps: &mut Steps<'_>,
+    directory: &Directory,
+    leftovers: &[(String, Facts)],
+    trail: &TrailLook,
+    ledger: &LedgerLook,
+) {
+    if let Some(facts) = directory.restrict {
+        steps.push(Step::Restrict { facts });
+    }
+    for (name, facts) in leftovers {
+        steps.put_aside(name, *facts, LEFTOVER);
+    }
+    if let Some(facts) = trail.damaged {
+        steps.put_aside(TRAIL, facts, DAMAGED);
+    }
+    if let Some(facts) = ledger.damaged {
+        let aside = steps.free_name(LEDGER, DAMAGED);
+        let rows = ledger.state.rows;
+        steps.push(Step::Ledger { facts, aside, rows });
+    }
+}
+
+fn plan_registry(
+    steps: &mut Steps<'_>,
+    state: State,
+    seen: &Seen,
+    rewrite: &Rewrite<'_>,
+    candidates: &[&Candidate],
+) {
+    let added = rewrite.added(candidates);
+    let added: Vec<_> = added
+        .into_iter()
+        .map(|candidate| candidate.claim.clone())
+        .collect();
+    match (state, seen.facts()) {
+        (State::Damaged, Some(facts)) => {
+            let aside = steps.free_name(REGISTRY, DAMAGED);
+            steps.push(Step::Registry {
+                facts: *facts,
+                aside,
+                kept: rewrite.kept().count(),
+                dropped: rewrite.dropped().count(),
+                added,
+            });
+        }
+        (State::Healthy | State::Absent, _) if !added.is_empty() => {
+            steps.push(Step::Adopt { added });
+        }
+        _ => {}
+    }
+}
+
+fn leftovers_problem(names: &[String]) -> Option<Problem> {
+    let first = names.first()?;
+    Some(Problem {
+        about: About::Leftover,
+        what: format!("a writer was ended before it was done: {first} was left behind"),
+        remedy: "it does no harm: the next writer removes it, a repair keeps it under another name"
+            .into(),
+        repairable: true,
+    })
+}
+
+fn configuration_problem(configuration: &ConfigurationState) -> Option<Problem> {
+    Some(Problem {
+        about: About::Configuration,
+        what: configuration.detail.clone()?,
+        remedy: "no request is carried out until it is corrected".into(),
+        repairable: false,
+    })
+}

@@ -1,0 +1,111 @@
+//! Explaining a pool in whatever state it is, and repairing what can be.
+//!
+//! A [`Doctor`] [examines](Doctor::examine) a pool without changing it, and says what is
+//! wrong and what it would do. Once somebody has agreed to that [`Plan`], it
+//! [carries it out](Doctor::repair). It needs no policy, signals nobody, removes no entry
+//! of a living worker and no byte of a file.
+//!
+//! An unreadable registry is written anew from three sources: the entries that its damaged
+//! text still holds, the living workers whose environment names the pool and their own pid,
+//! and those that the ledger proves.
+
+mod candidate;
+mod damage;
+mod date;
+mod decide;
+mod directory;
+mod entries;
+mod examine;
+mod files;
+mod lock;
+mod orphans;
+mod plan;
+mod record;
+mod registry;
+mod repair;
+mod report;
+mod rewrite;
+mod salvage;
+mod steps;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::config::{Config, ConfigError};
+use crate::error::chain;
+use crate::process::{LinuxProcesses, Strength};
+use crate::runtime::Limits;
+use crate::store::quoted;
+
+pub use examine::Examined;
+pub use plan::Plan;
+pub use report::{
+    About, ConfigurationState, Damage, DirectoryState, EntryState, LedgerState, LockHolder,
+    LockState, LostText, Orphan, OtherFiles, Problem, RegistryState, Report, State, TrailState,
+};
+
+/// Looks after one pool.
+pub struct Doctor {
+    path: PathBuf,
+    processes: LinuxProcesses,
+    configuration: Result<Config, String>,
+    strong: Option<bool>,
+    lock_wait: Duration,
+}
+
+impl Doctor {
+    /// For the pool in this directory, which need not exist.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            processes: LinuxProcesses::new(),
+            configuration: Ok(Config::default()),
+            strong: None,
+            lock_wait: Limits::default().lock_wait,
+        }
+    }
+
+    /// The configuration that counts for the pool, or what is wrong with it.
+    #[must_use]
+    pub fn with_configuration(mut self, configuration: Result<Config, ConfigError>) -> Self {
+        self.configuration = configuration.map_err(|error| chain(&error));
+        self
+    }
+
+    /// The setting `proof`, where it is not the configured one.
+    #[must_use]
+    pub fn with_proof(mut self, value: &str) -> Self {
+        self.strong = Some(value == "strong");
+        self
+    }
+
+    /// How long a repair waits for the pool's lock. An examination never waits for longer
+    /// than a moment.
+    #[must_use]
+    pub fn with_lock_wait(mut self, wait: Duration) -> Self {
+        self.lock_wait = wait;
+        self
+    }
+
+    /// What is accepted as a proof.
+    fn strength(&self) -> Strength {
+        let configured = || {
+            let settings = self
+                .configuration
+                .as_ref()
+                .ok()
+                .map(|config| &config.settings);
+            settings.is_some_and(|settings| settings.get("proof").is_some_and(|p| p == "strong"))
+        };
+        if self.strong.unwrap_or_else(configured) {
+            Strength::Strong
+        } else {
+            Strength::Any
+        }
+    }
+}
+
+/// The command that explains the pool in this directory, for whoever has to type it.
+pub fn command(directory: &Path) -> String {
+    format!("poolwarden --state-dir {} doctor", quoted(directory))
+}

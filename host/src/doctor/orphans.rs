@@ -1,0 +1,56 @@
+//! Living workers that no entry names, as the report tells of them.
+
+use super::candidate::Candidate;
+use super::date;
+use super::decide::Verdict;
+use super::plan::counted;
+use super::report::{About, Orphan, Problem};
+use super::rewrite::Rewrite;
+
+/// Those of the candidates that have no entry.
+pub(super) fn of(rewrite: &Rewrite<'_>, candidates: &[Candidate]) -> Vec<Orphan> {
+    let decided = candidates.iter().zip(&rewrite.verdicts);
+    let without_entry =
+        decided.filter(|(_, verdict)| !matches!(verdict, Verdict::Named | Verdict::Ended));
+    without_entry
+        .map(|(candidate, verdict)| Orphan {
+            sid: candidate.claim.sid.clone(),
+            pid: candidate.claim.pid,
+            sock: candidate.claim.sock.clone(),
+            version: candidate.version.clone(),
+            running_since: date::seconds(candidate.started),
+            command: candidate.command.clone(),
+            evidence: candidate.evidence.words(),
+            kept_out: match verdict {
+                Verdict::KeptOut(why) => Some(why.clone()),
+                Verdict::Named | Verdict::Ended | Verdict::Added => None,
+            },
+        })
+        .collect()
+}
+
+/// What is wrong with that.
+pub(super) fn problem(orphans: &[Orphan]) -> Option<Problem> {
+    if orphans.is_empty() {
+        return None;
+    }
+    let kept_out = orphans.iter().find(|orphan| orphan.kept_out.is_some());
+    Some(Problem {
+        about: About::Orphans,
+        what: format!(
+            "no entry names {} that the pool's own evidence says it has",
+            counted(orphans.len(), "living worker", "living workers")
+        ),
+        remedy: match kept_out {
+            Some(orphan) => format!(
+                "one whose sid is taken is left to you: register it under another sid, as in \
+                 poolwarden register --sid OTHER --pid {}, or end it",
+                orphan.pid
+            ),
+            None => {
+                "it runs on whatever you do; with an entry it is listed and can be stopped".into()
+            }
+        },
+        repairable: orphans.iter().any(|orphan| orphan.kept_out.is_none()),
+    })
+}

@@ -1,0 +1,147 @@
+//! The registry as it should be: what its text holds, and who lives and stands nowhere.
+
+use crate::error::Error;
+use crate::floor::Reading;
+use crate::process::{Claim, Inspection, LinuxProcesses, Processes, Question, Strength};
+use crate::store::Ledger;
+
+use super::candidate::Candidate;
+use super::decide::{Applicant, Verdict, decide, left_out};
+use super::salvage::{Salvage, SalvagedEntry};
+
+/// A registry that is to be written.
+pub(super) struct Rewrite<'a> {
+    /// What the text was found to hold.
+    pub(super) salvage: Salvage<'a>,
+    /// What was found about each of its entries.
+    pub(super) inspections: Vec<Inspection>,
+    /// What becomes of each candidate.
+    pub(super) verdicts: Vec<Verdict>,
+    /// Whether each entry of the text is left out.
+    left_out: Vec<bool>,
+}
+
+impl<'a> Rewrite<'a> {
+    /// Judges the entries of a text as every request does, and decides about the
+    /// candidates.
+    pub(super) fn new(
+        salvage: Salvage<'a>,
+        ledger: &Ledger,
+        candidates: &[&Candidate],
+        processes: &LinuxProcesses,
+        strength: Strength,
+    ) -> Self {
+        let questions: Vec<_> = salvage
+            .entries
+            .iter()
+            .map(|entry| Question {
+                claim: &entry.claim,
+                record: ledger.get(&entry.claim).map(|row| &row.record),
+            })
+            .collect();
+        let inspections = processes.inspect(&questions, strength);
+        let entries: Vec<_> = salvage
+            .entries
+            .iter()
+            .zip(&inspections)
+            .map(|(entry, inspection)| (&entry.claim, inspection.finding.standing))
+            .collect();
+        // Only now: who runs after the entries were judged did so before. An entry goes
+        // only after its process, so that its own is among them, and not found dead.
+        let running: Vec<_> = candidates.iter().map(|c| c.is_running()).collect();
+        let applicants: Vec<_> = candidates
+            .iter()
+            .zip(&running)
+            .filter(|(_, running)| **running)
+            .map(|(candidate, _)| Applicant {
+                claim: &candidate.claim,
+                proven: candidate.evidence.is_proof(),
+            })
+            .collect();
+        let mut decided = decide(&entries, &applicants).into_iter();
+        let verdicts: Vec<_> = running
+            .into_iter()
+            .map(|running| running.then(|| decided.next()).flatten())
+            .map(|verdict| verdict.unwrap_or(Verdict::Ended))
+            .collect();
+        let added: Vec<_> = candidates
+            .iter()
+            .zip(&verdicts)
+            .filter(|(_, verdict)| **verdict == Verdict::Added)
+            .map(|(candidate, _)| &candidate.claim)
+            .collect();
+        let left_out = left_out(&entries, &added);
+        Self {
+            inspections,
+            verdicts,
+            left_out,
+            salvage,
+        }
+    }
+
+    /// The candidates that get an entry.
+    pub(super) fn added<'c>(&self, candidates: &[&'c Candidate]) -> Vec<&'c Candidate> {
+        candidates
+            .iter()
+            .zip(&self.verdicts)
+            .filter(|(_, verdict)| **verdict == Verdict::Added)
+            .map(|(candidate, _)| *candidate)
+            .collect()
+    }
+
+    /// The entries of the text that stay.
+    pub(super) fn kept(&self) -> impl Iterator<Item = &SalvagedEntry<'a>> {
+        let entries = self.salvage.entries.iter().zip(&self.left_out);
+        entries
+            .filter(|(_, left_out)| !**left_out)
+            .map(|(entry, _)| entry)
+    }
+
+    /// The entries of the text that go, with what was found about them.
+    pub(super) fn dropped(&self) -> impl Iterator<Item = (&SalvagedEntry<'a>, &Inspection)> {
+        let entries = self.salvage.entries.iter().zip(&self.inspections);
+        entries
+            .zip(&self.left_out)
+            .filter(|(_, left_out)| **left_out)
+            .map(|(entry, _)| entry)
+    }
+
+    /// The new registry, read back before anybody trusts it.
+    ///
+    /// # Errors
+    /// When it does not read as what it was made of, which would be a mistake of this
+    /// program.
+    pub(super) fn text(&self, candidates: &[&Candidate]) -> Result<Vec<u8>, Error> {
+        let added = self.added(candidates);
+        let mut entries: Vec<String> = self.kept().map(|entry| entry.text.to_string()).collect();
+        for candidate in &added {
+            entries.push(candidate.entry().map_err(|error| wrong(&error))?);
+        }
+        let sessions = format!("\"sessions\":[{}]", entries.join(","));
+        let mut fields = self.salvage.before.clone();
+        fields.push(&sessions);
+        fields.extend(&self.salvage.after);
+        let text = format!("{{{}}}", fields.join(",")).into_bytes();
+
+        let reading = Reading::new(Some(text));
+        let claims = reading.claims().map_err(|error| wrong(&error))?;
+        let expected = self.kept().map(|entry| &entry.claim);
+        let expected = expected.chain(added.iter().map(|candidate| &candidate.claim));
+        if !claims.iter().eq(expected) {
+            return Err(wrong(&"it has other entries than it was made of"));
+        }
+        Ok(reading.bytes().unwrap_or_default().to_vec())
+    }
+
+    /// Claims of the text.
+    pub(super) fn claims(&self) -> impl Iterator<Item = &Claim> {
+        self.salvage.entries.iter().map(|entry| &entry.claim)
+    }
+}
+
+fn wrong(what: &dyn std::fmt::Display) -> Error {
+    Error::System(format!(
+        "nothing was repaired, because the new registry cannot be read: {what}; please report \
+         this, with the damaged file"
+    ))
+}

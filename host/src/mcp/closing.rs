@@ -1,0 +1,83 @@
+//! The end of a session: when it begins, and how long it may take.
+
+use std::future::pending;
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
+
+/// How long requests under way, and answers that nobody takes, may still take when the
+/// client has left. Clients wait two seconds for a server to exit before they signal it,
+/// also where the machine is busy.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Whether the client has left, and when whatever is left over is given up.
+#[derive(Clone)]
+pub(super) struct Closing(watch::Sender<Option<Instant>>);
+
+impl Closing {
+    /// A session that goes on.
+    pub(super) fn new() -> Self {
+        Self(watch::Sender::new(None))
+    }
+
+    /// Nobody asks any more, or nobody listens. Further calls change nothing.
+    pub(super) fn begin(&self) {
+        self.0.send_if_modified(|end| {
+            let first = end.is_none();
+            if first {
+                *end = Some(Instant::now() + GRACE);
+            }
+            first
+        });
+    }
+
+    /// Waits until what is left over is to be given up.
+    pub(super) async fn over(&self) {
+        let mut closing = self.0.subscribe();
+        // The sender lives as long as this.
+        let end = closing.wait_for(Option::is_some).await.map(|end| *end);
+        if let Ok(Some(end)) = end {
+            // Nothing comes: the time is over then.
+            let _ = timeout_at(end, pending::<()>()).await;
+        }
+    }
+
+    /// The same for those who hold up the reading of the input, and with it the news that
+    /// it has ended.
+    pub(super) async fn over_unread(&self) {
+        let hung_up = async {
+            hung_up().await;
+            self.begin();
+            pending::<()>().await;
+        };
+        tokio::select! {
+            () = self.over() => {}
+            () = hung_up => {}
+        }
+    }
+}
+
+/// Waits until nobody can write to standard input any more, whether or not all of it was
+/// read. Where that cannot be told, as of a file, it waits for ever.
+async fn hung_up() {
+    // A descriptor of its own: one can be waited for once (epoll_ctl(2)).
+    let input = std::io::stdin().as_fd().try_clone_to_owned();
+    let watched = input.ok().and_then(|input| {
+        // SAFETY: an `OwnedFd` is open, and stays the same until it is dropped.
+        unsafe { AsyncFd::register_with_interest(input, Interest::READABLE) }.ok()
+    });
+    if let Some(input) = watched {
+        while let Ok(mut ready) = input.readable().await {
+            if ready.ready().is_read_closed() {
+                return;
+            }
+            // Something can be read, but not here.
+            ready.clear_ready();
+        }
+    }
+    pending::<()>().await;
+}

@@ -1,0 +1,228 @@
+//! What a worker was told in its environment, and by which it is found again when its entry
+//! is lost.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use super::identify::{Identified, identify};
+use super::{Forbidden, LinuxProcesses};
+
+/// A worker's session id.
+pub const SID: &str = "POOLWARDEN_SID";
+/// The path of its socket, absolute; absent when it has none.
+pub const SOCK: &str = "POOLWARDEN_SOCK";
+/// The pool's directory, absolute. The program reads it too, so that a worker that asks
+/// about its pool finds it.
+pub const STATE_DIR: &str = "POOLWARDEN_STATE_DIR";
+/// Its own pid, by which it can tell that these variables are about it and not about an
+/// ancestor: children inherit all of them.
+pub const PID: &str = "POOLWARDEN_PID";
+/// Its version, where one was given.
+pub const WORKER_VERSION: &str = "POOLWARDEN_WORKER_VERSION";
+
+/// A process whose environment says that it is a worker of a pool, held since before that
+/// was read.
+#[derive(Debug)]
+pub(crate) struct MarkedWorker {
+    pub(crate) identified: Identified,
+    pub(crate) sid: String,
+    pub(crate) sock: String,
+    pub(crate) version: String,
+}
+
+/// The processes of this user that say they are workers of a pool.
+#[derive(Debug, Default)]
+pub(crate) struct Marked {
+    /// In the order of their pids.
+    pub(crate) workers: Vec<MarkedWorker>,
+    /// How many processes of this user do not show their environment.
+    pub(crate) hidden: usize,
+}
+
+/// What one process was told.
+#[derive(Debug, PartialEq, Eq)]
+struct Told {
+    sid: String,
+    sock: String,
+    version: String,
+    directory: PathBuf,
+}
+
+impl LinuxProcesses {
+    /// Finds the processes of this user whose environment names a pool and their own pid.
+    /// `is_pool` says whether the path, as the process with this pid sees it, is the pool.
+    ///
+    /// An environment is what a program was started with (proc_pid_environ(5)): the worker
+    /// may have changed its own since, and its children have a copy.
+    ///
+    /// # Errors
+    /// When `/proc` cannot be listed.
+    pub(crate) fn marked(&self, is_pool: impl Fn(u32, &Path) -> bool) -> io::Result<Marked> {
+        let kernel = self.kernel();
+        let names = kernel.names("/proc")?;
+        let mut pids: Vec<u32> = names.iter().filter_map(|name| name.parse().ok()).collect();
+        pids.sort_unstable();
+        let mut marked = Marked::default();
+        for pid in pids {
+            match kernel.read(&environ(pid)) {
+                Ok(environ) if Told::parse(&environ, pid).is_some() => {
+                    marked.workers.extend(self.look_again(pid, &is_pool));
+                }
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                    marked.hidden += usize::from(self.is_hidden(pid));
+                }
+                // Most processes; and those that have just ended.
+                _ => {}
+            }
+        }
+        Ok(marked)
+    }
+
+    /// Reads the environment once more while the process is held, so that it is this one's
+    /// and not that of an earlier owner of its pid.
+    fn look_again(&self, pid: u32, is_pool: impl Fn(u32, &Path) -> bool) -> Option<MarkedWorker> {
+        let kernel = self.kernel();
+        let identified = identify(kernel, pid).ok()?;
+        let told = Told::parse(&kernel.read(&environ(pid)).ok()?, pid)?;
+        let here = is_pool(pid, &told.directory);
+        let ours = may_be_ours(&identified);
+        // All of it was about this process if it still runs.
+        let running = matches!(identified.process.has_ended(), Ok(false));
+        (here && ours && running).then_some(MarkedWorker {
+            identified,
+            sid: told.sid,
+            sock: told.sock,
+            version: told.version,
+        })
+    }
+
+    /// Whether it is a process of this user whose environment cannot be read.
+    fn is_hidden(&self, pid: u32) -> bool {
+        identify(self.kernel(), pid).is_ok_and(|identified| may_be_ours(&identified))
+    }
+}
+
+/// Whether it can be a worker of this user's pool. An ancestor of this program can: its
+/// entry does no harm, since none of its descendants signals it.
+fn may_be_ours(identified: &Identified) -> bool {
+    matches!(
+        identified.process.forbidden(),
+        None | Some(Forbidden::Ancestor { .. })
+    )
+}
+
+fn environ(pid: u32) -> String {
+    format!("/proc/{pid}/environ")
+}
+
+impl Told {
+    /// What an environment says, if it is about the process with this pid.
+    fn parse(environ: &[u8], pid: u32) -> Option<Self> {
+        let variable = |wanted: &str| {
+            let mut variables = environ.split(|&byte| byte == 0);
+            variables.find_map(|variable| {
+                let value = variable.strip_prefix(wanted.as_bytes())?;
+                value.strip_prefix(b"=")
+            })
+        };
+        let text = |wanted| Some(std::str::from_utf8(variable(wanted)?).ok()?.to_owned());
+        let own: u32 = text(PID)?.parse().ok()?;
+        let directory = PathBuf::from(OsStr::from_bytes(variable(STATE_DIR)?));
+        (own == pid && directory.is_absolute()).then_some(Self {
+            sid: text(SID)?,
+            sock: text(SOCK).unwrap_or_default(),
+            version: text(WORKER_VERSION).unwrap_or_default(),
+            directory,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use nix::errno::Errno;
+
+    use super::*;
+    use crate::process::fake::{FakeKernel, OWN_PID};
+
+    const PID: u32 = 4711;
+    const MARKS: &str = "A=b\0POOLWARDEN_SID=a=1\0POOLWARDEN_STATE_DIR=/p\0POOLWARDEN_PID=4711\0\
+                         POOLWARDEN_SOCK=/p/a.sock\0POOLWARDEN_WORKER_VERSION=2\0";
+
+    /// A machine with one worker that has this environment.
+    fn machine(environ: &str) -> Arc<FakeKernel> {
+        let fake = Arc::new(FakeKernel::new());
+        fake.run(PID, 360_000, OWN_PID);
+        fake.directory("/proc", &["self", "1", "4711", "4712"]);
+        fake.file("/proc/4711/environ", environ);
+        fake
+    }
+
+    fn marked(fake: &Arc<FakeKernel>) -> Marked {
+        let processes = LinuxProcesses::with_kernel(fake.clone(), 10);
+        let is_pool = |pid, path: &Path| pid == PID && path == Path::new("/p");
+        processes.marked(is_pool).expect("/proc is listed")
+    }
+
+    #[test]
+    fn a_worker_is_found_by_its_pool_and_its_own_pid() {
+        let found = marked(&machine(MARKS));
+        let [worker] = found.workers.as_slice() else {
+            panic!("{found:?}")
+        };
+        assert_eq!(worker.identified.process.pid(), PID);
+        let told = (
+            worker.sid.as_str(),
+            worker.sock.as_str(),
+            worker.version.as_str(),
+        );
+        assert_eq!(told, ("a=1", "/p/a.sock", "2"));
+        let least = "POOLWARDEN_SID=a\0POOLWARDEN_STATE_DIR=/p\0POOLWARDEN_PID=4711\0";
+        assert_eq!(marked(&machine(least)).workers[0].sock, "");
+    }
+
+    #[test]
+    fn others_are_no_workers_of_the_pool() {
+        for environ in [
+            "".to_owned(),
+            // A child of the worker: the pid is another one.
+            MARKS.replace("4711", "4710"),
+            MARKS.replace("=/p\0", "=/q\0"),
+            MARKS.replace("=/p\0", "=p\0"),
+            MARKS.replace("POOLWARDEN_SID", "POOLWARDEN_SIDE"),
+            MARKS.replace("POOLWARDEN_PID", "XPOOLWARDEN_PID"),
+        ] {
+            assert_eq!(marked(&machine(&environ)).workers.len(), 0, "{environ:?}");
+        }
+    }
+
+    #[test]
+    fn the_next_owner_of_the_pid_is_not_found() {
+        // It ends before it is held, or after its environment was read.
+        for file in ["environ", "status"] {
+            let fake = machine(MARKS);
+            fake.race(&format!("/proc/4711/{file}"), PID);
+            assert_eq!(marked(&fake).workers.len(), 0, "{file}");
+        }
+    }
+
+    #[test]
+    fn other_users_processes_are_not_found_not_even_by_root() {
+        let fake = machine(MARKS);
+        fake.user(PID, 77, 77);
+        assert_eq!(marked(&fake).workers.len(), 0);
+        fake.deny("/proc/4711/environ", Errno::EACCES);
+        assert_eq!(marked(&fake).hidden, 0);
+    }
+
+    #[test]
+    fn what_hides_its_environment_is_counted() {
+        let fake = machine(MARKS);
+        fake.deny("/proc/4711/environ", Errno::EACCES);
+        let found = marked(&fake);
+        assert_eq!((found.workers.len(), found.hidden), (0, 1));
+    }
+}

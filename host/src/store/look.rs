@@ -1,0 +1,215 @@
+//! Looking at a pool in whatever state it is. Nothing is made, and nothing changed.
+
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+use std::time::Duration;
+
+use super::check::Facts;
+use super::directory::PoolDir;
+use super::disk::Access;
+use super::error::StoreError;
+use super::lock::{FileLock, LOCK};
+use super::trail;
+use super::{contents, file, stale_socket};
+
+/// What is under a name of the pool.
+#[derive(Debug)]
+pub(crate) enum Seen {
+    /// Nothing.
+    Absent,
+    /// A file that could be read.
+    Whole {
+        /// What it was when it was opened.
+        facts: Facts,
+        /// What is in it.
+        bytes: Vec<u8>,
+    },
+    /// Something that cannot be used.
+    Unusable {
+        /// What it is, where the system says that.
+        facts: Option<Facts>,
+        /// Why not.
+        error: StoreError,
+    },
+}
+
+impl Seen {
+    /// What the system says about it; none where there is nothing.
+    pub(crate) fn facts(&self) -> Option<&Facts> {
+        match self {
+            Self::Absent => None,
+            Self::Whole { facts, .. } => Some(facts),
+            Self::Unusable { facts, .. } => facts.as_ref(),
+        }
+    }
+}
+
+/// Keeps others from changing the pool while it is looked at.
+#[derive(Debug)]
+#[must_use = "the lock is released when this is dropped"]
+pub(crate) struct Stillness {
+    _lock: FileLock,
+}
+
+/// The file system that a pool is on (statfs(2)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FileSystem {
+    /// Its magic number.
+    pub(crate) magic: u64,
+    /// Bytes that this user can still write.
+    pub(crate) available: u64,
+}
+
+impl PoolDir {
+    /// Looks at a file of at most `limit` bytes.
+    pub(crate) fn see(&self, name: &str, limit: u64) -> Seen {
+        let read = file::open_file(self, name, Access::Read).and_then(|opened| {
+            let Some((file, facts)) = opened else {
+                return Ok(Seen::Absent);
+            };
+            let bytes = contents::read_all(self, name, &file, &facts, limit)?;
+            Ok(Seen::Whole { facts, bytes })
+        });
+        read.unwrap_or_else(|error| Seen::Unusable {
+            facts: self.facts_at(name).ok().flatten(),
+            error,
+        })
+    }
+
+    /// What the system says about a name of the pool; none where there is nothing.
+    pub(crate) fn facts_at(&self, name: &str) -> Result<Option<Facts>, StoreError> {
+        file::look_at(self, name)
+    }
+
+    /// The names in the pool's directory, sorted, of which those that are no text are left
+    /// out.
+    pub(crate) fn names(&self) -> io::Result<Vec<String>> {
+        let entries = fs::read_dir(format!("/proc/self/fd/{}", self.as_fd().as_raw_fd()))?;
+        let names = entries.map(|entry| Ok(entry?.file_name().into_string().ok()));
+        let mut names: Vec<_> = names
+            .filter_map(io::Result::transpose)
+            .collect::<io::Result<_>>()?;
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// Takes the pool's lock for a look, within `wait`; nothing where there is no lock file,
+    /// and then nobody has used the pool yet.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] when somebody else holds it, [`StoreError::Unsafe`] and
+    /// [`StoreError::Step`] when it cannot be locked.
+    pub(crate) fn hold_still(&self, wait: Duration) -> Result<Option<Stillness>, StoreError> {
+        if self.facts_at(LOCK)?.is_none() {
+            return Ok(None);
+        }
+        let lock = FileLock::acquire(self, LOCK, Access::Write, wait, None)?;
+        Ok(Some(Stillness { _lock: lock }))
+    }
+
+    /// The trail's file and the old ones, by their names, that are there.
+    pub(crate) fn trail_names(&self) -> Vec<String> {
+        let names = (0..=trail::KEPT).map(trail::name);
+        names
+            .filter(|name| matches!(self.facts_at(name), Ok(Some(_))))
+            .collect()
+    }
+
+    /// Whether the name is a socket of our own that nobody answers on.
+    ///
+    /// # Errors
+    /// When the system refuses to look.
+    pub(crate) fn is_stale_socket(&self, name: &str) -> Result<bool, StoreError> {
+        stale_socket::is_left_behind(self, name)
+    }
+
+    /// The file system that the pool is on.
+    ///
+    /// # Errors
+    /// When the system refuses to say.
+    pub(crate) fn file_system(&self) -> io::Result<FileSystem> {
+        let facts = rustix::fs::fstatfs(self)?;
+        // The fields' types differ between architectures, and the number has 32 bits.
+        let magic = i128::from(facts.f_type) & 0xffff_ffff;
+        let block = u64::try_from(facts.f_bsize).unwrap_or(0);
+        Ok(FileSystem {
+            magic: u64::try_from(magic).unwrap_or(0),
+            available: facts.f_bavail.saturating_mul(block),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+
+    use super::super::testing::{TestPool, lock_from_outside};
+    use super::*;
+
+    #[test]
+    fn looking_makes_nothing() {
+        let pool = TestPool::new();
+        assert!(matches!(pool.dir.see("registry.json", 9), Seen::Absent));
+        assert!(
+            pool.dir
+                .hold_still(Duration::ZERO)
+                .expect("no lock file")
+                .is_none()
+        );
+        assert_eq!(pool.dir.names().expect("names"), [""; 0]);
+        assert!(
+            PoolDir::look(&pool.root.path().join("other"))
+                .expect("a look")
+                .is_none()
+        );
+    }
+
+    #[test]
+    fn everything_that_is_there_is_seen() {
+        let pool = TestPool::new();
+        fs::write(pool.file("whole"), "12345").expect("write");
+        fs::create_dir(pool.file("directory")).expect("mkdir");
+        let seen = pool.dir.see("whole", 5);
+        assert!(
+            matches!(&seen, Seen::Whole { bytes, .. } if bytes == b"12345"),
+            "{seen:?}"
+        );
+        for (name, limit) in [("whole", 4), ("directory", 9)] {
+            let seen = pool.dir.see(name, limit);
+            assert!(
+                matches!(seen, Seen::Unusable { facts: Some(_), .. }),
+                "{seen:?}"
+            );
+        }
+        assert_eq!(pool.dir.names().expect("names"), ["directory", "whole"]);
+    }
+
+    #[test]
+    fn a_held_lock_is_not_waited_for() {
+        let pool = TestPool::new();
+        let held = lock_from_outside(&pool);
+        let error = pool.dir.hold_still(Duration::ZERO).expect_err("it is held");
+        assert!(matches!(error, StoreError::Busy { .. }), "{error}");
+        drop(held);
+        drop(pool.lock());
+        let still = pool.dir.hold_still(Duration::ZERO).expect("it is free");
+        assert!(still.is_some() && !super::super::testing::is_free(&pool.file(LOCK)));
+    }
+
+    #[test]
+    fn a_socket_that_nobody_serves_is_told() {
+        let pool = TestPool::new();
+        drop(UnixListener::bind(pool.file("stale")).expect("bind"));
+        let _listener = UnixListener::bind(pool.file("served")).expect("bind");
+        assert!(pool.dir.is_stale_socket("stale").expect("a look"));
+        assert!(!pool.dir.is_stale_socket("served").expect("a look"));
+    }
+
+    #[test]
+    fn the_file_system_is_told() {
+        let pool = TestPool::new();
+        let told = pool.dir.file_system().expect("statfs(2)");
+        assert!(told.magic > 0 && told.available > 0, "{told:?}");
+    }
+}

@@ -1,0 +1,151 @@
+//! The system itself.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, RenameFlags, open, openat, renameat, renameat2};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
+use nix::sys::stat::{FchmodatFlags, Mode, fchmod, fchmodat, fstat, fstatat, stat};
+use nix::unistd::{UnlinkatFlags, fdatasync, fsync, ftruncate, mkdir, unlinkat};
+
+use super::check::Facts;
+use super::disk::{Access, Disk};
+
+/// The mode of a pool's files.
+const FILE_MODE: Mode = Mode::S_IRUSR.union(Mode::S_IWUSR);
+
+/// The system calls themselves, as they are.
+pub(crate) struct SystemDisk;
+
+impl Disk for SystemDisk {
+    fn open_directory(&self, path: &Path) -> io::Result<OwnedFd> {
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        Ok(open(path, flags, Mode::empty())?)
+    }
+
+    fn open_parent(&self, dir: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        Ok(openat(dir, "..", flags, Mode::empty())?)
+    }
+
+    fn make_directory(&self, path: &Path) -> io::Result<()> {
+        Ok(mkdir(path, Mode::S_IRWXU)?)
+    }
+
+    fn set_directory_mode(&self, path: &Path) -> io::Result<()> {
+        let flags = FchmodatFlags::NoFollowSymlink;
+        Ok(fchmodat(AT_FDCWD, path, Mode::S_IRWXU, flags)?)
+    }
+
+    fn look_at_path(&self, path: &Path) -> io::Result<Facts> {
+        Ok(fstatat(AT_FDCWD, path, AtFlags::AT_SYMLINK_NOFOLLOW)?.into())
+    }
+
+    fn follow_path(&self, path: &Path) -> io::Result<Facts> {
+        Ok(stat(path)?.into())
+    }
+
+    fn facts(&self, fd: BorrowedFd<'_>) -> io::Result<Facts> {
+        Ok(fstat(fd)?.into())
+    }
+
+    fn look(&self, dir: BorrowedFd<'_>, name: &str) -> io::Result<Facts> {
+        Ok(fstatat(dir, name, AtFlags::AT_SYMLINK_NOFOLLOW)?.into())
+    }
+
+    fn open(&self, dir: BorrowedFd<'_>, name: &str, access: Access) -> io::Result<File> {
+        let access = match access {
+            Access::Read => OFlag::O_RDONLY,
+            Access::Write => OFlag::O_RDWR,
+            Access::Append => OFlag::O_RDWR | OFlag::O_APPEND,
+        };
+        // Without O_NONBLOCK, opening a FIFO would wait for its other end.
+        let flags = access | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
+        Ok(openat(dir, name, flags, Mode::empty())?.into())
+    }
+
+    fn create(&self, dir: BorrowedFd<'_>, name: &str) -> io::Result<File> {
+        let flags =
+            OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        Ok(openat(dir, name, flags, FILE_MODE)?.into())
+    }
+
+    fn set_mode(&self, file: &File) -> io::Result<()> {
+        Ok(fchmod(file, FILE_MODE)?)
+    }
+
+    fn read(&self, file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+        file.read_at(buffer, at)
+    }
+
+    fn write(&self, mut file: &File, bytes: &[u8]) -> io::Result<usize> {
+        file.write(bytes)
+    }
+
+    fn cut(&self, file: &File, size: u64) -> io::Result<()> {
+        let size = i64::try_from(size).map_err(|_| Errno::EFBIG)?;
+        Ok(ftruncate(file, size)?)
+    }
+
+    fn sync(&self, file: &File) -> io::Result<()> {
+        Ok(fsync(file)?)
+    }
+
+    fn sync_data(&self, file: &File) -> io::Result<()> {
+        Ok(fdatasync(file)?)
+    }
+
+    fn rename(&self, dir: BorrowedFd<'_>, from: &str, to: &str) -> io::Result<()> {
+        Ok(renameat(dir, from, dir, to)?)
+    }
+
+    fn exchange(&self, dir: BorrowedFd<'_>, one: &str, other: &str) -> io::Result<()> {
+        let flags = RenameFlags::RENAME_EXCHANGE;
+        Ok(renameat2(dir, one, dir, other, flags)?)
+    }
+
+    fn rename_to_free(&self, dir: BorrowedFd<'_>, from: &str, to: &str) -> io::Result<()> {
+        Ok(renameat2(
+            dir,
+            from,
+            dir,
+            to,
+            RenameFlags::RENAME_NOREPLACE,
+        )?)
+    }
+
+    fn remove(&self, dir: BorrowedFd<'_>, name: &str) -> io::Result<()> {
+        Ok(unlinkat(dir, name, UnlinkatFlags::NoRemoveDir)?)
+    }
+
+    fn sync_directory(&self, dir: BorrowedFd<'_>) -> io::Result<()> {
+        Ok(fsync(dir)?)
+    }
+
+    fn try_lock(&self, file: &File) -> io::Result<()> {
+        fs2::FileExt::try_lock_exclusive(file)
+    }
+
+    fn lock(&self, file: &File) -> io::Result<()> {
+        fs2::FileExt::lock_exclusive(file)
+    }
+
+    fn unlock(&self, file: &File) -> io::Result<()> {
+        fs2::FileExt::unlock(file)
+    }
+
+    fn connect(&self, dir: BorrowedFd<'_>, name: &str) -> io::Result<()> {
+        // Through the descriptor: the pool's own path may be too long for an address, and
+        // leads elsewhere once the directory is moved.
+        let mut path = PathBuf::from(format!("/proc/self/fd/{}", dir.as_raw_fd()));
+        path.push(name);
+        let address = UnixAddr::new(&path)?;
+        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+        let socket = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
+        Ok(connect(socket.as_raw_fd(), &address)?)
+    }
+}
