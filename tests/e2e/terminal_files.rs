@@ -253,6 +253,31 @@ fn a_worker_that_fails_cannot_act_through_its_last_words() {
     assert!(shown.contains("e\\u{1b}[2J"), "{shown:?}");
 }
 
+#[test]
+fn a_page_of_the_doctors_shows_everything_as_it_is() {
+    let worker = Worker::obedient_with(|command| {
+        command.arg0(EVIL);
+    });
+    let broken = format!("{{\"sessions\":[{}]", evil_entry(worker.pid()));
+    for (text, what) in [
+        (format!("{broken}}}"), EVIL_SHOWN),
+        (format!("{broken}{EVIL}"), EVIL_SHOWN),
+        (in_json(), "CANNOT BE READ"),
+    ] {
+        let pool = TestPool::new();
+        pool.write(&text);
+        fs::write(pool.directory().join("ledger.json"), in_json()).expect("a ledger");
+        let trail = EVIL.replace("\r\n", " ");
+        fs::write(pool.directory().join("audit.jsonl"), trail).expect("a trail");
+        let page = shown(&pool, &["doctor"]);
+        assert!(page.contains(what), "{page:?}");
+        let json = shown(&pool, &["doctor", "--json"]);
+        serde_json::from_str::<Value>(&json).expect("it is JSON");
+        shown(&pool, &["doctor", "--fix"]);
+        shown(&pool, &["doctor", "--fix", "--yes"]);
+    }
+}
+
 /// Errors name files, and a file's name can hold anything but a slash.
 #[test]
 fn a_directory_cannot_act_through_its_name() {

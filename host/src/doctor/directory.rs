@@ -61,6 +61,11 @@ impl Directory {
             }
             Err(error) => self.problem(chain(&error), "look at its file system", false),
         }
+        if let Err(error) = pool.check_file_system() {
+            self.state.state = State::Unusable;
+            // The error says what to do.
+            self.problem(chain(&error), "every request is refused until then", false);
+        }
         if let Ok(FileSystem { magic, available }) = pool.file_system() {
             self.state.file_system = Some(file_system(magic));
             self.state.available = Some(available);
@@ -140,4 +145,23 @@ fn file_system(magic: u64) -> String {
         _ => return format!("{magic:#x}"),
     };
     name.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As if the directory were on NFS.
+    #[test]
+    fn a_file_system_whose_locks_cannot_be_trusted_is_a_problem() {
+        let root = tempfile::tempdir().expect("temporary directory");
+        let pool = PoolDir::look_seen(root.path(), |_| Ok(0x6969)).expect("a directory");
+        let mut found = look(root.path());
+        assert!(found.problem.is_none());
+        found.opened(pool.expect("a directory"));
+        assert_eq!(found.state.state, State::Unusable);
+        let problem = found.problem.expect("a problem");
+        assert!(problem.what.contains("it is on NFS"), "{}", problem.what);
+        assert!(!problem.repairable);
+    }
 }

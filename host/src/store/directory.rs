@@ -36,7 +36,7 @@ struct Shared {
 }
 
 /// How the type of a file system is found out: a seam, for those that no test can mount.
-pub(super) type Look = fn(BorrowedFd<'_>) -> io::Result<file_system::Type>;
+pub(crate) type Look = fn(BorrowedFd<'_>) -> io::Result<file_system::Type>;
 
 impl PoolDir {
     /// Opens the pool at `path`. What is missing of the path is made first, readable by
@@ -72,14 +72,16 @@ impl PoolDir {
     /// [`StoreError::Unsafe`] when it is no directory, [`StoreError::Step`] when the system
     /// refuses.
     pub(crate) fn look(path: &Path) -> Result<Option<Self>, StoreError> {
+        Self::look_seen(path, file_system::type_of)
+    }
+
+    /// The same, where `look` says on which file system it is.
+    pub(crate) fn look_seen(path: &Path, look: Look) -> Result<Option<Self>, StoreError> {
         let path = rebuilt(path)?;
         match again(|| SystemDisk.open_directory(&path)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(not_opened(&SystemDisk, &path, error)),
-            Ok(fd) => {
-                let disk = Arc::new(SystemDisk);
-                Ok(Some(Self::unchecked(path, fd, disk, file_system::type_of)))
-            }
+            Ok(fd) => Ok(Some(Self::unchecked(path, fd, Arc::new(SystemDisk), look))),
         }
     }
 
@@ -106,7 +108,7 @@ impl PoolDir {
         }
         .map_err(|error| not_opened(&*disk, &path, error))?;
         let pool = Self::checked(path, fd, disk, look)?;
-        pool.check_locks(pool.as_fd(), pool.path())?;
+        pool.check_file_system()?;
         Ok(pool)
     }
 
@@ -169,6 +171,11 @@ impl PoolDir {
                 _ => Err(StoreError::step("look at", &self.0.path, error)),
             },
         }
+    }
+
+    /// Checks that locks in the directory can be trusted.
+    pub(crate) fn check_file_system(&self) -> Result<(), StoreError> {
+        self.check_locks(self.as_fd(), &self.0.path)
     }
 
     /// Checks that locks on the file system of this file, which is at `path`, can be trusted.

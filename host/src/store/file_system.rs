@@ -13,7 +13,7 @@ use std::os::fd::BorrowedFd;
 use rustix::fs::fstatfs;
 
 /// The type of a file system: `f_type` of statfs(2), whose numbers have 32 bits.
-pub(super) type Type = u32;
+pub(crate) type Type = u32;
 
 /// The type of the file system that an open file is on.
 pub(super) fn type_of(fd: BorrowedFd<'_>) -> io::Result<Type> {

@@ -101,7 +101,7 @@ fn print(examined: &Examined, repaired: Vec<String>, json: bool) -> anyhow::Resu
             pool_version: output::POOL_VERSION,
         };
         let text = serde_json::to_string(&answer).context("cannot write the answer")?;
-        output::write(&(text + "\n"))?;
+        output::write_json(&(text + "\n"))?;
     } else {
         let text = page::page(&examined.report) + &page::plan(&plan) + &page::repaired(&repaired);
         output::write(&text)?;

@@ -5,6 +5,7 @@ use crate::documented::Page;
 const PAGE: Page = Page {
     text: include_str!("../refusals.md"),
     suites: &[
+        "src/doctor",
         "src/store",
         "../tests/e2e",
         "../tests/json_test_suite",
