@@ -37,10 +37,11 @@ fn a_device_is_no_file() {
                 _ => "it is a device and not a regular file",
             };
             assert!(ran.stderr.contains(words), "{device} at {name}: {ran:#?}");
-            assert!(
-                ran.stderr.contains("move it away"),
-                "{device} at {name}: {ran:#?}"
-            );
+            let remedy = match name {
+                "registry.json" => "doctor explains it",
+                _ => "move it away",
+            };
+            assert!(ran.stderr.contains(remedy), "{device} at {name}: {ran:#?}");
             if code == 0 {
                 assert_eq!(pool.sids(), ["a"]);
             }
@@ -74,4 +75,27 @@ fn a_registry_that_is_a_mount_point_is_not_replaced() {
         pool.run(&["ensure", "--dry-run"]).answer(0)["removed"][0]["sid"],
         "dead"
     );
+}
+
+/// The doctor can put it aside no more than a request can replace it, and says so.
+#[test]
+fn a_device_that_is_mounted_is_not_put_aside() {
+    let worker = Worker::obedient();
+    let mut namespace = Namespace::with_tmpfs("size=1m");
+    let pool = pool_with_files(&namespace, &worker);
+    let bytes = pool.bytes();
+    namespace.run("mount --bind /dev/null pool/registry.json");
+    let ran = namespace.ask(&["doctor", "--fix", "--yes"]);
+    let error = ran.error(1);
+    for part in ["cannot exchange", "mount the directory instead"] {
+        assert!(error.contains(part), "wanted {part:?}: {error}");
+    }
+    let names = names_in(pool.directory());
+    assert!(
+        !names.iter().any(|name| name.contains("damaged")),
+        "{names:?}"
+    );
+    namespace.run("umount pool/registry.json");
+    assert_eq!(pool.bytes(), bytes);
+    assert_eq!(pool.run(&["ensure"]).answer(0)["removed"][0]["sid"], "dead");
 }
