@@ -25,15 +25,7 @@ fn put(from: &Path, to: &Path) {
 
 fn serve(pool: &TestPool, policy: &Path) -> Mcp {
     let policy = policy.to_str().expect("a path that is text");
-    Mcp::open(pool.command(&[
-        "--policy",
-        policy,
-        "--grant",
-        "registry-write",
-        "--setting",
-        "attack=describe-only",
-        "mcp",
-    ]))
+    Mcp::open(pool.command(&["--policy", policy, "--grant", "registry-write", "mcp"]))
 }
 
 /// Whether an answer is the talking policy's; any other one has to be the shipped one's.

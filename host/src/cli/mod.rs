@@ -105,9 +105,13 @@ fn open(options: &Options, signal: Option<Signal>) -> anyhow::Result<Pool> {
     if let Some(signal) = signal {
         source = source.with_signal(signal);
     }
-    Ok(builder
+    let pool = builder
         .build(source.mandate()?)
-        .asked_by(Asker::command_line()))
+        .asked_by(Asker::command_line());
+    // Before anything is begun, as a worker is.
+    let cancel = Cancel::new().context("cannot ask the policy what it reads")?;
+    pool.check_settings(&cancel)?;
+    Ok(pool)
 }
 
 fn builder(options: &Options) -> anyhow::Result<PoolBuilder> {

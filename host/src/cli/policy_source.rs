@@ -84,7 +84,7 @@ impl PolicySource {
                 mandate.with_grants(grants)
             }
         };
-        for (name, value) in self.settings(&config) {
+        for (name, value) in self.settings(&config, self.file.is_none()) {
             mandate = mandate.with_setting(name, value);
         }
         Ok(mandate)
@@ -99,11 +99,12 @@ impl PolicySource {
         let config = self.config()?;
         let chosen = self.chosen(&config);
         let chosen = chosen.filter(|chosen| is_same_file(&chosen.path, file));
+        let is_configured = self.file.is_none() && chosen.is_some();
         let (grants, pin) = chosen.map_or_else(
             || (Grants::none(), None),
             |chosen| (chosen.grants, chosen.sha256),
         );
-        let settings = self.settings(&config);
+        let settings = self.settings(&config, is_configured);
         Ok(Given {
             grants: grants.union(&self.grants),
             settings: settings.map(|(n, v)| (n.clone(), v.clone())).collect(),
@@ -125,13 +126,21 @@ impl PolicySource {
         Config::places(&self.pool, self.user.as_deref())
     }
 
-    /// All settings. The last of several with one name counts.
+    /// The settings of a policy, which is the configured one or not. The last of several with
+    /// one name counts.
+    ///
+    /// A configuration that names a policy has its settings for that one, as its grants; only
+    /// the host's own counts for every other.
     fn settings<'a>(
         &'a self,
         config: &'a Config,
+        is_configured: bool,
     ) -> impl Iterator<Item = (&'a String, &'a String)> {
+        let for_all = is_configured || config.policy.is_none();
+        let configured = config.settings.iter();
+        let configured = configured.filter(move |(name, _)| for_all || *name == Mandate::PROOF);
         let named = self.settings.iter().map(|(name, value)| (name, value));
-        config.settings.iter().chain(named)
+        configured.chain(named)
     }
 
     fn config(&self) -> Result<Config, ConfigError> {
@@ -139,7 +148,7 @@ impl PolicySource {
     }
 
     /// The file on the command line counts before the configured one, and has none of
-    /// that one's grants.
+    /// that one's grants and settings.
     fn chosen(&self, config: &Config) -> Option<PolicyConfig> {
         match &self.file {
             Some(path) => Some(PolicyConfig {
