@@ -124,3 +124,40 @@ impl CurrentMandate {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(mandate);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proof_that_there_is_not_is_taken_for_the_stronger_one() {
+        let shipped = Arc::new(Policy::shipped().expect("the shipped policy loads"));
+        let with = |value: &str| Mandate::new(shipped.clone()).with_setting(Mandate::PROOF, value);
+        assert_eq!(Mandate::new(shipped.clone()).strength(), Strength::Any);
+        assert_eq!(with("any").strength(), Strength::Any);
+        for value in ["strong", "strng", "Any", ""] {
+            assert_eq!(with(value).strength(), Strength::Strong, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn settings_are_looked_at_anew_when_one_comes() {
+        let shipped = Policy::shipped().expect("the shipped policy loads");
+        let reads_none = || {
+            Ok(Description {
+                name: "picky".into(),
+                version: "1".into(),
+                settings: Vec::new(),
+            })
+        };
+        let mandate = Mandate::new(shipped).with_setting(Mandate::PROOF, "strong");
+        mandate
+            .check_settings(reads_none)
+            .expect("the host reads it");
+        let more = mandate.with_setting("max-age", "8h");
+        assert!(matches!(
+            more.check_settings(reads_none),
+            Err(Error::Setting(_))
+        ));
+    }
+}

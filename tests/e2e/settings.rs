@@ -158,21 +158,20 @@ fn a_configured_policys_settings_are_for_it_alone() {
         |settings: &str| format!("[policy]\npath = {TALKING:?}\n[settings]\n{settings}");
     configure(&pool, &configured("attack = \"describe-only\"\n"));
     assert_eq!(pool.ask(&["status"]), json!({"said": "nothing was tried"}));
-    let another = ["--policy", SHIPPED, "status"];
-    assert_eq!(pool.ask(&another)["sessions"][0]["status"], "running");
-    let inspected = pool.ask(&["policy", "inspect", SHIPPED]);
-    assert_eq!(inspected["loads"], true);
-    // Named on the command line, it has neither its grants nor its settings.
+    // Another one has none of them, and neither has this one where the command line names it.
     configure(&pool, &configured("attack = \"trap\"\n"));
     pool.run(&["status"]).error(7);
-    let named = ["--policy", TALKING, "status"];
-    assert_eq!(pool.ask(&named), json!({"said": "nothing was tried"}));
+    let ran = pool.run(&["--policy", SHIPPED, "status"]);
+    assert_eq!(ran.answer(0)["sessions"][0]["status"], "running");
+    let told = format!("not for {SHIPPED}, which is not given attack");
+    assert!(ran.stderr.contains(&told), "{ran:#?}");
+    let ran = pool.run(&["--policy", TALKING, "status"]);
+    assert_eq!(ran.answer(0), json!({"said": "nothing was tried"}));
+    assert_eq!(pool.ask(&["policy", "inspect", SHIPPED])["loads"], true);
     // What is the host's counts whoever decides.
-    configure(
-        &pool,
-        &configured("attack = \"trap\"\nproof = \"strong\"\n"),
-    );
-    assert_eq!(pool.ask(&another)["sessions"][0]["status"], "unproven");
+    configure(&pool, &configured("proof = \"strong\"\n"));
+    let answer = pool.ask(&["--policy", SHIPPED, "status"]);
+    assert_eq!(answer["sessions"][0]["status"], "unproven");
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! What an embedder can tell apart when a request fails.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use poolwarden::life::AdoptError;
 use poolwarden::store::MemoryStore;
 use poolwarden::{
     Ensure, Error, Fault, Forget, Grants, Limits, PoolBuilder, Request, SettingError, Stop,
@@ -143,6 +145,11 @@ fn settings_that_mean_nothing_are_refused_by_whatever_is_asked() {
             pool.status(None, &cancel()).err(),
             pool.stop(stop("a"), &cancel()).err(),
             pool.wait("a", Some(Duration::ZERO), &cancel()).err(),
+            pool.watch(&cancel(), |_| ControlFlow::Break(())).err(),
+            match pool.examine("a", &cancel()) {
+                Err(AdoptError::Pool(error)) => Some(error),
+                _ => None,
+            },
         ];
         for error in errors {
             let error = error.expect("it is refused");

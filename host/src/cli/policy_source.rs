@@ -87,6 +87,7 @@ impl PolicySource {
         for (name, value) in self.settings(&config, self.file.is_none()) {
             mandate = mandate.with_setting(name, value);
         }
+        self.warn_of_unused(&config);
         Ok(mandate)
     }
 
@@ -141,6 +142,25 @@ impl PolicySource {
         let configured = configured.filter(move |(name, _)| for_all || *name == Mandate::PROOF);
         let named = self.settings.iter().map(|(name, value)| (name, value));
         configured.chain(named)
+    }
+
+    /// Says which settings do not count because the command line names another policy.
+    fn warn_of_unused(&self, config: &Config) {
+        let (Some(named), Some(of), Some(source)) = (&self.file, &config.policy, &config.source)
+        else {
+            return;
+        };
+        let names = config.settings.keys().map(String::as_str);
+        let unused: Vec<_> = names.filter(|name| *name != Mandate::PROOF).collect();
+        if !unused.is_empty() {
+            tracing::warn!(
+                "the settings of {} are for {} and not for {}, which is not given {}",
+                source.display(),
+                of.path.display(),
+                named.display(),
+                unused.join(", ")
+            );
+        }
     }
 
     fn config(&self) -> Result<Config, ConfigError> {
