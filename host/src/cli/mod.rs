@@ -105,13 +105,9 @@ fn open(options: &Options, signal: Option<Signal>) -> anyhow::Result<Pool> {
     if let Some(signal) = signal {
         source = source.with_signal(signal);
     }
-    let pool = builder
+    Ok(builder
         .build(source.mandate()?)
-        .asked_by(Asker::command_line());
-    // Before anything is begun, as a worker is.
-    let cancel = Cancel::new().context("cannot ask the policy what it reads")?;
-    pool.check_settings(&cancel)?;
-    Ok(pool)
+        .asked_by(Asker::command_line()))
 }
 
 fn builder(options: &Options) -> anyhow::Result<PoolBuilder> {
