@@ -7,7 +7,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Mcp, TestPool, Worker, await_that};
+use crate::harness::{Entry, Mcp, NO_PROCESS, TestPool, Worker, await_that};
 
 /// How often the policy changes under the requests, unless the environment says otherwise.
 const SWAPS: usize = 20;
@@ -180,4 +180,35 @@ fn a_changed_configuration_counts_as_well() {
     await_that("the configured policy answers", || {
         status(&mut mcp) == json!({"said": "nothing was tried"})
     });
+}
+
+#[test]
+fn a_grant_that_is_taken_back_is_gone() {
+    let pool = TestPool::new();
+    let file = pool.directory().join("poolwarden.toml");
+    let aside = pool.root().join("aside");
+    let grant = |grants: &str| {
+        let text = format!("[policy]\npath = {:?}\ngrants = [{grants}]\n", shipped());
+        fs::write(&aside, text).expect("write");
+        put(&aside, &file);
+    };
+    grant("\"registry-write\"");
+    let (mut mcp, log) = Mcp::open_with_log(pool.command(&["mcp"]));
+    let await_swap = || while !log.next().expect("a line").contains("decides now") {};
+    await_swap();
+    // It goes from the registry at the next request, which takes the grant.
+    let dead = [Entry::new("dead", NO_PROCESS)];
+    pool.seed(&dead);
+    assert_eq!(
+        mcp.answer("pool_ensure", json!({}))["removed"][0]["sid"],
+        "dead"
+    );
+    grant("");
+    await_swap();
+    pool.seed(&dead);
+    let result = mcp.call("pool_ensure", json!({}));
+    let text = result["content"][0]["text"].as_str().expect("a text");
+    assert_eq!(result["isError"], true, "{text}");
+    assert!(text.contains("registry-write"), "{text}");
+    assert_eq!(pool.sids(), ["dead"]);
 }
