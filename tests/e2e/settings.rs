@@ -196,7 +196,7 @@ fn a_server_takes_no_policy_with_a_setting_that_it_does_not_read() {
     configure(&pool, &configured("atack"));
     let said = json!({"said": "nothing was tried"});
     assert_eq!(mcp.answer("pool_status", json!({})), said);
-    configure(&pool, "");
+    fs::remove_file(configuration(&pool)).expect("the configuration");
     await_that("the shipped policy is taken", || {
         mcp.answer("pool_status", json!({})) != said
     });
