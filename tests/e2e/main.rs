@@ -43,6 +43,7 @@ mod run_failures;
 mod run_killed;
 mod run_socket;
 mod seed_behaviour;
+mod settings;
 mod stop;
 mod stop_group;
 mod stop_sockets;

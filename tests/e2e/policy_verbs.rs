@@ -124,8 +124,9 @@ fn a_person_sees_what_a_policy_is_and_needs() {
     INTERFACE
     wasi:cli/environment@0.2.9
     settings:
-    SETTING  GIVEN  MEANING
-    max-age  9h     How old.
+    SETTING  READ BY  GIVEN  MEANING
+    proof    host            `strong`: time alone proves no worker; `any`, as without it: it does
+    max-age  policy   9h     How old.
     ");
 }
 

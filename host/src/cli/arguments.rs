@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use poolwarden::process::Signal;
-use poolwarden::{Grants, Register, Request, Stop, UnknownGrant};
+use poolwarden::process::{Signal, Strength};
+use poolwarden::{Grants, Mandate, Register, Request, Stop, UnknownGrant};
 
 use super::adopt::AdoptArguments;
 use super::doctor::DoctorArguments;
@@ -39,7 +39,9 @@ pub(crate) struct Options {
     /// Let the policy do this: registry-write, signal-term, signal-kill and the like
     #[arg(long = "grant", global = true, value_name = "NAME", value_parser = grant)]
     pub(crate) grants: Vec<Grants>,
-    /// A setting for the policy
+    /// A setting for the policy, or `proof=strong` for the host
+    ///
+    /// One that the policy does not say it reads is an error; see `policy inspect`.
     #[arg(long = "setting", global = true, value_name = "NAME=VALUE", value_parser = setting)]
     pub(crate) settings: Vec<(String, String)>,
     /// Print the answer as JSON also on a terminal
@@ -277,8 +279,14 @@ fn grant(name: &str) -> Result<Grants, UnknownGrant> {
 
 fn setting(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
-        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        _ => Err("write it like max-age=8h".into()),
+        None | Some(("", _)) => Err("write it like max-age=8h".into()),
+        Some((name, value)) => {
+            if name == Mandate::PROOF {
+                let known: Result<Strength, _> = value.parse();
+                known.map_err(|unknown| unknown.to_string())?;
+            }
+            Ok((name.to_owned(), value.to_owned()))
+        }
     }
 }
 
@@ -340,6 +348,23 @@ mod tests {
             ..Stop::default()
         };
         assert_eq!(all, Some(Request::Stop(stop)));
+    }
+
+    #[test]
+    fn a_setting_has_a_name_and_the_hosts_own_a_value_that_there_is() {
+        for good in [
+            "max-age=8h",
+            "a==",
+            "a=",
+            "proof=strong",
+            "proof=any",
+            "Proof=x",
+        ] {
+            assert!(parse(&["status", "--setting", good]).is_ok(), "{good}");
+        }
+        for wrong in ["max-age", "=8h", "proof=strng", "proof=Strong", "proof="] {
+            assert!(parse(&["status", "--setting", wrong]).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -91,9 +91,10 @@ impl PolicySource {
                 mandate.with_grants(grants)
             }
         };
-        for (name, value) in self.settings(config) {
+        for (name, value) in self.settings(config, self.file.is_none()) {
             mandate = mandate.with_setting(name, value);
         }
+        self.warn_of_unused(config);
         Ok(mandate)
     }
 
@@ -106,11 +107,12 @@ impl PolicySource {
         let config = self.config()?;
         let chosen = self.chosen(&config);
         let chosen = chosen.filter(|chosen| is_same_file(&chosen.path, file));
+        let is_configured = self.file.is_none() && chosen.is_some();
         let (grants, pin) = chosen.map_or_else(
             || (Grants::none(), None),
             |chosen| (chosen.grants, chosen.sha256),
         );
-        let settings = self.settings(&config);
+        let settings = self.settings(&config, is_configured);
         Ok(Given {
             grants: grants.union(&self.grants),
             settings: settings.map(|(n, v)| (n.clone(), v.clone())).collect(),
@@ -132,13 +134,40 @@ impl PolicySource {
         Config::places(&self.pool, self.user.as_deref())
     }
 
-    /// All settings. The last of several with one name counts.
+    /// The settings of a policy, which is the configured one or not. The last of several with
+    /// one name counts.
+    ///
+    /// A configuration that names a policy has its settings for that one, as its grants; only
+    /// the host's own counts for every other.
     fn settings<'a>(
         &'a self,
         config: &'a Config,
+        is_configured: bool,
     ) -> impl Iterator<Item = (&'a String, &'a String)> {
+        let for_all = is_configured || config.policy.is_none();
+        let configured = config.settings.iter();
+        let configured = configured.filter(move |(name, _)| for_all || *name == Mandate::PROOF);
         let named = self.settings.iter().map(|(name, value)| (name, value));
-        config.settings.iter().chain(named)
+        configured.chain(named)
+    }
+
+    /// Says which settings do not count because the command line names another policy.
+    fn warn_of_unused(&self, config: &Config) {
+        let (Some(named), Some(of), Some(source)) = (&self.file, &config.policy, &config.source)
+        else {
+            return;
+        };
+        let names = config.settings.keys().map(String::as_str);
+        let unused: Vec<_> = names.filter(|name| *name != Mandate::PROOF).collect();
+        if !unused.is_empty() {
+            tracing::warn!(
+                "the settings of {} are for {} and not for {}, which is not given {}",
+                source.display(),
+                of.path.display(),
+                named.display(),
+                unused.join(", ")
+            );
+        }
     }
 
     /// Reads the configuration.
@@ -150,7 +179,7 @@ impl PolicySource {
     }
 
     /// The file on the command line counts before the configured one, and has none of
-    /// that one's grants.
+    /// that one's grants and settings.
     fn chosen(&self, config: &Config) -> Option<PolicyConfig> {
         match &self.file {
             Some(path) => Some(PolicyConfig {

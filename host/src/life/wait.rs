@@ -53,13 +53,15 @@ impl Pool {
     ///
     /// # Errors
     /// [`Error::Cancelled`] when it was withdrawn, [`Error::Busy`], [`Error::Corrupted`]
-    /// and [`Error::System`] when the pool cannot be read.
+    /// and [`Error::System`] when the pool cannot be read, and those of
+    /// [`check_settings`](Self::check_settings).
     pub fn wait(
         &self,
         sid: &str,
         timeout: Option<Duration>,
         cancel: &Cancel,
     ) -> Result<Waited, Error> {
+        self.check_settings(cancel)?;
         let mut survey = Survey::begin(&self.context, cancel)?;
         let claims = survey.with_sid(sid);
         let claim = match claims.as_slice() {

@@ -36,7 +36,7 @@ pub struct Description {
     pub name: String,
     /// Its version.
     pub version: String,
-    /// The settings that it reads.
+    /// The settings that it reads, and so all that it can be given.
     pub settings: Vec<Setting>,
 }
 

@@ -21,15 +21,15 @@ pub(crate) enum PolicyCommand {
     /// Show what a component is, and what it needs
     ///
     /// Name, version, digest and world, what it imports, which grants it can make use of
-    /// and which it is given, and its settings with those that it is given: by --grant and
-    /// --setting, and by the configuration of the pool. One that does not load is shown as
-    /// well, with the reason.
+    /// and which it is given, and each setting with who reads it and what it is: by --grant
+    /// and --setting, and by the configuration of the pool. One that does not load is shown
+    /// as well, with the reason.
     Inspect(Component),
     /// Say whether a component will load as a policy, and if not, why
     ///
     /// It is compared with the configuration's pin, compiled, linked and asked to describe
-    /// itself, as a server does before it takes a policy up. The exit code is 0 when it will
-    /// load and 7 when not.
+    /// itself, and has to read each of its settings, as a server does before it takes a policy
+    /// up. The exit code is 0 when it will load and 7 when not.
     Check(Component),
     /// Compile a policy ahead of its first use
     ///

@@ -1,5 +1,6 @@
 //! What a component is, needs and lacks.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use wasmtime::component::Component;
@@ -9,6 +10,7 @@ use crate::cancel::Cancel;
 use crate::error::Error;
 use crate::pool::PoolBuilder;
 use crate::runtime::{Description, Policy};
+use crate::settings::{self, SettingError};
 
 /// What a component's bytes and its type say about it.
 #[derive(Debug)]
@@ -29,6 +31,9 @@ pub struct Inspection {
     pub needs: Needs,
     /// What it says about itself; else why it does not load, or how it failed to say it.
     pub verdict: Result<Description, Unusable>,
+    /// Whether the [settings](super::PolicyLoader::setting) can be taken, as far as it says
+    /// what it reads. A pool refuses a policy with one that cannot.
+    pub settings: Result<(), SettingError>,
 }
 
 /// Why an inspected component cannot be used.
@@ -41,6 +46,9 @@ pub enum Unusable {
     /// It loads, and fails to describe itself.
     #[error("the policy does not describe itself")]
     Describe(#[source] Error),
+    /// It describes itself, and a setting means nothing to it or to the host.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
 }
 
 /// Grants that a component can make use of, by the functions that it imports. A policy
@@ -62,11 +70,17 @@ impl Inspection {
         settings: &[(String, String)],
     ) -> Self {
         let shape = Shape::of(component, &candidate.engine);
+        let settings: BTreeMap<_, _> = settings.iter().cloned().collect();
+        let verdict = describe(&candidate, component, &settings);
+        let said = verdict.as_ref().ok();
         Self {
             size: candidate.bytes.len() as u64,
             interface_version: shape.version().map(str::to_owned),
             needs: Needs::of(&shape),
-            verdict: describe(&candidate, component, settings),
+            settings: said.map_or(Ok(()), |said| {
+                settings::check(&settings, || Ok(said.clone()))
+            }),
+            verdict,
             sha256: candidate.sha256,
             imports: shape.imports,
             exports: shape.exports,
@@ -91,7 +105,7 @@ impl Needs {
 fn describe(
     candidate: &Candidate<'_>,
     component: &Component,
-    settings: &[(String, String)],
+    settings: &BTreeMap<String, String>,
 ) -> Result<Description, Unusable> {
     let policy = Policy::link(
         candidate.engine.clone(),
@@ -101,8 +115,8 @@ fn describe(
     let cancel =
         Cancel::new().map_err(|error| Unusable::Describe(Error::System(error.to_string())))?;
     // A policy that describes itself cannot begin a transaction, so no path is looked at.
-    let settings = settings.iter();
     settings
+        .iter()
         .fold(PoolBuilder::new(""), |builder, (name, value)| {
             builder.setting(name, value)
         })
