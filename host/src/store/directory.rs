@@ -57,12 +57,27 @@ impl PoolDir {
     /// # Errors
     /// As [`open`](Self::open), but for [`StoreError::UntrustedLocks`].
     pub(crate) fn open_existing(path: &Path) -> Result<Option<Self>, StoreError> {
-        let path = rebuilt(path)?;
-        match again(|| SystemDisk.open_directory(&path)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(not_opened(&SystemDisk, &path, error)),
-            Ok(fd) => Self::checked(path, fd, Arc::new(SystemDisk), file_system::type_of).map(Some),
+        let pool = Self::existing(path, Arc::new(SystemDisk), file_system::type_of)?;
+        if let Some(pool) = &pool {
+            pool.check()?;
         }
+        Ok(pool)
+    }
+
+    /// The same for what is to be locked, reached through `disk` only.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub(super) fn open_existing_on(
+        path: &Path,
+        disk: Arc<dyn Disk>,
+    ) -> Result<Option<Self>, StoreError> {
+        let pool = Self::existing(path, disk, file_system::type_of)?;
+        if let Some(pool) = &pool {
+            pool.check()?;
+            pool.check_file_system()?;
+        }
+        Ok(pool)
     }
 
     /// Opens the directory at `path` to look at it, whoever else can change it, and makes
@@ -77,11 +92,16 @@ impl PoolDir {
 
     /// The same, where `look` says on which file system it is.
     pub(crate) fn look_seen(path: &Path, look: Look) -> Result<Option<Self>, StoreError> {
+        Self::existing(path, Arc::new(SystemDisk), look)
+    }
+
+    /// The directory at `path` as it is; none where there is none.
+    fn existing(path: &Path, disk: Arc<dyn Disk>, look: Look) -> Result<Option<Self>, StoreError> {
         let path = rebuilt(path)?;
-        match again(|| SystemDisk.open_directory(&path)) {
+        match again(|| disk.open_directory(&path)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(not_opened(&SystemDisk, &path, error)),
-            Ok(fd) => Ok(Some(Self::unchecked(path, fd, Arc::new(SystemDisk), look))),
+            Err(error) => Err(not_opened(&*disk, &path, error)),
+            Ok(fd) => Ok(Some(Self::unchecked(path, fd, disk, look))),
         }
     }
 

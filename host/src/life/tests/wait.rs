@@ -62,6 +62,18 @@ fn the_time_ends_the_wait() {
 }
 
 #[test]
+fn the_lock_is_waited_for_within_the_time() {
+    let machine = Machine::with(&[claim("a")]);
+    let held = machine.lock();
+    let begun = Instant::now();
+    let timeout = Some(Duration::from_millis(20));
+    let waited = machine.pool.wait("a", timeout, &cancel());
+    assert!(matches!(waited, Err(Error::Busy(_))), "{waited:?}");
+    assert!(begun.elapsed() < LONG, "that is how long the lock may take");
+    drop(held);
+}
+
+#[test]
 fn what_is_over_is_not_waited_for() {
     let machine = Machine::with(&[claim("a"), of("dead", 4712)]);
     assert_eq!(wait(&machine, "nobody", LONG), Waited::Absent);
