@@ -2,17 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use clap::Args;
+use poolwarden::Grants;
 use poolwarden::recording::Recordings;
 use poolwarden::replay::{NotReplayed, Replay};
-use poolwarden::{Grants, Policy};
 
-use super::super::{Exit, Options, as_json, output, policy_source};
+use super::super::{Exit, Options, as_json, output};
+use super::load;
 use super::report::Report;
-
-/// The word for the policy that this program has in itself.
-const SHIPPED: &str = "shipped";
 
 #[derive(Debug, Args)]
 pub(crate) struct ReplayArguments {
@@ -75,14 +72,7 @@ pub(super) fn run(options: &Options, arguments: &ReplayArguments) -> anyhow::Res
 }
 
 fn candidate(options: &Options, path: &Path) -> anyhow::Result<Replay> {
-    let policy = if path == Path::new(SHIPPED) {
-        Policy::shipped()?
-    } else {
-        policy_source::loader()
-            .file(path)
-            .with_context(|| format!("cannot load {}", path.display()))?
-    };
-    let mut replay = Replay::new(policy)?;
+    let mut replay = Replay::new(load(path)?)?;
     if !options.grants.is_empty() {
         replay = replay.grants(options.grants.iter().fold(Grants::none(), Grants::union));
     }
