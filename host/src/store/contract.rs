@@ -41,7 +41,8 @@ pub trait Store: Send + Sync {
     /// The same where there is a pool to lock; none where nothing was ever kept, and then
     /// nothing is made. For requests that add nothing, to which such a pool is an empty one.
     ///
-    /// A store without that difference need not write this.
+    /// A store without that difference need not write this. One that wraps another passes it
+    /// on.
     ///
     /// # Errors
     /// As [`lock`](Self::lock).

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::unistd::geteuid;
 
 use super::check::{Danger, Facts, FileKind, check_directory};
@@ -72,12 +73,7 @@ impl PoolDir {
         path: &Path,
         disk: Arc<dyn Disk>,
     ) -> Result<Option<Self>, StoreError> {
-        let pool = Self::existing(path, disk, file_system::type_of)?;
-        if let Some(pool) = &pool {
-            pool.check()?;
-            pool.check_file_system()?;
-        }
-        Ok(pool)
+        Self::open_existing_seen(path, disk, file_system::type_of)
     }
 
     /// Opens the directory at `path` to look at it, whoever else can change it, and makes
@@ -116,30 +112,27 @@ impl PoolDir {
         disk: Arc<dyn Disk>,
         look: Look,
     ) -> Result<Self, StoreError> {
-        let path = rebuilt(path)?;
-        let open = || again(|| disk.open_directory(&path));
-        let fd = match open() {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                create_on(&*disk, &path)
-                    .map_err(|error| StoreError::step("create the pool directory", &path, error))?;
-                open()
-            }
-            opened => opened,
+        if let Some(pool) = Self::open_existing_seen(path, disk.clone(), look)? {
+            return Ok(pool);
         }
-        .map_err(|error| not_opened(&*disk, &path, error))?;
-        let pool = Self::checked(path, fd, disk, look)?;
-        pool.check_file_system()?;
-        Ok(pool)
+        let path = rebuilt(path)?;
+        create_on(&*disk, &path)
+            .map_err(|error| StoreError::step("create the pool directory", &path, error))?;
+        let removed = || StoreError::step("open the pool directory", &path, Errno::ENOENT);
+        Self::open_existing_seen(&path, disk, look)?.ok_or_else(removed)
     }
 
-    fn checked(
-        path: PathBuf,
-        fd: OwnedFd,
+    /// The same where there is a directory; nothing is made.
+    fn open_existing_seen(
+        path: &Path,
         disk: Arc<dyn Disk>,
         look: Look,
-    ) -> Result<Self, StoreError> {
-        let pool = Self::unchecked(path, fd, disk, look);
-        pool.check()?;
+    ) -> Result<Option<Self>, StoreError> {
+        let pool = Self::existing(path, disk, look)?;
+        if let Some(pool) = &pool {
+            pool.check()?;
+            pool.check_file_system()?;
+        }
         Ok(pool)
     }
 
