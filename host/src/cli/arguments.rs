@@ -102,8 +102,8 @@ pub(crate) enum Verb {
     Adopt(AdoptArguments),
     /// Wait until a worker has ended
     ///
-    /// The exit code is 0 when it has, or has no entry; 1 when the time is over, and 4
-    /// when it cannot be told.
+    /// The exit code is 0 when it has, or has no entry; 1 when the time is over, 4 when it
+    /// cannot be told, and 5 when the lock was not free in that time for the first look.
     Wait(WaitArguments),
     /// Tell at once what happens to the workers, a line each
     Watch,
