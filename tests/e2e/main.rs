@@ -5,6 +5,7 @@
 
 mod harness;
 
+mod absent_pool;
 mod adopt;
 mod any_registry;
 mod cli;

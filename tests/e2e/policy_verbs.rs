@@ -147,7 +147,7 @@ fn a_program_gets_the_same_as_json() {
     assert_eq!(
         answer["grants"],
         json!({"needed": ["registry-write", "signal-*"],
-               "given": ["registry-write", "signal-term"]})
+               "given": ["registry-write", "signal-term"], "by_configuration": []})
     );
     let imports = &answer["imports"];
     let processes = json!({"name": "poolwarden:pool/processes@0.1.0", "functions": ["inspect"]});

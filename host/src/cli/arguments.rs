@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgGroup, Args, Parser, Subcommand};
 use poolwarden::process::{Signal, Strength};
 use poolwarden::{Grants, Mandate, Register, Request, Stop, UnknownGrant};
 
@@ -27,7 +27,8 @@ pub(crate) struct Arguments {
 /// Options of every verb, before or after it.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// The pool's directory [default: $XDG_STATE_HOME/poolwarden]
+    /// The pool's directory [default: $XDG_STATE_HOME/poolwarden, else
+    /// ~/.local/state/poolwarden]
     #[arg(long, global = true, value_name = "DIR", env = "POOLWARDEN_STATE_DIR")]
     pub(crate) state_dir: Option<PathBuf>,
     /// The policy that decides: a WebAssembly component [default: the shipped one]
@@ -71,7 +72,8 @@ pub(crate) enum Verb {
     Ensure(EnsureArguments),
     /// List the workers with what is proven about each
     ///
-    /// With SID the exit code is 0 when it runs, 3 when it does not, and 4 when that
+    /// Entries of dead workers are collected on the way, as by ensure, and the trail tells of
+    /// it. With SID the exit code is 0 when it runs, 3 when it does not, and 4 when that
     /// cannot be proven.
     Status(StatusArguments),
     /// Stop one worker, or all
@@ -102,8 +104,8 @@ pub(crate) enum Verb {
     Adopt(AdoptArguments),
     /// Wait until a worker has ended
     ///
-    /// The exit code is 0 when it has, or has no entry; 1 when the time is over, and 4
-    /// when it cannot be told.
+    /// The exit code is 0 when it has, or has no entry; 1 when the time is over, 4 when it
+    /// cannot be told, and 5 when the lock was not free in that time for the first look.
     Wait(WaitArguments),
     /// Tell at once what happens to the workers, a line each
     Watch,
@@ -137,9 +139,9 @@ pub(crate) struct StatusArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("whom").args(["sid", "all"]).required(true)))]
 pub(crate) struct StopArguments {
     /// The session to stop
-    #[arg(required_unless_present = "all", conflicts_with = "all")]
     sid: Option<String>,
     /// Stop every worker of the pool
     #[arg(long)]

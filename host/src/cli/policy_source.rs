@@ -13,6 +13,8 @@ use super::{Options, directories};
 /// What a policy from a file is given where it decides about a pool.
 pub(super) struct Given {
     pub(super) grants: Grants,
+    /// Those of them that the configuration alone gives, by their names.
+    pub(super) by_configuration: Vec<String>,
     pub(super) settings: BTreeMap<String, String>,
     /// The one digest that it may have.
     pub(super) pin: Option<String>,
@@ -25,10 +27,17 @@ impl Given {
     pub(super) fn by(options: &Options) -> Self {
         Self {
             grants: options.grants.iter().fold(Grants::none(), Grants::union),
+            by_configuration: Vec::new(),
             settings: options.settings.iter().cloned().collect(),
             pin: None,
             configuration: None,
         }
+    }
+
+    /// With what the shipped policy has by itself.
+    pub(super) fn and_shipped(mut self) -> Self {
+        self.grants = Grants::shipped().union(&self.grants);
+        self
     }
 }
 
@@ -113,12 +122,33 @@ impl PolicySource {
             |chosen| (chosen.grants, chosen.sha256),
         );
         let settings = self.settings(&config, is_configured);
+        let named = self.grants.names();
+        let mut by_configuration = grants.names();
+        by_configuration.retain(|grant| !named.contains(grant));
         Ok(Given {
             grants: grants.union(&self.grants),
+            by_configuration,
             settings: settings.map(|(n, v)| (n.clone(), v.clone())).collect(),
             pin,
             configuration: config.source,
         })
+    }
+
+    /// What the shipped policy is given where it decides.
+    ///
+    /// # Errors
+    /// When the configuration cannot be used.
+    pub(super) fn given_shipped(&self) -> Result<Given, ConfigError> {
+        let config = self.config()?;
+        let settings = self.settings(&config, false);
+        let given = Given {
+            grants: self.grants.clone(),
+            by_configuration: Vec::new(),
+            settings: settings.map(|(n, v)| (n.clone(), v.clone())).collect(),
+            pin: None,
+            configuration: config.source,
+        };
+        Ok(given.and_shipped())
     }
 
     /// The policy's file, where it is not the shipped one.

@@ -73,6 +73,8 @@ struct GrantsOf {
     /// Those that it can make use of; `signal-*` is one for each signal that it sends.
     needed: Vec<&'static str>,
     given: Vec<String>,
+    /// Those of them that the configuration alone gives, to the policy that it names.
+    by_configuration: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -129,6 +131,7 @@ impl Inspected {
             grants: GrantsOf {
                 needed: needed(inspection.needs),
                 given: given.grants.names(),
+                by_configuration: given.by_configuration,
             },
             configuration: given.configuration.map(|path| path.display().to_string()),
             settings: Vec::new(),
@@ -209,6 +212,10 @@ fn show(inspected: &Value) -> String {
         world => world,
     };
     let grants = &inspected["grants"];
+    let by_configuration = match words(&grants["by_configuration"]) {
+        none if none.is_empty() => Value::Null,
+        names => format!("by the configuration, and not with --policy: {names}").into(),
+    };
     let mut text = table::record(&[
         ("FILE", &inspected["file"]),
         ("NAME", &inspected["name"]),
@@ -220,6 +227,7 @@ fn show(inspected: &Value) -> String {
         ("PROBLEM", &inspected["problem"]),
         ("NEEDS", &listed(&grants["needed"])),
         ("GIVEN", &listed(&grants["given"])),
+        ("THEREOF", &by_configuration),
         ("CONFIG", &inspected["configuration"]),
     ]);
     for (heading, kind, columns) in [

@@ -5,15 +5,14 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
+use poolwarden::Grants;
 use poolwarden::recording::Recordings;
 use poolwarden::replay::{NotReplayed, Replay};
-use poolwarden::{Cancel, Grants, Mandate, Policy, PoolBuilder};
+use poolwarden::{Cancel, Mandate, Policy, PoolBuilder};
 
-use super::super::{Exit, Options, as_json, output, policy_source};
+use super::super::{Exit, Options, as_json, output};
+use super::load;
 use super::report::Report;
-
-/// The word for the policy that this program has in itself.
-const SHIPPED: &str = "shipped";
 
 #[derive(Debug, Args)]
 pub(crate) struct ReplayArguments {
@@ -80,14 +79,7 @@ pub(super) fn run(options: &Options, arguments: &ReplayArguments) -> anyhow::Res
 }
 
 fn candidate(options: &Options, path: &Path) -> anyhow::Result<Replay> {
-    let policy = if path == Path::new(SHIPPED) {
-        Policy::shipped()?
-    } else {
-        policy_source::loader()
-            .file(path)
-            .with_context(|| format!("cannot load {}", path.display()))?
-    };
-    let policy = Arc::new(policy);
+    let policy = Arc::new(load(path)?);
     check_settings(&policy, &options.settings)?;
     let mut replay = Replay::new(policy)?;
     if !options.grants.is_empty() {

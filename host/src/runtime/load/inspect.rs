@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use wasmtime::component::Component;
-
-use super::{Candidate, Export, Import, LoadError, Shape};
+use super::{Code, Export, Import, LoadError, Shape};
 use crate::cancel::Cancel;
 use crate::error::Error;
 use crate::pool::PoolBuilder;
@@ -64,24 +62,20 @@ pub struct Needs {
 }
 
 impl Inspection {
-    pub(super) fn of(
-        candidate: Candidate<'_>,
-        component: &Component,
-        settings: &[(String, String)],
-    ) -> Self {
-        let shape = Shape::of(component, &candidate.engine);
+    pub(super) fn of(code: &Code, settings: &[(String, String)]) -> Self {
+        let shape = Shape::of(&code.component, &code.engine);
         let settings: BTreeMap<_, _> = settings.iter().cloned().collect();
-        let verdict = describe(&candidate, component, &settings);
+        let verdict = describe(code, &settings);
         let said = verdict.as_ref().ok();
         Self {
-            size: candidate.bytes.len() as u64,
+            sha256: code.sha256.clone(),
+            size: code.size,
             interface_version: shape.version().map(str::to_owned),
             needs: Needs::of(&shape),
             settings: said.map_or(Ok(()), |said| {
                 settings::check(&settings, || Ok(said.clone()))
             }),
             verdict,
-            sha256: candidate.sha256,
             imports: shape.imports,
             exports: shape.exports,
         }
@@ -102,16 +96,8 @@ impl Needs {
 }
 
 /// Asks the policy what it is, without any pool.
-fn describe(
-    candidate: &Candidate<'_>,
-    component: &Component,
-    settings: &BTreeMap<String, String>,
-) -> Result<Description, Unusable> {
-    let policy = Policy::link(
-        candidate.engine.clone(),
-        component,
-        candidate.sha256.clone(),
-    )?;
+fn describe(code: &Code, settings: &BTreeMap<String, String>) -> Result<Description, Unusable> {
+    let policy = Policy::link(code.engine.clone(), &code.component, code.sha256.clone())?;
     let cancel =
         Cancel::new().map_err(|error| Unusable::Describe(Error::System(error.to_string())))?;
     // A policy that describes itself cannot begin a transaction, so no path is looked at.
