@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 
-use crate::floor::Reading;
 use crate::pool::REGISTRY;
 use crate::process::Marked;
 use crate::store::{Facts, LEDGER, Ledger, MAX_REGISTRY, Seen, TRAIL};
@@ -16,7 +15,7 @@ use super::lock::{self, Look};
 use super::plan::{Plan, Step, counted};
 use super::report::{About, ConfigurationState, LockState, Problem, Report, State};
 use super::rewrite::Rewrite;
-use super::salvage::{Salvage, SalvagedEntry, salvage};
+use super::salvage::{Salvage, held};
 use super::steps::Steps;
 use super::{Doctor, orphans, registry};
 
@@ -134,7 +133,7 @@ impl Doctor {
         candidates: &[&Candidate],
     ) -> Rewrite<'a> {
         let held = match seen {
-            Seen::Whole { bytes, .. } => held_by(bytes),
+            Seen::Whole { bytes, .. } => held(bytes),
             Seen::Absent | Seen::Unusable { .. } => Salvage::default(),
         };
         Rewrite::new(held, ledger, candidates, &self.processes, self.strength())
@@ -182,25 +181,6 @@ impl Doctor {
             },
         }
     }
-}
-
-/// What a registry's text holds: all of it where it can be read, else what can be salvaged.
-fn held_by(bytes: &[u8]) -> Salvage<'_> {
-    let mut held = salvage(bytes);
-    let reading = Reading::new(Some(bytes.to_vec()));
-    if let (Ok(claims), Ok(text)) = (reading.claims(), std::str::from_utf8(bytes)) {
-        let entries = claims.iter().enumerate().filter_map(|(index, claim)| {
-            let range = reading.range(index)?;
-            Some(SalvagedEntry {
-                at: range.start,
-                text: text.get(range)?.into(),
-                completed: Vec::new(),
-                claim: claim.clone(),
-            })
-        });
-        held.entries = entries.collect();
-    }
-    held
 }
 
 fn sockets_in_use<'a>(rewrite: &'a Rewrite<'_>, candidates: &'a [Candidate]) -> HashSet<&'a str> {

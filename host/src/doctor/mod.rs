@@ -25,7 +25,7 @@ mod registry;
 mod repair;
 mod report;
 mod rewrite;
-mod salvage;
+pub(crate) mod salvage;
 mod steps;
 
 use std::path::{Path, PathBuf};

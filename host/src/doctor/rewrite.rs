@@ -1,7 +1,6 @@
 //! The registry as it should be: what its text holds, and who lives and stands nowhere.
 
 use crate::error::Error;
-use crate::floor::Reading;
 use crate::process::{Claim, Inspection, LinuxProcesses, Processes, Question, Strength};
 use crate::store::Ledger;
 
@@ -113,24 +112,15 @@ impl<'a> Rewrite<'a> {
     /// program.
     pub(super) fn text(&self, candidates: &[&Candidate]) -> Result<Vec<u8>, Error> {
         let added = self.added(candidates);
-        let mut entries: Vec<String> = self.kept().map(|entry| entry.text.to_string()).collect();
-        for candidate in &added {
-            entries.push(candidate.entry().map_err(|error| wrong(&error))?);
-        }
-        let sessions = format!("\"sessions\":[{}]", entries.join(","));
-        let mut fields = self.salvage.before.clone();
-        fields.push(&sessions);
-        fields.extend(&self.salvage.after);
-        let text = format!("{{{}}}", fields.join(",")).into_bytes();
-
-        let reading = Reading::new(Some(text));
-        let claims = reading.claims().map_err(|error| wrong(&error))?;
-        let expected = self.kept().map(|entry| &entry.claim);
-        let expected = expected.chain(added.iter().map(|candidate| &candidate.claim));
-        if !claims.iter().eq(expected) {
-            return Err(wrong(&"it has other entries than it was made of"));
-        }
-        Ok(reading.bytes().unwrap_or_default().to_vec())
+        let texts: Vec<_> = added
+            .iter()
+            .map(|candidate| candidate.entry().map_err(|error| wrong(&error)))
+            .collect::<Result<_, _>>()?;
+        let kept = self.kept().map(|entry| (entry.text.as_ref(), &entry.claim));
+        let new = texts.iter().zip(&added);
+        let new = new.map(|(text, candidate)| (text.as_str(), &candidate.claim));
+        let text = self.salvage.registry(kept.chain(new));
+        text.map_err(|error| wrong(&error))
     }
 
     /// Claims of the text.
