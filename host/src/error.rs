@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::answer::Answer;
+use crate::store::StoreError;
 
 /// Why a request failed. The text says what happened, to which file or session, and
 /// what to do next; the variant says who has to do it.
@@ -57,6 +58,19 @@ pub enum Error {
     /// The policy broke off or gave no usable answer.
     #[error("the policy failed: {0}")]
     Policy(#[from] Fault),
+}
+
+impl Error {
+    /// What it means that the registry could not be read for this error; none where it may
+    /// be one for all that is known.
+    pub(crate) fn no_registry(path: PathBuf, error: &StoreError) -> Option<Self> {
+        Some(Self::Corrupted {
+            path,
+            line: 0,
+            column: 0,
+            detail: error.no_registry()?,
+        })
+    }
 }
 
 /// How a policy failed.

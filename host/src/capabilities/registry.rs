@@ -69,7 +69,13 @@ fn begin(state: &mut RequestState) -> Result<(), HostError> {
     };
     state.transactions_left = left;
     let locked = state.context.lock(&state.cancel)?;
-    let reading = state.context.reading(locked.read_registry()?);
+    let bytes = locked.read_registry().map_err(|error| {
+        state
+            .no_registry
+            .note(state.context.registry_path(), &error);
+        error
+    })?;
+    let reading = state.context.reading(bytes);
     let writes = !state.request.is_dry_run();
     state.transaction = Some(OpenTransaction::new(
         locked,

@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::process::{Claim, Inspection, LinuxProcesses, Processes, Question, Strength};
-use crate::store::Ledger;
+use crate::store::{Ledger, MAX_REGISTRY};
 
 use super::candidate::Candidate;
 use super::decide::{Applicant, Verdict, decide, left_out};
@@ -108,8 +108,8 @@ impl<'a> Rewrite<'a> {
     /// The new registry, read back before anybody trusts it.
     ///
     /// # Errors
-    /// When it does not read as what it was made of, which would be a mistake of this
-    /// program.
+    /// When it would be too large. When it does not read as what it was made of, which
+    /// would be a mistake of this program.
     pub(super) fn text(&self, candidates: &[&Candidate]) -> Result<Vec<u8>, Error> {
         let added = self.added(candidates);
         let texts: Vec<_> = added
@@ -120,7 +120,15 @@ impl<'a> Rewrite<'a> {
         let new = texts.iter().zip(&added);
         let new = new.map(|(text, candidate)| (text.as_str(), &candidate.claim));
         let text = self.salvage.registry(kept.chain(new));
-        text.map_err(|error| wrong(&error))
+        let text = text.map_err(|error| wrong(&error))?;
+        match text.len() as u64 {
+            size if size > MAX_REGISTRY => Err(Error::System(format!(
+                "nothing was repaired, because the new registry would have {size} bytes, and \
+                 {MAX_REGISTRY} is the limit: make it smaller by hand, from a copy of the damaged \
+                 file"
+            ))),
+            _ => Ok(text),
+        }
     }
 
     /// Claims of the text.
