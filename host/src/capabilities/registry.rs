@@ -69,11 +69,9 @@ fn begin(state: &mut RequestState) -> Result<(), HostError> {
     };
     state.transactions_left = left;
     let locked = state.context.lock(&state.cancel)?;
-    let bytes = locked.read_registry().map_err(|error| {
-        state
-            .no_registry
-            .note(state.context.registry_path(), &error);
-        error
+    let bytes = locked.read_registry().inspect_err(|error| {
+        let path = state.context.registry_path();
+        state.no_registry.note(path, error);
     })?;
     let reading = state.context.reading(bytes);
     let writes = !state.request.is_dry_run();
