@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::answer::Answer;
 use crate::request::Stop;
 use crate::settings::SettingError;
+use crate::store::StoreError;
 
 /// Why a request failed. The text says what happened, to which file or session, and
 /// what to do next; the variant says who has to do it.
@@ -81,6 +82,19 @@ pub enum Error {
 impl From<Fault> for Error {
     fn from(fault: Fault) -> Self {
         Self::Policy(fault)
+    }
+}
+
+impl Error {
+    /// What it means that the registry could not be read for this error; none where it may
+    /// be one for all that is known.
+    pub(crate) fn no_registry(path: PathBuf, error: &StoreError) -> Option<Self> {
+        Some(Self::Corrupted {
+            path,
+            line: 0,
+            column: 0,
+            detail: error.no_registry()?,
+        })
     }
 }
 

@@ -15,7 +15,7 @@ pub(crate) fn hint(error: &Error) -> Option<Cow<'static, str>> {
         Error::Corrupted { path, .. } => {
             let command = doctor::command(path.parent().unwrap_or_else(|| Path::new(".")));
             format!(
-                "the file is left exactly as it is; workers keep running, their entries are in it; \
+                "it is left exactly as it is, with the entries that are in it; workers keep running; \
                  what can be done: {command} explains it, with --fix it salvages the entries"
             )
             .into()

@@ -58,14 +58,14 @@ fn what_is_no_file_is_named_and_left_for_you_to_move_away() {
             let at = pool.directory().join(name);
             impostor.put(&at, &Victim::new(pool.root()));
             let link = kind == "a symbolic link";
-            let way_out = match name {
+            let (code, way_out) = match name {
                 // It says more about a registry, and puts it aside itself.
-                "registry.json" if !link => format!("{} doctor", pool.directory().display()),
-                _ => format!("move it away: mv {0} {0}.aside", at.display()),
+                "registry.json" if !link => (6, format!("{} doctor", pool.directory().display())),
+                _ => (1, format!("move it away: mv {0} {0}.aside", at.display())),
             };
             let wanted = format!("it is {kind} and not a regular file");
             for verb in [&["status"][..], &["register", "--sid", "a", "--pid", "1"]] {
-                refused(&run(&pool, verb), 1, &at, &[&wanted, &way_out]);
+                refused(&run(&pool, verb), code, &at, &[&wanted, &way_out]);
             }
             fs::rename(&at, at.with_extension("aside")).expect("it is moved away");
             pool.ask(&["status"]);

@@ -76,7 +76,11 @@ fn begin(state: &mut RequestState) -> Result<(), HostError> {
             state.context.lock_existing(wait, &state.cancel)?
         }
     };
-    let reading = state.context.reading(locked.read_registry()?);
+    let bytes = locked.read_registry().inspect_err(|error| {
+        let path = state.context.registry_path();
+        state.no_registry.note(path, error);
+    })?;
+    let reading = state.context.reading(bytes);
     let writes = !state.request.is_dry_run();
     state.transaction = Some(OpenTransaction::new(
         locked,

@@ -47,7 +47,11 @@ impl<'a> Survey<'a> {
     /// # Errors
     /// [`Error::Corrupted`] and [`Error::System`].
     pub(super) fn of(context: &'a Context, locked: Guarded) -> Result<Self, Error> {
-        let reading = context.reading(locked.read_registry().map_err(of_store)?);
+        let bytes = locked.read_registry().map_err(|error| {
+            let registry = context.registry_path();
+            Error::no_registry(registry, &error).unwrap_or_else(|| of_store(error))
+        })?;
+        let reading = context.reading(bytes);
         if let Err(error) = reading.claims() {
             return Err(corrupted(context.registry_path(), error));
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use nix::unistd::geteuid;
 
-use super::check::{self, Danger};
+use super::check::{self, Danger, FileKind};
 use super::file_system::UntrustedLocks;
 use super::holder::Holder;
 
@@ -220,6 +220,22 @@ impl StoreError {
             kind,
             error: error.into(),
         })
+    }
+
+    /// What is wrong with a registry that cannot be read before something else is put in
+    /// its place: it is too large, or of another kind than a file. A symbolic link is not
+    /// among these: what it leads to may be what somebody wants.
+    pub(crate) fn no_registry(&self) -> Option<String> {
+        match self {
+            Self::TooLarge { size, limit, .. } => {
+                Some(format!("it has {size} bytes, and {limit} is the limit"))
+            }
+            Self::Unsafe {
+                danger: danger @ Danger::Kind { found, .. },
+                ..
+            } if *found != FileKind::SymbolicLink => Some(danger.finding()),
+            _ => None,
+        }
     }
 
     /// What kind of error this is.

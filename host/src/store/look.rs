@@ -5,13 +5,18 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 
-use super::check::Facts;
+use nix::sys::stat::{Mode, fchmod};
+use nix::unistd::geteuid;
+
+use super::check::{Danger, Facts, check_directory};
 use super::directory::PoolDir;
 use super::disk::Access;
 use super::error::StoreError;
 use super::lock::{FileLock, LOCK};
+use super::locked::LockedPool;
 use super::trail;
 use super::{contents, file, stale_socket};
+use crate::cancel::Cancel;
 
 /// What is under a name of the pool.
 #[derive(Debug)]
@@ -24,6 +29,15 @@ pub(crate) enum Seen {
         facts: Facts,
         /// What is in it.
         bytes: Vec<u8>,
+    },
+    /// A file of more bytes than are accepted.
+    TooLarge {
+        /// What it was when it was opened.
+        facts: Facts,
+        /// As many of its first bytes as are accepted.
+        beginning: Vec<u8>,
+        /// What that is an error of.
+        error: StoreError,
     },
     /// Something that cannot be used.
     Unusable {
@@ -39,7 +53,7 @@ impl Seen {
     pub(crate) fn facts(&self) -> Option<&Facts> {
         match self {
             Self::Absent => None,
-            Self::Whole { facts, .. } => Some(facts),
+            Self::Whole { facts, .. } | Self::TooLarge { facts, .. } => Some(facts),
             Self::Unusable { facts, .. } => facts.as_ref(),
         }
     }
@@ -68,13 +82,57 @@ impl PoolDir {
             let Some((file, facts)) = opened else {
                 return Ok(Seen::Absent);
             };
-            let bytes = contents::read_all(self, name, &file, &facts, limit)?;
-            Ok(Seen::Whole { facts, bytes })
+            match contents::read_all(self, name, &file, &facts, limit) {
+                Ok(bytes) => Ok(Seen::Whole { facts, bytes }),
+                Err(error @ StoreError::TooLarge { .. }) => Ok(Seen::TooLarge {
+                    facts,
+                    beginning: contents::read_beginning(self, name, &file, &facts, limit)?,
+                    error,
+                }),
+                Err(error) => Err(error),
+            }
         });
         read.unwrap_or_else(|error| Seen::Unusable {
             facts: self.facts_at(name).ok().flatten(),
             error,
         })
+    }
+
+    /// Takes the lock of a pool that others may be able to write, and under it the
+    /// permissions on the directory from everybody else, where they have any. `planned` is
+    /// the directory as it was looked at. Says whether there was something to take.
+    ///
+    /// # Errors
+    /// [`StoreError::Changed`] when the directory is another one, or not the user's;
+    /// otherwise as [`lock`](Self::lock). Nothing was changed then.
+    pub(crate) fn lock_and_restrict(
+        &self,
+        planned: &Facts,
+        wait: Duration,
+        cancel: &Cancel,
+    ) -> Result<(LockedPool, bool), StoreError> {
+        let path = || self.path().to_owned();
+        let user = geteuid().as_raw();
+        if self.facts()?.id != planned.id {
+            return Err(StoreError::Changed { path: path() });
+        }
+        self.check_file_system()?;
+        let lock = FileLock::of_pool(self, wait, cancel)?;
+        let restricted = match check_directory(&self.facts()?, user) {
+            Ok(()) => false,
+            Err(Danger::Writable { .. }) => {
+                fchmod(self, Mode::S_IRWXU)
+                    .map_err(|errno| StoreError::step("change the mode of", &path(), errno))?;
+                true
+            }
+            Err(danger) => {
+                return Err(StoreError::Unsafe {
+                    path: path(),
+                    danger,
+                });
+            }
+        };
+        Ok((LockedPool::new(self.clone(), lock), restricted))
     }
 
     /// What the system says about a name of the pool; none where there is nothing.
@@ -142,9 +200,10 @@ impl PoolDir {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
     use std::os::unix::net::UnixListener;
 
-    use super::super::testing::{TestPool, lock_from_outside};
+    use super::super::testing::{TestPool, cancel, lock_from_outside};
     use super::*;
 
     #[test]
@@ -175,14 +234,43 @@ mod tests {
             matches!(&seen, Seen::Whole { bytes, .. } if bytes == b"12345"),
             "{seen:?}"
         );
-        for (name, limit) in [("whole", 4), ("directory", 9)] {
-            let seen = pool.dir.see(name, limit);
-            assert!(
-                matches!(seen, Seen::Unusable { facts: Some(_), .. }),
-                "{seen:?}"
-            );
-        }
+        let seen = pool.dir.see("whole", 4);
+        assert!(
+            matches!(&seen, Seen::TooLarge { beginning, .. } if beginning == b"1234"),
+            "{seen:?}"
+        );
+        let seen = pool.dir.see("directory", 9);
+        assert!(
+            matches!(seen, Seen::Unusable { facts: Some(_), .. }),
+            "{seen:?}"
+        );
         assert_eq!(pool.dir.names().expect("names"), ["directory", "whole"]);
+    }
+
+    #[test]
+    fn a_directory_is_restricted_once_it_is_locked() {
+        let pool = TestPool::new();
+        let mode = |mode| fs::Permissions::from_mode(mode);
+        let restrict = |planned: &Facts| {
+            pool.dir
+                .lock_and_restrict(planned, Duration::ZERO, &cancel())
+        };
+        let ours = || pool.dir.facts().expect("facts");
+        for (before, expected) in [(0o777, true), (0o720, true), (0o755, false)] {
+            fs::set_permissions(pool.dir.path(), mode(before)).expect("chmod");
+            let held = lock_from_outside(&pool);
+            let error = restrict(&ours()).expect_err("it is held");
+            assert!(matches!(error, StoreError::Busy { .. }), "{error}");
+            assert_eq!(ours().mode, before);
+            drop(held);
+            let (mut locked, restricted) = restrict(&ours()).expect("it is free");
+            assert_eq!(restricted, expected, "{before:o}");
+            assert_eq!(ours().mode, if expected { 0o700 } else { before });
+            locked.replace_registry(b"{}").expect("it is safe by now");
+        }
+        let another = TestPool::new().dir.facts().expect("facts");
+        let error = restrict(&another).expect_err("another directory");
+        assert!(matches!(error, StoreError::Changed { .. }), "{error}");
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod directory;
 mod directory_store;
 mod disk;
 mod error;
+mod exchange;
 mod file;
 mod file_system;
 mod guarded;
