@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use crate::floor::{Change, Reading};
 use crate::process::{Claim, Finding, Process, Record, Signal, Standing};
-use crate::store::{Guarded, Ledger, SentSignal};
+use crate::store::{Guarded, Ledger, SentSignal, StoreError};
 
 use super::held::Held;
 
@@ -142,33 +142,66 @@ impl OpenTransaction {
     }
 
     /// Writes the ledger, then the registry. In this order: a row without its entry is
-    /// harmless, an entry without its row has lost its strongest proof.
-    pub(super) fn replace(
-        &mut self,
-        bytes: &[u8],
-        change: &Change,
-    ) -> Result<(), crate::store::StoreError> {
+    /// harmless once it says that the entry was to go, an entry without its row has lost its
+    /// strongest proof.
+    ///
+    /// # Errors
+    /// When the registry is not replaced. So it is when the ledger cannot say of an entry that
+    /// it goes while its process may live: it could bring that entry back.
+    pub(super) fn replace(&mut self, bytes: &[u8], change: &Change) -> Result<(), StoreError> {
         if let (Some(claim), Some(record)) = (&change.added, self.registering.take()) {
             self.ledger.insert(claim.clone(), record);
             self.added = Some(claim.clone());
         }
-        self.write_ledger();
+        let withdrawn = self.withdraw(change);
+        let written = self.write_ledger();
+        if !withdrawn.is_empty() && written.is_err() {
+            for claim in &withdrawn {
+                self.ledger.reinstate(claim);
+            }
+            return written;
+        }
+        told(written);
         self.replaced = true;
+        // Where this fails, whether the entry stands is for the next request to see.
         self.locked.replace_registry(bytes)
     }
 
-    /// Writes the ledger where it changed. A failure costs proof and never the request.
-    fn write_ledger(&mut self) {
+    /// Has the ledger say of the entries that go that they do, where their processes may live
+    /// on; which these are. Of the dead only where it is written anyway.
+    fn withdraw(&mut self, change: &Change) -> Vec<Claim> {
+        let reading = self.reading.clone();
+        let claims = reading.claims().unwrap_or_default();
+        let living = change.dropped.iter().filter(|index| !self.is_dead(**index));
+        let living: Vec<_> = living.map(|index| claims[*index].clone()).collect();
+        for claim in &living {
+            self.ledger.withdraw(claim);
+        }
+        if self.ledger.is_changed() {
+            for index in &change.dropped {
+                self.ledger.withdraw(&claims[*index]);
+            }
+        }
+        living
+    }
+
+    /// Writes the ledger where it changed.
+    fn write_ledger(&mut self) -> Result<(), StoreError> {
         if !self.writes || !self.ledger.is_changed() {
-            return;
+            return Ok(());
         }
         self.drop_rows_without_entry();
-        if let Err(error) = self.locked.write_ledger(&mut self.ledger).map(drop) {
-            tracing::warn!(
-                "the ledger was not written: {}",
-                crate::error::chain(&error)
-            );
-        }
+        self.locked.write_ledger(&mut self.ledger).map(drop)
+    }
+}
+
+/// A ledger that was not written costs proof and never the request.
+fn told(written: Result<(), StoreError>) {
+    if let Err(error) = written {
+        tracing::warn!(
+            "the ledger was not written: {}",
+            crate::error::chain(&error)
+        );
     }
 }
 
@@ -187,6 +220,6 @@ impl OpenTransaction {
 
 impl Drop for OpenTransaction {
     fn drop(&mut self) {
-        self.write_ledger();
+        told(self.write_ledger());
     }
 }

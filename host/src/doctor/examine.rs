@@ -13,7 +13,7 @@ use super::directory::{self, Directory};
 use super::entries::{doubles, states};
 use super::files::{self, DAMAGED, LEFTOVER, LedgerLook, TrailLook};
 use super::lock::{self, Look};
-use super::plan::{Plan, Step, counted};
+use super::plan::{Added, Plan, Step, counted};
 use super::report::{About, ConfigurationState, LockState, Problem, Report, State};
 use super::rewrite::Rewrite;
 use super::salvage::{Salvage, SalvagedEntry, salvage};
@@ -62,7 +62,8 @@ impl Doctor {
             _ => marked,
         };
         let is_lost = matches!(registry.state, State::Absent | State::Damaged);
-        let candidates = candidates(&self.processes, marked, &ledger.ledger, is_lost);
+        let strength = self.strength();
+        let candidates = candidates(&self.processes, strength, marked, &ledger.ledger, is_lost);
         let borrowed: Vec<_> = candidates.iter().collect();
         let rewrite = self.rewrite(&seen, &ledger.ledger, &borrowed);
         if let (State::Damaged, Seen::Whole { bytes, .. }) = (registry.state, &seen) {
@@ -244,10 +245,7 @@ fn plan_registry(
     candidates: &[&Candidate],
 ) {
     let added = rewrite.added(candidates);
-    let added: Vec<_> = added
-        .into_iter()
-        .map(|candidate| candidate.claim.clone())
-        .collect();
+    let added: Vec<_> = added.into_iter().map(Added::of).collect();
     match (state, seen.facts()) {
         (State::Damaged, Some(facts)) => {
             let aside = steps.free_name(REGISTRY, DAMAGED);

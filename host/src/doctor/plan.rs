@@ -1,7 +1,7 @@
 //! What a repair is going to do, so that somebody can say yes to it.
 
 use crate::pool::REGISTRY;
-use crate::process::Claim;
+use crate::process::{Claim, Standing};
 use crate::store::{Facts, LEDGER};
 
 use super::candidate::Candidate;
@@ -42,10 +42,53 @@ pub(super) enum Step {
         aside: String,
         kept: usize,
         dropped: usize,
-        added: Vec<Claim>,
+        added: Vec<Added>,
     },
     /// Entries are added to a registry that can be read, or that there is none of.
-    Adopt { added: Vec<Claim> },
+    Adopt { added: Vec<Added> },
+}
+
+/// An entry that is made.
+#[derive(Debug)]
+pub(super) struct Added {
+    pub(super) claim: Claim,
+    standing: Standing,
+}
+
+impl Added {
+    pub(super) fn of(candidate: &Candidate) -> Self {
+        Self {
+            claim: candidate.claim.clone(),
+            standing: candidate.standing,
+        }
+    }
+
+    /// The workers in words, those that are not known to live with what they are.
+    fn named(added: &[Self]) -> String {
+        let named = added.iter().take(NAMED);
+        let mut named: Vec<_> = named
+            .map(|Self { claim, standing }| match standing {
+                Standing::Alive => format!("{} (pid {})", claim.sid, claim.pid),
+                _ => format!("{} (pid {}, {standing})", claim.sid, claim.pid),
+            })
+            .collect();
+        if added.len() > NAMED {
+            named.push(format!("and {} more", added.len() - NAMED));
+        }
+        named.join(", ")
+    }
+
+    /// How many there are, and of how many that is all that is known.
+    fn counted(added: &[Self]) -> String {
+        let others = added.iter().filter(|one| one.standing != Standing::Alive);
+        match others.count() {
+            0 => counted(added.len(), "living worker", "living workers"),
+            others => format!(
+                "{} ({others} of them not known to live)",
+                counted(added.len(), "worker", "workers")
+            ),
+        }
+    }
 }
 
 impl Plan {
@@ -62,7 +105,7 @@ impl Plan {
 
 impl Step {
     /// The entries that it makes, where it writes the registry.
-    pub(super) fn added(&self) -> Option<&[Claim]> {
+    pub(super) fn added(&self) -> Option<&[Added]> {
         match self {
             Self::Registry { added, .. } | Self::Adopt { added } => Some(added),
             Self::Restrict { .. } | Self::PutAside { .. } | Self::Ledger { .. } => None,
@@ -105,23 +148,18 @@ impl Step {
                 };
                 format!(
                     "rename {REGISTRY} to {aside}, and write a new one with {} from its text{left_out} \
-                     and {} found living without one",
+                     and {} found without one{}{}",
                     counted(*kept, "entry", "entries"),
-                    counted(added.len(), "worker", "workers")
+                    Added::counted(added),
+                    if added.is_empty() { "" } else { ": " },
+                    Added::named(added)
                 )
             }
             Self::Adopt { added } => {
-                let named = added.iter().take(NAMED);
-                let mut named: Vec<_> = named
-                    .map(|claim| format!("{} (pid {})", claim.sid, claim.pid))
-                    .collect();
-                if added.len() > NAMED {
-                    named.push(format!("and {} more", added.len() - NAMED));
-                }
                 format!(
                     "add {} to {REGISTRY}: {}",
-                    counted(added.len(), "living worker", "living workers"),
-                    named.join(", ")
+                    Added::counted(added),
+                    Added::named(added)
                 )
             }
         }

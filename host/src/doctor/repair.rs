@@ -53,13 +53,13 @@ impl Doctor {
             let added = rewrite.added(&candidates);
             if !added
                 .iter()
-                .all(|candidate| agreed.contains(&candidate.claim))
+                .all(|candidate| agreed.iter().any(|one| one.claim == candidate.claim))
             {
                 return Err(rejected("other workers than before are without an entry"));
             }
             for candidate in added {
-                if ledger.get(&candidate.claim).is_none() {
-                    ledger.insert(candidate.claim.clone(), candidate.record());
+                if let (None, Some(record)) = (ledger.get(&candidate.claim), candidate.record()) {
+                    ledger.insert(candidate.claim.clone(), record);
                 }
             }
             record.entries(&rewrite, &candidates);

@@ -5,7 +5,7 @@ use crate::floor::Reading;
 use crate::process::{Claim, Inspection, LinuxProcesses, Processes, Question, Strength};
 use crate::store::Ledger;
 
-use super::candidate::Candidate;
+use super::candidate::{Candidate, Evidence};
 use super::decide::{Applicant, Verdict, decide, left_out};
 use super::salvage::{Salvage, SalvagedEntry};
 
@@ -55,7 +55,9 @@ impl<'a> Rewrite<'a> {
             .filter(|(_, running)| **running)
             .map(|(candidate, _)| Applicant {
                 claim: &candidate.claim,
-                proven: candidate.evidence.is_proof(),
+                standing: candidate.standing,
+                is_recorded: candidate.evidence != Evidence::Environment,
+                objection: candidate.objection(ledger),
             })
             .collect();
         let mut decided = decide(&entries, &applicants).into_iter();
