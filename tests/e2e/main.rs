@@ -10,6 +10,7 @@ mod any_registry;
 mod cli;
 mod contention;
 mod doctor;
+mod doctor_evidence;
 mod doctor_files;
 mod doctor_fix;
 mod doctor_orphans;

@@ -293,3 +293,6 @@ fn contradicts(record: &Record, process: &dyn Process) -> bool {
     let (row, process) = (&record.identity, process.identity());
     row.inode.is_some() && row.inode == process.inode && row.place == process.place
 }
+
+#[cfg(test)]
+mod tests;
