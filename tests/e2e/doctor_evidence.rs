@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Detached, Ran, TestPool, Worker};
+use crate::harness::{Detached, Entry, Ran, TestPool, Worker, await_that};
 
 #[track_caller]
 fn start(pool: &TestPool, sid: &str) -> Detached {
@@ -83,6 +83,42 @@ fn who_was_forgotten_is_not_brought_back_by_the_ledger() {
     assert_eq!(pool.status("oops").expect("it is listed").0, "running");
 }
 
+/// Else the ledger would bring it back.
+#[test]
+fn nobody_is_forgotten_whom_the_ledger_cannot_forget() {
+    let (pool, worker) = (TestPool::new(), Worker::obedient());
+    register(&pool, "a", worker.pid());
+    let (path, aside) = (
+        pool.directory().join("ledger.json"),
+        pool.root().join("aside"),
+    );
+    let in_the_way = pool.directory().join("ledger.json.new");
+    let cannot_forget = || {
+        let before = pool.bytes();
+        let ran = pool.run(&["forget", "a", "--even-if-alive"]);
+        assert!(
+            ran.code == 1 && ran.stderr.contains("ledger.json"),
+            "{ran:?}"
+        );
+        assert_eq!(pool.bytes(), before);
+    };
+    fs::create_dir(&in_the_way).expect("a directory");
+    cannot_forget();
+    fs::remove_dir(&in_the_way).expect("it is removed");
+    // Who is in it cannot even be seen.
+    fs::rename(&path, &aside).expect("it is moved");
+    fs::create_dir(&path).expect("a directory");
+    cannot_forget();
+    fs::remove_dir(&path).expect("it is removed");
+    fs::rename(&aside, &path).expect("it is moved");
+    assert_eq!(ledger(&pool)["rows"][0]["withdrawn"], json!(null));
+    // The dead need nobody's memory.
+    fs::create_dir(&in_the_way).expect("a directory");
+    drop(worker);
+    pool.run(&["forget", "a", "--even-if-alive"]).answer(0);
+    assert_eq!(pool.sids(), [] as [String; 0]);
+}
+
 /// Until the ledger is written again; then somebody is asked.
 #[test]
 fn who_was_forgotten_and_says_so_himself_is_shown_and_left_alone() {
@@ -144,20 +180,19 @@ fn who_has_the_words_of_a_worker_is_none() {
             .env("POOLWARDEN_STATE_DIR", pool.directory())
             .envs(mark.map(|mark| ("POOLWARDEN_PROCESS", mark)))
             .stdout(Stdio::null());
-        others.push(command.spawn().expect("a shell"));
-    }
-    for other in &others {
+        let other = command.spawn().expect("a shell");
         let held = Detached::with_pid(other.id()).expect("it runs");
-        let is_ready = || held.variable("POOLWARDEN_PID") == Some(other.id().to_string());
-        crate::harness::await_that("it is another program", is_ready);
-        // It is ended below.
-        std::mem::forget(held);
+        await_that("it is another program", || {
+            held.variable("POOLWARDEN_PID") == Some(held.pid().to_string())
+        });
+        others.push((held, other));
     }
     assert_eq!(orphans(&pool), []);
     lose_registry(&pool);
     assert_eq!(orphans(&pool), [("a".into(), worker.pid(), None)]);
-    for mut other in others {
-        other.kill().expect("it is ours");
+    for (held, mut other) in others {
+        assert!(held.is_running());
+        drop(held);
         other.wait().expect("it is ours");
     }
 }
@@ -167,7 +202,7 @@ fn who_has_the_words_of_a_worker_is_none() {
 fn a_row_or_an_entry_that_names_another_process_outweighs_the_environment() {
     let pool = TestPool::new();
     let worker = start(&pool, "a");
-    let old = crate::harness::Entry::new("a", worker.pid()).created_at("2020-01-01T00:00:00Z");
+    let old = Entry::new("a", worker.pid()).created_at("2020-01-01T00:00:00Z");
     let path = pool.directory().join("ledger.json");
     let row = fs::read_to_string(&path).expect("a ledger");
     fs::remove_file(&path).expect("it is removed");

@@ -153,36 +153,29 @@ impl OpenTransaction {
             self.ledger.insert(claim.clone(), record);
             self.added = Some(claim.clone());
         }
-        let withdrawn = self.withdraw(change);
+        let may_live = self.withdraw(change);
         let written = self.write_ledger();
-        if !withdrawn.is_empty() && written.is_err() {
-            for claim in &withdrawn {
-                self.ledger.reinstate(claim);
-            }
+        if may_live && written.is_err() {
             return written;
         }
         told(written);
         self.replaced = true;
-        // Where this fails, whether the entry stands is for the next request to see.
         self.locked.replace_registry(bytes)
     }
 
-    /// Has the ledger say of the entries that go that they do, where their processes may live
-    /// on; which these are. Of the dead only where it is written anyway.
-    fn withdraw(&mut self, change: &Change) -> Vec<Claim> {
+    /// Has the ledger say of the entries that go that they do, where a process of theirs may
+    /// live on; whether one may. Of the dead only where it is written anyway. Should they stay
+    /// all the same, the next request that looks at them takes it back.
+    fn withdraw(&mut self, change: &Change) -> bool {
         let reading = self.reading.clone();
         let claims = reading.claims().unwrap_or_default();
-        let living = change.dropped.iter().filter(|index| !self.is_dead(**index));
-        let living: Vec<_> = living.map(|index| claims[*index].clone()).collect();
-        for claim in &living {
-            self.ledger.withdraw(claim);
-        }
-        if self.ledger.is_changed() {
+        let may_live = change.dropped.iter().any(|index| !self.is_dead(*index));
+        if may_live || self.ledger.is_changed() {
             for index in &change.dropped {
                 self.ledger.withdraw(&claims[*index]);
             }
         }
-        living
+        may_live
     }
 
     /// Writes the ledger where it changed.

@@ -22,12 +22,11 @@ impl Applicant<'_> {
 
     /// Whether this entry, whose process is not found dead, is its.
     fn is_named_by(&self, entry: &Claim, standing: Standing) -> bool {
-        let is_same_process = entry.pid == self.claim.pid;
-        if self.is_recorded && is_same_process && entry.sid == self.claim.sid {
-            return true;
-        }
+        let is_same_session = self.is_recorded && entry.sid == self.claim.sid;
         // A number means the same process only where it means one here.
-        is_same_process && standing != Standing::Foreign && self.standing == Standing::Alive
+        let is_same_process = entry.pid == self.claim.pid && standing != Standing::Foreign;
+        self.is_recorded && entry == self.claim
+            || is_same_process && (is_same_session || self.standing == Standing::Alive)
     }
 }
 
@@ -209,6 +208,25 @@ mod tests {
             verdicts(&[], &[("b", 10, PROVEN), ("a", 10, FOREIGN)]),
             "++"
         );
+        // Of its entry, a part was lost and made up.
+        assert_eq!(verdicts_later(Foreign), "-");
+        assert_eq!(verdicts_later(Alive), "=");
+    }
+
+    /// What an entry of the same session and pid, from another time, makes of one with a row.
+    fn verdicts_later(standing: Standing) -> String {
+        let (entry, claim) = (claim("a", 10), claim("a", 10));
+        let claim = Claim {
+            created_at: "later".into(),
+            ..claim
+        };
+        let applicant = Applicant {
+            claim: &claim,
+            standing: Standing::Unproven,
+            is_recorded: true,
+            objection: None,
+        };
+        shown(&decide(&[(&entry, standing)], &[applicant]))
     }
 
     #[test]

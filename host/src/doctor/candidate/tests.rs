@@ -43,6 +43,10 @@ fn ledger(rows: &[(&str, Record)]) -> Ledger {
     ledger
 }
 
+fn ledger_of_b() -> Ledger {
+    ledger(&[("b", record())])
+}
+
 /// The candidates of a pool whose registry is lost, with the worker's environment naming "a".
 fn found(fake: &Arc<FakeKernel>, ledger: &Ledger, is_marked: bool) -> Vec<Candidate> {
     let processes = LinuxProcesses::with_kernel(fake.clone(), 10);
@@ -79,6 +83,12 @@ fn the_rows_that_name_a_process_say_what_it_is() {
     assert_eq!(
         shown(&found(&fake, &ledger, true), &ledger),
         ["a alive 7 Both ", "b alive  Ledger "]
+    );
+    // Whatever it says of itself.
+    let other = ledger_of_b();
+    assert_eq!(
+        shown(&found(&fake, &other, true), &other),
+        ["b alive  Ledger "]
     );
     let unknown = Ledger::default();
     assert_eq!(
