@@ -3,6 +3,7 @@
 mod closing;
 mod file_watch;
 mod load;
+mod lookup;
 mod outgoing;
 mod policy;
 mod schema;
