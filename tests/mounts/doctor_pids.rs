@@ -8,8 +8,9 @@ use crate::harness::TestPool;
 use crate::pids::PidNamespace;
 
 /// Starts what outlives its parent, whose environment it has, and becomes a worker. What is
-/// started waits for the cue, and has a child that gets the parent's pid.
+/// started waits for the cue, and then has a child that gets the parent's pid.
 const PARENT: &str = "setsid sh -c '
+    echo ready >told
     read cue <cue
     echo $((POOLWARDEN_PID - 1)) >/proc/sys/kernel/ns_last_pid
     sleep 600 & echo $! >told
@@ -21,6 +22,8 @@ fn give_away(here: &mut PidNamespace, pool: &TestPool) -> u64 {
     here.run("mkfifo cue told");
     let started = here.ask("run --sid w -- sh parent.sh", 0);
     let pid = started["started"]["pid"].as_u64().expect("a pid");
+    // Before, its parent may not have started it.
+    assert_eq!(here.run("read ready <told").0, 0);
     // Each round reaps who has ended.
     let reap = format!("kill -9 {pid}; while [ -d /proc/{pid} ]; do /bin/true; done");
     assert_eq!(here.run(&reap).0, 0);
