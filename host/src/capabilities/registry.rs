@@ -68,7 +68,14 @@ fn begin(state: &mut RequestState) -> Result<(), HostError> {
         ));
     };
     state.transactions_left = left;
-    let locked = state.context.lock(&state.cancel)?;
+    // Only who adds an entry needs a pool to add it to.
+    let locked = match state.request {
+        Request::Register(_) => state.context.lock(&state.cancel)?,
+        _ => {
+            let wait = state.context.limits.lock_wait;
+            state.context.lock_existing(wait, &state.cancel)?
+        }
+    };
     let reading = state.context.reading(locked.read_registry()?);
     let writes = !state.request.is_dry_run();
     state.transaction = Some(OpenTransaction::new(
