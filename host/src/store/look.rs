@@ -5,10 +5,10 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 
-use super::check::Facts;
 use super::directory::PoolDir;
 use super::disk::Access;
 use super::error::StoreError;
+use super::facts::Facts;
 use super::lock::{FileLock, LOCK};
 use super::trail;
 use super::{contents, file, stale_socket};
