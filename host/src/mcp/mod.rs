@@ -2,13 +2,17 @@
 
 mod closing;
 mod file_watch;
+mod incoming;
+mod lines;
 mod load;
 mod outgoing;
+mod outline;
 mod policy;
 mod schema;
 mod server;
 mod tools;
 mod transport;
+mod unique;
 
 use anyhow::Context;
 use nix::fcntl::{FcntlArg, fcntl};
