@@ -12,6 +12,7 @@ use crate::answer::Answer;
 /// |---|---|
 /// | [`Busy`](Self::Busy) | somebody else is at it; nothing was done, try again |
 /// | [`Corrupted`](Self::Corrupted) | a person has to look at the registry; nothing was changed |
+/// | [`Unreadable`](Self::Unreadable) | the same: it is not even read |
 /// | [`Rejected`](Self::Rejected) | the request does not fit the pool as it is, as a sid that is taken |
 /// | [`Denied`](Self::Denied) | the operator has not granted that |
 /// | [`Refused`](Self::Refused) | nobody can be granted that: another policy would not have asked for it |
@@ -37,6 +38,15 @@ pub enum Error {
         /// Column, counted from 1; 0 when unknown.
         column: u64,
         /// What is wrong there.
+        detail: String,
+    },
+    /// The registry cannot be read: it is no file that may be used, or too large. Nothing was
+    /// changed.
+    #[error("{detail}")]
+    Unreadable {
+        /// The registry file.
+        path: PathBuf,
+        /// What is wrong with it, and what to do.
         detail: String,
     },
     /// The request cannot be met as the pool stands.

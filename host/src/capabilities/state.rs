@@ -51,6 +51,8 @@ pub(crate) struct RequestState {
     /// How many more transactions it may begin.
     pub(super) transactions_left: usize,
     pub(super) wasi: WasiState,
+    /// Whether the last transaction was not begun because the registry cannot be read.
+    pub(crate) unreadable: bool,
     /// Whether it may take the pool's lock, without which it can have no effect.
     pub(super) may_begin: bool,
 }
@@ -73,6 +75,7 @@ impl RequestState {
             recorder: None,
             transactions_left: context.limits.transactions,
             wasi: WasiState::new(context.limits.guest_sleep),
+            unreadable: false,
             may_begin: true,
             table,
             transaction: None,

@@ -22,7 +22,8 @@ impl<'a> Survey<'a> {
     /// Takes the lock and reads the pool.
     ///
     /// # Errors
-    /// [`Error::Busy`], [`Error::Cancelled`], [`Error::Corrupted`] and [`Error::System`].
+    /// [`Error::Busy`], [`Error::Cancelled`], [`Error::Corrupted`], [`Error::Unreadable`] and
+    /// [`Error::System`].
     pub(super) fn begin(context: &'a Context, cancel: &Cancel) -> Result<Self, Error> {
         Self::of(context, context.lock(cancel).map_err(of_store)?)
     }
@@ -30,9 +31,16 @@ impl<'a> Survey<'a> {
     /// Reads a pool whose lock is held.
     ///
     /// # Errors
-    /// [`Error::Corrupted`] and [`Error::System`].
+    /// [`Error::Corrupted`], [`Error::Unreadable`] and [`Error::System`].
     pub(super) fn of(context: &'a Context, locked: Guarded) -> Result<Self, Error> {
-        let reading = context.reading(locked.read_registry().map_err(of_store)?);
+        let read = locked.read_registry().map_err(|error| {
+            if error.is_lasting() {
+                let (path, detail) = (context.registry_path(), chain(&error));
+                return Error::Unreadable { path, detail };
+            }
+            of_store(error)
+        });
+        let reading = context.reading(read?);
         if let Err(error) = reading.claims() {
             return Err(corrupted(context.registry_path(), error));
         }

@@ -136,7 +136,8 @@ impl From<&Error> for Failure {
             Error::Rejected(_) => FailureKind::Rejected,
             Error::Denied(_) => FailureKind::Denied,
             Error::Refused(_) => FailureKind::Refused,
-            Error::System(_) => FailureKind::System,
+            // What a policy is told, and a replay with it.
+            Error::System(_) | Error::Unreadable { .. } => FailureKind::System,
             Error::Cancelled => FailureKind::Cancelled,
             Error::Policy(_) => FailureKind::Policy,
         };

@@ -1,5 +1,6 @@
 //! One request, in a fresh instance of a policy.
 
+use std::io;
 use std::path::PathBuf;
 
 use wasmtime::component::ResourceTableError;
@@ -26,7 +27,15 @@ pub(crate) fn call(policy: &Policy, state: RequestState) -> Result<Answer, Error
     let request = state.request.clone();
     let registry = state.context.registry_path();
     let (instance, mut store) = instantiate(policy, policy.pre(), state)?;
-    answer(policy, &instance, &mut store, &request, registry)
+    let answered = answer(policy, &instance, &mut store, &request, registry.clone());
+    answered.map_err(|error| match error {
+        // To a policy it is one failure of the system among others.
+        Error::System(detail) if store.data().unreadable => Error::Unreadable {
+            path: registry,
+            detail,
+        },
+        error => error,
+    })
 }
 
 /// Asks an instance, and checks that what it says is an answer. `registry` is the file that
@@ -94,8 +103,22 @@ pub(super) fn instantiate<T: WasiHost>(
     let _tick = policy.tick();
     match linked.instantiate(&mut store) {
         Ok(instance) => Ok((instance, store)),
+        Err(error) if is_out_of_memory(&error) => Err(Error::System(format!(
+            "the policy cannot be started: {}; it takes some GiB of addresses, and next to none \
+             of the memory behind them: raise their limit, ulimit -v",
+            error.root_cause()
+        ))),
         Err(trap) => Err(broken(&mut store, trap)),
     }
+}
+
+/// Whether the system refused the memory of an instance.
+fn is_out_of_memory(error: &wasmtime::Error) -> bool {
+    error.chain().any(|cause| {
+        let of_system = cause.downcast_ref::<io::Error>();
+        of_system.is_some_and(|error| error.kind() == io::ErrorKind::OutOfMemory)
+            || cause.downcast_ref() == Some(&rustix::io::Errno::NOMEM)
+    })
 }
 
 fn ask<T: WasiHost>(
