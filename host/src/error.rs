@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::answer::Answer;
+use crate::store::StoreError;
 
 /// Why a request failed. The text says what happened, to which file or session, and
 /// what to do next; the variant says who has to do it.
@@ -12,7 +13,6 @@ use crate::answer::Answer;
 /// |---|---|
 /// | [`Busy`](Self::Busy) | somebody else is at it; nothing was done, try again |
 /// | [`Corrupted`](Self::Corrupted) | a person has to look at the registry; nothing was changed |
-/// | [`Unreadable`](Self::Unreadable) | the same: it is not even read |
 /// | [`Rejected`](Self::Rejected) | the request does not fit the pool as it is, as a sid that is taken |
 /// | [`Denied`](Self::Denied) | the operator has not granted that |
 /// | [`Refused`](Self::Refused) | nobody can be granted that: another policy would not have asked for it |
@@ -40,15 +40,6 @@ pub enum Error {
         /// What is wrong there.
         detail: String,
     },
-    /// The registry cannot be read: it is no file that may be used, or too large. Nothing was
-    /// changed.
-    #[error("{detail}")]
-    Unreadable {
-        /// The registry file.
-        path: PathBuf,
-        /// What is wrong with it, and what to do.
-        detail: String,
-    },
     /// The request cannot be met as the pool stands.
     #[error("{0}")]
     Rejected(String),
@@ -67,6 +58,19 @@ pub enum Error {
     /// The policy broke off or gave no usable answer.
     #[error("the policy failed: {0}")]
     Policy(#[from] Fault),
+}
+
+impl Error {
+    /// What it means that the registry could not be read for this error; none where it may
+    /// be one for all that is known.
+    pub(crate) fn no_registry(path: PathBuf, error: &StoreError) -> Option<Self> {
+        Some(Self::Corrupted {
+            path,
+            line: 0,
+            column: 0,
+            detail: error.no_registry()?,
+        })
+    }
 }
 
 /// How a policy failed.

@@ -4,9 +4,11 @@
 //! costs a file, a lock and an instance of a policy, a thousand times what the parser costs;
 //! and a policy refuses most bytes before the host's own reading matters.
 
+use std::ops::Range;
 use std::time::SystemTime;
 
 use crate::answer::Answer;
+use crate::doctor::salvage::held;
 use crate::floor::{Reading, check_replace};
 use crate::process::Claim;
 use crate::request::Request;
@@ -44,6 +46,41 @@ pub fn replace(
     check_replace(&before, &after, request, now, may_drop)
         .map(|change| (change.dropped.len(), change.added.is_some()))
         .map_err(|refusal| refusal.to_string())
+}
+
+/// What the doctor finds in a registry, damaged or not.
+#[derive(Debug)]
+pub struct Salvaged {
+    /// Each entry's claim and text, and where that stands in the bytes; nowhere if it lacked
+    /// fields that were put behind the others.
+    pub entries: Vec<(Claim, String, Option<usize>)>,
+    /// The fields around the entries, byte for byte.
+    pub fields: Vec<String>,
+    /// The stretches that cannot be used.
+    pub lost: Vec<Range<usize>>,
+    /// The registry that is made of the entries and fields, or why that cannot be read.
+    pub registry: Result<Vec<u8>, String>,
+}
+
+/// Salvages a registry as a repair does that finds all its workers alive.
+pub fn salvaged(bytes: &[u8]) -> Salvaged {
+    let held = held(bytes);
+    let entries = held.entries.iter();
+    let registry = held.registry(entries.map(|entry| (entry.text.as_ref(), &entry.claim)));
+    let fields = held.before.iter().chain(&held.after);
+    Salvaged {
+        fields: fields.map(|&field| field.to_owned()).collect(),
+        lost: held.lost.into_iter().map(|lost| lost.bytes).collect(),
+        registry,
+        entries: held
+            .entries
+            .into_iter()
+            .map(|entry| {
+                let at = entry.completed.is_empty().then_some(entry.at);
+                (entry.claim, entry.text.into_owned(), at)
+            })
+            .collect(),
+    }
 }
 
 /// The answer that a policy's text is.

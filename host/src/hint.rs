@@ -13,28 +13,17 @@ pub(crate) fn hint(error: &Error) -> Option<Cow<'static, str>> {
                 .into()
         }
         Error::Corrupted { path, .. } => {
-            let command = command(path);
+            let command = doctor::command(path.parent().unwrap_or_else(|| Path::new(".")));
             format!(
-                "the file is left exactly as it is; workers keep running, their entries are in it; \
+                "it is left exactly as it is, with the entries that are in it; workers keep running; \
                  what can be done: {command} explains it, with --fix it salvages the entries"
             )
             .into()
         }
-        // Whatever says more names the command itself.
-        Error::Unreadable { path, detail } if !detail.contains(" doctor") => format!(
-            "the file is left exactly as it is; what can be done: {} explains it",
-            command(path)
-        )
-        .into(),
         Error::Denied(_) => "give the policy this grant, or use another policy".into(),
         Error::Policy(_) | Error::Refused(_) => {
             "the pool is unchanged or as last written; this is a mistake in the policy".into()
         }
         _ => return None,
     })
-}
-
-/// What to run to see what is wrong with a registry.
-fn command(registry: &Path) -> String {
-    doctor::command(registry.parent().unwrap_or_else(|| Path::new(".")))
 }

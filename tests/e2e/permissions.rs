@@ -41,6 +41,12 @@ fn with_open_umask(command: &Command) -> Command {
 /// perhaps the lock file, under which the registry is looked at.
 #[track_caller]
 fn refused(pool: &TestPool, reason: &str) {
+    refused_with(pool, 1, reason);
+}
+
+/// The same, with this exit code.
+#[track_caller]
+fn refused_with(pool: &TestPool, code: i32, reason: &str) {
     let names = |path: &Path| {
         let mut names: Vec<_> = fs::read_dir(path)
             .expect("the directory")
@@ -53,7 +59,7 @@ fn refused(pool: &TestPool, reason: &str) {
     let before = names(pool.directory());
     for verb in [&["status"][..], &["ensure"], &["stop", "--all"]] {
         let ran = pool.run(verb);
-        let error = ran.error(1);
+        let error = ran.error(code);
         assert!(error.contains(reason), "{verb:?}: wanted {reason}: {error}");
         assert!(
             error.contains(pool.directory().to_str().expect("a path")),
@@ -160,10 +166,10 @@ fn a_registry_that_is_a_symlink_is_refused() {
 fn a_registry_that_is_no_file_is_refused() {
     let pool = TestPool::new();
     mkfifo(&pool.registry(), Mode::S_IRUSR | Mode::S_IWUSR).expect("a FIFO");
-    refused(&pool, "FIFO");
+    refused_with(&pool, 6, "FIFO");
     let pool = TestPool::new();
     fs::create_dir(pool.registry()).expect("a directory");
-    refused(&pool, "directory");
+    refused_with(&pool, 6, "directory");
 }
 
 #[test]

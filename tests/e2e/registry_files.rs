@@ -183,7 +183,7 @@ fn one_byte_beyond_the_limit_is_refused_and_left_alone() {
     let stamp = pool.stamp();
     for verb in VERBS {
         let ran = pool.run(verb);
-        let error = ran.error(1);
+        let error = ran.error(6);
         assert!(
             error.contains(pool.registry().to_str().expect("a path")),
             "{error}"

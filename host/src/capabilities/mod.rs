@@ -7,6 +7,7 @@ pub(crate) mod clock;
 mod error;
 mod held;
 mod logging;
+mod no_registry;
 mod processes;
 mod recorded;
 mod recorder;

@@ -6,7 +6,6 @@ use crate::error::{Error, Fault};
 use crate::floor::{Reading, check_replace};
 use crate::recording::Call;
 use crate::request::Request;
-use crate::store::StoreError;
 
 use super::bindings::poolwarden::pool::registry::{Host, HostTransaction};
 use super::transaction::OpenTransaction;
@@ -70,9 +69,11 @@ fn begin(state: &mut RequestState) -> Result<(), HostError> {
     };
     state.transactions_left = left;
     let locked = state.context.lock(&state.cancel)?;
-    let read = locked.read_registry();
-    state.unreadable = read.as_ref().is_err_and(StoreError::is_lasting);
-    let reading = state.context.reading(read?);
+    let bytes = locked.read_registry().inspect_err(|error| {
+        let path = state.context.registry_path();
+        state.no_registry.note(path, error);
+    })?;
+    let reading = state.context.reading(bytes);
     let writes = !state.request.is_dry_run();
     state.transaction = Some(OpenTransaction::new(
         locked,

@@ -16,6 +16,7 @@ use crate::runtime::{Bounded, CpuMeter, Limits, MemoryLimiter};
 
 use super::HostError;
 use super::bindings::wasi::logging::logging::Level;
+use super::no_registry::NoRegistry;
 use super::recorder::Recorder;
 use super::transaction::OpenTransaction;
 use super::wasi::{WasiHost, WasiState};
@@ -46,13 +47,13 @@ pub(crate) struct RequestState {
     pub(super) wait_left: Duration,
     /// What is left of the time that the request may wait for others that write the trail.
     pub(super) trail_wait_left: Duration,
+    /// Whether what is in the registry's place is none.
+    pub(crate) no_registry: NoRegistry,
     /// Where its calls are noted, if they are.
     pub(super) recorder: Option<Recorder>,
     /// How many more transactions it may begin.
     pub(super) transactions_left: usize,
     pub(super) wasi: WasiState,
-    /// Whether the last transaction was not begun because the registry cannot be read.
-    pub(crate) unreadable: bool,
     /// Whether it may take the pool's lock, without which it can have no effect.
     pub(super) may_begin: bool,
 }
@@ -72,10 +73,10 @@ impl RequestState {
             log_lines_left: context.limits.log_lines,
             wait_left: request.wait_allowance(),
             trail_wait_left: context.limits.lock_wait,
+            no_registry: NoRegistry::default(),
             recorder: None,
             transactions_left: context.limits.transactions,
             wasi: WasiState::new(context.limits.guest_sleep),
-            unreadable: false,
             may_begin: true,
             table,
             transaction: None,

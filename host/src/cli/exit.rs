@@ -37,7 +37,7 @@ impl From<Exit> for ExitCode {
 pub(super) fn of_error(error: &Error) -> Exit {
     match error {
         Error::Busy(_) => Exit::Busy,
-        Error::Corrupted { .. } | Error::Unreadable { .. } => Exit::Corrupted,
+        Error::Corrupted { .. } => Exit::Corrupted,
         Error::Policy(_) | Error::Denied(_) | Error::Refused(_) => Exit::Policy,
         _ => Exit::Failed,
     }

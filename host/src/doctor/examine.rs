@@ -2,23 +2,21 @@
 
 use std::collections::HashSet;
 
-use crate::floor::Reading;
 use crate::pool::REGISTRY;
 use crate::process::Marked;
 use crate::store::{Facts, LEDGER, Ledger, MAX_REGISTRY, Seen, TRAIL};
 
 use super::candidate::{Candidate, candidates, is_pool};
-use super::damage::lost_text;
 use super::directory::{self, Directory};
 use super::entries::{doubles, states};
 use super::files::{self, DAMAGED, LEFTOVER, LedgerLook, TrailLook};
 use super::lock::{self, Look};
 use super::plan::{Plan, Step, counted};
-use super::report::{About, ConfigurationState, LockState, Problem, Report, State};
+use super::report::{LockState, Problem, Report, State};
 use super::rewrite::Rewrite;
-use super::salvage::{Salvage, SalvagedEntry, salvage};
+use super::salvage::Salvage;
 use super::steps::Steps;
-use super::{Doctor, orphans, registry};
+use super::{Doctor, configuration, orphans, registry};
 
 /// What was found, and what can be done about it.
 #[derive(Debug)]
@@ -64,9 +62,9 @@ impl Doctor {
         let is_lost = matches!(registry.state, State::Absent | State::Damaged);
         let candidates = candidates(&self.processes, marked, &ledger.ledger, is_lost);
         let borrowed: Vec<_> = candidates.iter().collect();
-        let rewrite = self.rewrite(&seen, &ledger.ledger, &borrowed);
-        if let (State::Damaged, Seen::Whole { bytes, .. }) = (registry.state, &seen) {
-            registry.lost = lost_text(bytes, &rewrite.salvage.lost);
+        let rewrite = self.rewrite(registry::held_by(&seen), &ledger.ledger, &borrowed);
+        if registry.state == State::Damaged {
+            registry.lost = registry::lost(&seen, &rewrite.salvage);
         }
         let trail = files::trail(pool);
         let in_use = sockets_in_use(&rewrite, &candidates);
@@ -87,6 +85,7 @@ impl Doctor {
         }
         let orphans = orphans::of(&rewrite, &candidates);
         let configuration = self.configuration_state();
+        notes.extend(configuration::note(&configuration));
         let mut problems: Vec<Problem> = [
             directory.problem,
             lock.problem,
@@ -95,8 +94,8 @@ impl Doctor {
             orphans::problem(&orphans),
             ledger.problem,
             trail.problem,
-            leftovers_problem(&files.leftovers),
-            configuration_problem(&configuration),
+            files::leftovers_problem(&files.leftovers),
+            configuration::problem(&configuration),
         ]
         .into_iter()
         .flatten()
@@ -129,14 +128,10 @@ impl Doctor {
     /// What the registry holds, judged, and what becomes of the candidates.
     pub(super) fn rewrite<'a>(
         &self,
-        seen: &'a Seen,
+        held: Salvage<'a>,
         ledger: &Ledger,
         candidates: &[&Candidate],
     ) -> Rewrite<'a> {
-        let held = match seen {
-            Seen::Whole { bytes, .. } => held_by(bytes),
-            Seen::Absent | Seen::Unusable { .. } => Salvage::default(),
-        };
         Rewrite::new(held, ledger, candidates, &self.processes, self.strength())
     }
 
@@ -164,43 +159,6 @@ impl Doctor {
         }
         marked
     }
-
-    fn configuration_state(&self) -> ConfigurationState {
-        match &self.configuration {
-            Ok(config) => ConfigurationState {
-                state: match config.source {
-                    Some(_) => State::Healthy,
-                    None => State::Absent,
-                },
-                file: config.source.clone(),
-                detail: None,
-            },
-            Err(why) => ConfigurationState {
-                state: State::Damaged,
-                file: None,
-                detail: Some(why.clone()),
-            },
-        }
-    }
-}
-
-/// What a registry's text holds: all of it where it can be read, else what can be salvaged.
-fn held_by(bytes: &[u8]) -> Salvage<'_> {
-    let mut held = salvage(bytes);
-    let reading = Reading::new(Some(bytes.to_vec()));
-    if let (Ok(claims), Ok(text)) = (reading.claims(), std::str::from_utf8(bytes)) {
-        let entries = claims.iter().enumerate().filter_map(|(index, claim)| {
-            let range = reading.range(index)?;
-            Some(SalvagedEntry {
-                at: range.start,
-                text: text.get(range)?.into(),
-                completed: Vec::new(),
-                claim: claim.clone(),
-            })
-        });
-        held.entries = entries.collect();
-    }
-    held
 }
 
 fn sockets_in_use<'a>(rewrite: &'a Rewrite<'_>, candidates: &'a [Candidate]) -> HashSet<&'a str> {
@@ -230,7 +188,7 @@ fn plan_files(
         steps.put_aside(TRAIL, facts, DAMAGED);
     }
     if let Some(facts) = ledger.damaged {
-        let aside = steps.free_name(LEDGER, DAMAGED);
+        let aside = steps.aside(LEDGER);
         let rows = ledger.state.rows;
         steps.push(Step::Ledger { facts, aside, rows });
     }
@@ -250,7 +208,7 @@ fn plan_registry(
         .collect();
     match (state, seen.facts()) {
         (State::Damaged, Some(facts)) => {
-            let aside = steps.free_name(REGISTRY, DAMAGED);
+            let aside = steps.aside(REGISTRY);
             steps.push(Step::Registry {
                 facts: *facts,
                 aside,
@@ -260,28 +218,9 @@ fn plan_registry(
             });
         }
         (State::Healthy | State::Absent, _) if !added.is_empty() => {
-            steps.push(Step::Adopt { added });
+            let dropped = rewrite.dropped().count();
+            steps.push(Step::Adopt { dropped, added });
         }
         _ => {}
     }
-}
-
-fn leftovers_problem(names: &[String]) -> Option<Problem> {
-    let first = names.first()?;
-    Some(Problem {
-        about: About::Leftover,
-        what: format!("a writer was ended before it was done: {first} was left behind"),
-        remedy: "it does no harm: the next writer removes it, a repair keeps it under another name"
-            .into(),
-        repairable: true,
-    })
-}
-
-fn configuration_problem(configuration: &ConfigurationState) -> Option<Problem> {
-    Some(Problem {
-        about: About::Configuration,
-        what: configuration.detail.clone()?,
-        remedy: "no request is carried out until it is corrected".into(),
-        repairable: false,
-    })
 }

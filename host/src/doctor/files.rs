@@ -19,6 +19,9 @@ const TEMPORARY: [&str; 3] = ["registry.json.new", "ledger.json.new", SOCKET_ASI
 pub(super) const DAMAGED: &str = ".damaged-";
 pub(super) const LEFTOVER: &str = ".leftover-";
 
+/// What is behind a name, before the date, while a repair writes the file anew.
+pub(super) const DRAFT: &str = ".repairing-";
+
 /// The ledger, and what is to be replaced of it.
 pub(super) struct LedgerLook {
     pub(super) state: LedgerState,
@@ -36,15 +39,14 @@ pub(super) fn ledger(pool: Option<&PoolDir>) -> LedgerLook {
     let (state, ledger, damaged_rows, detail) = match seen {
         Seen::Absent => (State::Absent, Ledger::default(), 0, None),
         Seen::Unusable { error, .. } => {
-            let replaceable =
-                is_of_wrong_kind(&error) || matches!(error, StoreError::TooLarge { .. });
-            let state = if replaceable {
+            let state = if is_of_wrong_kind(&error) {
                 State::Damaged
             } else {
                 State::Unusable
             };
             (state, Ledger::default(), 0, Some(chain(&error)))
         }
+        Seen::TooLarge { error, .. } => (State::Damaged, Ledger::default(), 0, Some(chain(&error))),
         Seen::Whole { bytes, .. } => match read_ledger(&bytes) {
             LedgerText::Ledger { ledger, damaged } => match damaged {
                 None => (State::Healthy, ledger, 0, None),
@@ -144,8 +146,39 @@ pub(super) fn trail(pool: Option<&PoolDir>) -> TrailLook {
 /// Temporary files that are there. Who has the lock is who looks: a writer that lives
 /// holds it.
 pub(super) fn leftovers(pool: &PoolDir) -> Vec<(String, Facts)> {
-    let there = |name: &str| Some((name.to_owned(), pool.facts_at(name).ok()??));
-    TEMPORARY.into_iter().filter_map(there).collect()
+    let names = pool.names().unwrap_or_default();
+    let leftovers = names
+        .into_iter()
+        .filter(|name| TEMPORARY.contains(&name.as_str()) || is_draft(name));
+    leftovers
+        .filter_map(|name| {
+            let facts = pool.facts_at(&name).ok()??;
+            Some((name, facts))
+        })
+        .collect()
+}
+
+/// What is wrong with that.
+pub(super) fn leftovers_problem(names: &[String]) -> Option<Problem> {
+    let first = names.first()?;
+    let (who, remedy) = if is_draft(first) {
+        (
+            "a repair",
+            "it is the file as it was, or the beginning of the new one, and does no harm: another \
+             repair keeps it under another name",
+        )
+    } else {
+        (
+            "a writer",
+            "it does no harm: the next writer removes it, a repair keeps it under another name",
+        )
+    };
+    Some(Problem {
+        about: About::Leftover,
+        what: format!("{who} was ended before it was done: {first} was left behind"),
+        remedy: remedy.into(),
+        repairable: true,
+    })
 }
 
 /// Looks at what else is in the directory. `in_use` are the sockets of workers that may
@@ -169,20 +202,30 @@ pub(super) fn others(pool: &PoolDir, in_use: &HashSet<&str>) -> OtherFiles {
     found
 }
 
-/// Whether the file is not what it has to be, and no link: what a link leads to may be
+/// Whether the file is not what it has to be, and no link that leads somewhere: that may be
 /// what somebody wants.
 pub(super) fn is_of_wrong_kind(error: &StoreError) -> bool {
     matches!(
         error,
         StoreError::Unsafe {
             danger: Danger::Kind { found, .. },
-            ..
-        } if *found != FileKind::SymbolicLink
+            path,
+        } if *found != FileKind::SymbolicLink || !path.exists()
     )
 }
 
 fn is_set_aside(name: &str) -> bool {
     let ours = [REGISTRY, LEDGER, TRAIL].iter().chain(&TEMPORARY);
     let mut rest = ours.filter_map(|ours| name.strip_prefix(ours));
-    rest.any(|rest| rest.starts_with(DAMAGED) || rest.starts_with(LEFTOVER))
+    rest.any(|rest| {
+        let of_draft = rest.starts_with(DRAFT) && rest.contains(LEFTOVER);
+        rest.starts_with(DAMAGED) || rest.starts_with(LEFTOVER) || of_draft
+    })
+}
+
+/// Whether it is what a repair writes, or what a repair that was ended left behind.
+fn is_draft(name: &str) -> bool {
+    let ours = [REGISTRY, LEDGER];
+    let mut rest = ours.iter().filter_map(|ours| name.strip_prefix(ours));
+    rest.any(|rest| rest.starts_with(DRAFT) && !rest.contains(LEFTOVER))
 }

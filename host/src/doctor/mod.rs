@@ -10,6 +10,7 @@
 //! and those that the ledger proves.
 
 mod candidate;
+mod configuration;
 mod damage;
 mod date;
 mod decide;
@@ -25,7 +26,7 @@ mod registry;
 mod repair;
 mod report;
 mod rewrite;
-mod salvage;
+pub(crate) mod salvage;
 mod steps;
 
 use std::path::{Path, PathBuf};
@@ -41,7 +42,8 @@ pub use examine::Examined;
 pub use plan::Plan;
 pub use report::{
     About, ConfigurationState, Damage, DirectoryState, EntryState, LedgerState, LockHolder,
-    LockState, LostText, Orphan, OtherFiles, Problem, RegistryState, Report, State, TrailState,
+    LockState, LostText, Orphan, OtherFiles, PolicyState, Problem, RegistryState, Report, State,
+    TrailState,
 };
 
 /// Looks after one pool.

@@ -19,8 +19,23 @@ pub struct Plan {
 /// How many workers are named in a line.
 const NAMED: usize = 8;
 
+/// The names under which a file stands that is written anew.
+#[derive(Clone, Debug)]
+pub(super) struct Aside {
+    /// That of the new file, until it is whole and in its place.
+    pub(super) draft: String,
+    /// That of the old one, from then on.
+    pub(super) name: String,
+}
+
+impl Aside {
+    pub(super) fn names(&self) -> (&str, &str) {
+        (&self.draft, &self.name)
+    }
+}
+
 /// One repair.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Step {
     /// The directory is to be its owner's alone.
     Restrict { facts: Facts },
@@ -33,25 +48,41 @@ pub(super) enum Step {
     /// The ledger is written anew from the rows that can be read.
     Ledger {
         facts: Facts,
-        aside: String,
+        aside: Aside,
         rows: usize,
     },
     /// The registry is written anew.
     Registry {
         facts: Facts,
-        aside: String,
+        aside: Aside,
         kept: usize,
         dropped: usize,
         added: Vec<Claim>,
     },
     /// Entries are added to a registry that can be read, or that there is none of.
-    Adopt { added: Vec<Claim> },
+    Adopt { dropped: usize, added: Vec<Claim> },
 }
 
 impl Plan {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
+    }
+
+    /// The directory, where others lose their permissions on it.
+    pub(super) fn restricted(&self) -> Option<&Facts> {
+        self.steps.iter().find_map(|step| match step {
+            Step::Restrict { facts } => Some(facts),
+            _ => None,
+        })
+    }
+
+    /// The damaged registry, where one is written anew.
+    pub(super) fn damaged(&self) -> Option<&Facts> {
+        self.steps.iter().find_map(|step| match step {
+            Step::Registry { facts, .. } => Some(facts),
+            _ => None,
+        })
     }
 
     /// The repairs in words, in the order in which they are done.
@@ -64,7 +95,7 @@ impl Step {
     /// The entries that it makes, where it writes the registry.
     pub(super) fn added(&self) -> Option<&[Claim]> {
         match self {
-            Self::Registry { added, .. } | Self::Adopt { added } => Some(added),
+            Self::Registry { added, .. } | Self::Adopt { added, .. } => Some(added),
             Self::Restrict { .. } | Self::PutAside { .. } | Self::Ledger { .. } => None,
         }
     }
@@ -86,7 +117,8 @@ impl Step {
             ),
             Self::PutAside { name, aside, .. } => format!("rename {name} to {aside}"),
             Self::Ledger { aside, rows, .. } => format!(
-                "rename {LEDGER} to {aside}, and write a new one with the {} that can be read",
+                "rename {LEDGER} to {}, and write a new one with the {} that can be read",
+                aside.name,
                 counted(*rows, "row", "rows")
             ),
             Self::Registry {
@@ -98,19 +130,17 @@ impl Step {
             } => {
                 let left_out = match dropped {
                     0 => String::new(),
-                    _ => format!(
-                        ", without {} of the dead whose sid a living worker has",
-                        counted(*dropped, "entry", "entries")
-                    ),
+                    _ => format!(", without {}", of_the_dead(*dropped)),
                 };
                 format!(
-                    "rename {REGISTRY} to {aside}, and write a new one with {} from its text{left_out} \
+                    "rename {REGISTRY} to {}, and write a new one with {} from its text{left_out} \
                      and {} found living without one",
+                    aside.name,
                     counted(*kept, "entry", "entries"),
                     counted(added.len(), "worker", "workers")
                 )
             }
-            Self::Adopt { added } => {
+            Self::Adopt { dropped, added } => {
                 let named = added.iter().take(NAMED);
                 let mut named: Vec<_> = named
                     .map(|claim| format!("{} (pid {})", claim.sid, claim.pid))
@@ -118,14 +148,23 @@ impl Step {
                 if added.len() > NAMED {
                     named.push(format!("and {} more", added.len() - NAMED));
                 }
+                let removed = match dropped {
+                    0 => String::new(),
+                    _ => format!(", and remove {}", of_the_dead(*dropped)),
+                };
                 format!(
-                    "add {} to {REGISTRY}: {}",
+                    "add {} to {REGISTRY}: {}{removed}",
                     counted(added.len(), "living worker", "living workers"),
                     named.join(", ")
                 )
             }
         }
     }
+}
+
+fn of_the_dead(entries: usize) -> String {
+    let entries = counted(entries, "entry", "entries");
+    format!("{entries} of the dead whose sid a living worker has")
 }
 
 pub(super) fn counted(number: usize, one: &str, many: &str) -> String {

@@ -9,7 +9,7 @@ use crate::process::Standing;
 use crate::store::{Durability, PoolDir, StoreError};
 
 use super::candidate::Candidate;
-use super::plan::{Plan, Step};
+use super::plan::Step;
 use super::rewrite::Rewrite;
 
 /// What a repair is called in the trail.
@@ -44,11 +44,9 @@ impl<'a> Record<'a> {
     }
 
     /// The files that are written or put aside.
-    pub(super) fn files(&mut self, plan: &Plan) {
-        let files = plan
-            .steps
-            .iter()
-            .filter(|step| !matches!(step, Step::Adopt { .. }));
+    pub(super) fn files(&mut self, steps: &[Step]) {
+        let files = steps.iter();
+        let files = files.filter(|step| !matches!(step, Step::Adopt { .. }));
         self.effects.extend(files.map(|step| Effect {
             id: Id::next(),
             event: Event::Repair,
@@ -125,10 +123,10 @@ impl<'a> Record<'a> {
     }
 
     /// Writes the lines after. What was done is done, whatever becomes of them.
-    pub(super) fn end(&self, done: &Result<(), StoreError>) {
-        let result = match done {
-            Ok(()) => "done".to_owned(),
-            Err(error) => format!("failed: {}", chain(error)),
+    pub(super) fn end(&self, failed: Option<&StoreError>) {
+        let result = match failed {
+            None => "done".to_owned(),
+            Some(error) => format!("failed: {}", chain(error)),
         };
         let mut lines = Vec::new();
         let written = self.effects.iter().try_for_each(|effect| {

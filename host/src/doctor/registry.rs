@@ -5,12 +5,17 @@ use std::path::Path;
 use crate::error::chain;
 use crate::floor::Reading;
 use crate::pool::REGISTRY;
-use crate::store::{Facts, Seen, StoreError};
+use crate::store::{Facts, MAX_REGISTRY, Seen, StoreError};
 
-use super::damage::damage;
+use super::damage::{damage, lost_text};
 use super::date;
 use super::files::is_of_wrong_kind;
-use super::report::{About, Problem, RegistryState, State};
+use super::report::{About, LostText, Problem, RegistryState, State};
+use super::salvage::{Lost, Salvage, held};
+
+/// How much is salvaged of a registry that is too large, in bytes: half of what one may
+/// have, so that there is room for the workers that are found without an entry.
+const SALVAGED: usize = (MAX_REGISTRY / 2) as usize;
 
 /// Judges the registry of the pool in this directory.
 pub(super) fn look(pool: &Path, seen: &Seen) -> (RegistryState, Option<Problem>) {
@@ -45,6 +50,14 @@ pub(super) fn look(pool: &Path, seen: &Seen) -> (RegistryState, Option<Problem>)
             let remedy = "no request is carried out until then; the workers keep running";
             (state, Some(problem(what, remedy, true)))
         }
+        Seen::TooLarge { error, .. } => {
+            state.state = State::Damaged;
+            let remedy = format!(
+                "no request is carried out until then; the workers keep running; a repair looks \
+                 through the first {SALVAGED} bytes, and the file is kept whole"
+            );
+            (state, Some(problem(cannot_be_read(error), &remedy, true)))
+        }
         Seen::Unusable { error, .. } => {
             let replaceable = is_of_wrong_kind(error);
             state.state = if replaceable {
@@ -57,7 +70,57 @@ pub(super) fn look(pool: &Path, seen: &Seen) -> (RegistryState, Option<Problem>)
             } else {
                 "what is there may be what you want, so it is left to you"
             };
-            (state, Some(problem(chain(error), remedy, replaceable)))
+            (
+                state,
+                Some(problem(cannot_be_read(error), remedy, replaceable)),
+            )
         }
     }
+}
+
+/// What to say of it here. The error itself sends its reader to the doctor.
+fn cannot_be_read(error: &StoreError) -> String {
+    match error.no_registry() {
+        Some(why) => format!("{REGISTRY} cannot be read: {why}"),
+        None => chain(error),
+    }
+}
+
+/// What it holds, so far as that can be read.
+pub(super) fn held_by(seen: &Seen) -> Salvage<'_> {
+    match seen {
+        Seen::Whole { bytes, .. } => held(bytes),
+        Seen::TooLarge { beginning, .. } => held(looked_through(beginning)),
+        Seen::Absent | Seen::Unusable { .. } => Salvage::default(),
+    }
+}
+
+/// What of it no entry can be made of.
+pub(super) fn lost(seen: &Seen, held: &Salvage<'_>) -> Vec<LostText> {
+    match seen {
+        Seen::Whole { bytes, .. } => lost_text(bytes, &held.lost),
+        Seen::TooLarge {
+            facts, beginning, ..
+        } => {
+            let mut lost = lost_text(looked_through(beginning), &held.lost);
+            let rest = &beginning[looked_through(beginning).len()..];
+            let all = usize::try_from(facts.size).unwrap_or(usize::MAX);
+            let range = 0..all.saturating_sub(SALVAGED);
+            let why = "it is not looked through: the file is too large".to_owned();
+            lost.extend(
+                lost_text(rest, &[Lost { bytes: range, why }])
+                    .into_iter()
+                    .map(|lost| LostText {
+                        offset: SALVAGED,
+                        ..lost
+                    }),
+            );
+            lost
+        }
+        Seen::Absent | Seen::Unusable { .. } => Vec::new(),
+    }
+}
+
+fn looked_through(beginning: &[u8]) -> &[u8] {
+    &beginning[..beginning.len().min(SALVAGED)]
 }

@@ -1,8 +1,8 @@
 //! What was found out about a pool.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// A pool's state, in the order in which a person wants to know it.
 #[derive(Clone, Debug, Serialize)]
@@ -69,6 +69,8 @@ pub enum About {
     Leftover,
     /// The configuration.
     Configuration,
+    /// The policy that the configuration names.
+    Policy,
 }
 
 /// How far a file can be used.
@@ -89,6 +91,7 @@ pub enum State {
 #[derive(Clone, Debug, Serialize)]
 pub struct DirectoryState {
     /// Its path, absolute.
+    #[serde(serialize_with = "readable")]
     pub path: PathBuf,
     /// How far it can be used.
     pub state: State,
@@ -102,6 +105,7 @@ pub struct DirectoryState {
     /// Bytes that can still be written there.
     pub available: Option<u64>,
     /// Where it leads, if it is a symbolic link.
+    #[serde(serialize_with = "readable_if_any")]
     pub link_to: Option<PathBuf>,
 }
 
@@ -145,6 +149,7 @@ pub struct LockHolder {
 #[derive(Clone, Debug, Serialize)]
 pub struct RegistryState {
     /// Its path.
+    #[serde(serialize_with = "readable")]
     pub path: PathBuf,
     /// How far it can be used.
     pub state: State,
@@ -280,7 +285,37 @@ pub struct ConfigurationState {
     /// How far it can be used.
     pub state: State,
     /// The file that counts; none where nothing is configured.
+    #[serde(serialize_with = "readable_if_any")]
     pub file: Option<PathBuf>,
     /// What is wrong with it.
     pub detail: Option<String>,
+    /// The policy that it names; none where the shipped one decides.
+    pub policy: Option<PolicyState>,
+}
+
+/// A policy's file. Nothing of it was run, nor compiled.
+#[derive(Clone, Debug, Serialize)]
+pub struct PolicyState {
+    /// Its path.
+    #[serde(serialize_with = "readable")]
+    pub path: PathBuf,
+    /// How far it can be used.
+    pub state: State,
+    /// The SHA-256 digest of what is in it, in hexadecimal, where that is what it has to be.
+    pub sha256: Option<String>,
+    /// What is wrong with it.
+    pub detail: Option<String>,
+}
+
+/// A path as text, which a name of a file need not be: what is none of it is replaced, as on
+/// the page for a person.
+fn readable<S: Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(&path.display())
+}
+
+fn readable_if_any<S: Serializer>(path: &Option<PathBuf>, to: S) -> Result<S::Ok, S::Error> {
+    match path {
+        Some(path) => to.serialize_some(&path.display().to_string()),
+        None => to.serialize_none(),
+    }
 }

@@ -1,9 +1,8 @@
 //! The registry as it should be: what its text holds, and who lives and stands nowhere.
 
 use crate::error::Error;
-use crate::floor::Reading;
 use crate::process::{Claim, Inspection, LinuxProcesses, Processes, Question, Strength};
-use crate::store::Ledger;
+use crate::store::{Ledger, MAX_REGISTRY};
 
 use super::candidate::Candidate;
 use super::decide::{Applicant, Verdict, decide, left_out};
@@ -109,28 +108,27 @@ impl<'a> Rewrite<'a> {
     /// The new registry, read back before anybody trusts it.
     ///
     /// # Errors
-    /// When it does not read as what it was made of, which would be a mistake of this
-    /// program.
+    /// When it would be too large. When it does not read as what it was made of, which
+    /// would be a mistake of this program.
     pub(super) fn text(&self, candidates: &[&Candidate]) -> Result<Vec<u8>, Error> {
         let added = self.added(candidates);
-        let mut entries: Vec<String> = self.kept().map(|entry| entry.text.to_string()).collect();
-        for candidate in &added {
-            entries.push(candidate.entry().map_err(|error| wrong(&error))?);
+        let texts: Vec<_> = added
+            .iter()
+            .map(|candidate| candidate.entry().map_err(|error| wrong(&error)))
+            .collect::<Result<_, _>>()?;
+        let kept = self.kept().map(|entry| (entry.text.as_ref(), &entry.claim));
+        let new = texts.iter().zip(&added);
+        let new = new.map(|(text, candidate)| (text.as_str(), &candidate.claim));
+        let text = self.salvage.registry(kept.chain(new));
+        let text = text.map_err(|error| wrong(&error))?;
+        match text.len() as u64 {
+            size if size > MAX_REGISTRY => Err(Error::System(format!(
+                "nothing was repaired, because the new registry would have {size} bytes, and \
+                 {MAX_REGISTRY} is the limit: make it smaller by hand, from a copy of the damaged \
+                 file"
+            ))),
+            _ => Ok(text),
         }
-        let sessions = format!("\"sessions\":[{}]", entries.join(","));
-        let mut fields = self.salvage.before.clone();
-        fields.push(&sessions);
-        fields.extend(&self.salvage.after);
-        let text = format!("{{{}}}", fields.join(",")).into_bytes();
-
-        let reading = Reading::new(Some(text));
-        let claims = reading.claims().map_err(|error| wrong(&error))?;
-        let expected = self.kept().map(|entry| &entry.claim);
-        let expected = expected.chain(added.iter().map(|candidate| &candidate.claim));
-        if !claims.iter().eq(expected) {
-            return Err(wrong(&"it has other entries than it was made of"));
-        }
-        Ok(reading.bytes().unwrap_or_default().to_vec())
     }
 
     /// Claims of the text.

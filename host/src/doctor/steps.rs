@@ -5,7 +5,8 @@ use std::time::SystemTime;
 use crate::store::{Facts, PoolDir};
 
 use super::date;
-use super::plan::Step;
+use super::files::{DAMAGED, DRAFT};
+use super::plan::{Aside, Step};
 
 /// The steps of a plan, with names that nothing has.
 pub(super) struct Steps<'a> {
@@ -44,8 +45,16 @@ impl<'a> Steps<'a> {
         });
     }
 
+    /// The names of a damaged file that is to be replaced.
+    pub(super) fn aside(&self, name: &str) -> Aside {
+        Aside {
+            draft: self.free_name(name, DRAFT),
+            name: self.free_name(name, DAMAGED),
+        }
+    }
+
     /// The name with the kind and the date behind it, and a number if that is taken.
-    pub(super) fn free_name(&self, name: &str, kind: &str) -> String {
+    fn free_name(&self, name: &str, kind: &str) -> String {
         let dated = format!("{name}{kind}{}", self.date);
         let is_free = |name: &String| {
             self.pool

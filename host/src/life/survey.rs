@@ -22,8 +22,7 @@ impl<'a> Survey<'a> {
     /// Takes the lock and reads the pool.
     ///
     /// # Errors
-    /// [`Error::Busy`], [`Error::Cancelled`], [`Error::Corrupted`], [`Error::Unreadable`] and
-    /// [`Error::System`].
+    /// [`Error::Busy`], [`Error::Cancelled`], [`Error::Corrupted`] and [`Error::System`].
     pub(super) fn begin(context: &'a Context, cancel: &Cancel) -> Result<Self, Error> {
         Self::of(context, context.lock(cancel).map_err(of_store)?)
     }
@@ -31,16 +30,13 @@ impl<'a> Survey<'a> {
     /// Reads a pool whose lock is held.
     ///
     /// # Errors
-    /// [`Error::Corrupted`], [`Error::Unreadable`] and [`Error::System`].
+    /// [`Error::Corrupted`] and [`Error::System`].
     pub(super) fn of(context: &'a Context, locked: Guarded) -> Result<Self, Error> {
-        let read = locked.read_registry().map_err(|error| {
-            if error.is_lasting() {
-                let (path, detail) = (context.registry_path(), chain(&error));
-                return Error::Unreadable { path, detail };
-            }
-            of_store(error)
-        });
-        let reading = context.reading(read?);
+        let bytes = locked.read_registry().map_err(|error| {
+            let registry = context.registry_path();
+            Error::no_registry(registry, &error).unwrap_or_else(|| of_store(error))
+        })?;
+        let reading = context.reading(bytes);
         if let Err(error) = reading.claims() {
             return Err(corrupted(context.registry_path(), error));
         }

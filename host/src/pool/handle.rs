@@ -43,13 +43,18 @@ impl Pool {
         let origin = self.origin();
         let policy = origin.mandate.policy().clone();
         let mut state = RequestState::new(self.context.clone(), origin, request, cancel.clone());
-        let Some(file) = &self.context.recordings else {
-            return runtime::call(&policy, state);
+        let no_registry = state.no_registry.clone();
+        let answered = match &self.context.recordings {
+            None => runtime::call(&policy, state),
+            Some(file) => {
+                let started = state.record();
+                let answered = runtime::call(&policy, state);
+                // What the policy said, as it will say it when this is replayed.
+                file.keep(started.ended(&answered, file));
+                answered
+            }
         };
-        let started = state.record();
-        let answered = runtime::call(&policy, state);
-        file.keep(started.ended(&answered, file));
-        answered
+        answered.map_err(|error| no_registry.explain(error))
     }
 
     /// What the policy says about itself.

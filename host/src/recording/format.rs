@@ -136,8 +136,7 @@ impl From<&Error> for Failure {
             Error::Rejected(_) => FailureKind::Rejected,
             Error::Denied(_) => FailureKind::Denied,
             Error::Refused(_) => FailureKind::Refused,
-            // What a policy is told, and a replay with it.
-            Error::System(_) | Error::Unreadable { .. } => FailureKind::System,
+            Error::System(_) => FailureKind::System,
             Error::Cancelled => FailureKind::Cancelled,
             Error::Policy(_) => FailureKind::Policy,
         };

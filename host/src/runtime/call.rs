@@ -27,15 +27,7 @@ pub(crate) fn call(policy: &Policy, state: RequestState) -> Result<Answer, Error
     let request = state.request.clone();
     let registry = state.context.registry_path();
     let (instance, mut store) = instantiate(policy, policy.pre(), state)?;
-    let answered = answer(policy, &instance, &mut store, &request, registry.clone());
-    answered.map_err(|error| match error {
-        // To a policy it is one failure of the system among others.
-        Error::System(detail) if store.data().unreadable => Error::Unreadable {
-            path: registry,
-            detail,
-        },
-        error => error,
-    })
+    answer(policy, &instance, &mut store, &request, registry)
 }
 
 /// Asks an instance, and checks that what it says is an answer. `registry` is the file that
@@ -103,22 +95,33 @@ pub(super) fn instantiate<T: WasiHost>(
     let _tick = policy.tick();
     match linked.instantiate(&mut store) {
         Ok(instance) => Ok((instance, store)),
-        Err(error) if is_out_of_memory(&error) => Err(Error::System(format!(
-            "the policy cannot be started: {}; it takes some GiB of addresses, and next to none \
-             of the memory behind them: raise their limit, ulimit -v",
-            error.root_cause()
-        ))),
-        Err(trap) => Err(broken(&mut store, trap)),
+        Err(error) => Err(match refusal_of_system(&error) {
+            Some(refusal) => Error::System(format!("the policy cannot be started: {refusal}")),
+            None => broken(&mut store, error),
+        }),
     }
 }
 
-/// Whether the system refused the memory of an instance.
-fn is_out_of_memory(error: &wasmtime::Error) -> bool {
-    error.chain().any(|cause| {
+/// What the system refused for an instance, and what to do: it takes memory that is mapped
+/// from a file of its own.
+fn refusal_of_system(error: &wasmtime::Error) -> Option<String> {
+    let errno = error.chain().find_map(|cause| {
+        let errno = cause.downcast_ref().copied();
         let of_system = cause.downcast_ref::<io::Error>();
-        of_system.is_some_and(|error| error.kind() == io::ErrorKind::OutOfMemory)
-            || cause.downcast_ref() == Some(&rustix::io::Errno::NOMEM)
-    })
+        errno.or_else(|| rustix::io::Errno::from_io_error(of_system?))
+    })?;
+    let what_to_do = match errno {
+        rustix::io::Errno::NOMEM => {
+            "; it takes some GiB of addresses, and next to none of the memory behind them: raise \
+             their limit, ulimit -v"
+        }
+        rustix::io::Errno::FBIG => "; raise the limit of file sizes: ulimit -f",
+        rustix::io::Errno::MFILE | rustix::io::Errno::NFILE => {
+            "; raise the limit of open files: ulimit -n"
+        }
+        _ => "",
+    };
+    Some(format!("{errno}{what_to_do}"))
 }
 
 fn ask<T: WasiHost>(

@@ -25,20 +25,34 @@ pub(super) fn read_all(
     if facts.size > limit {
         return Err(too_large(facts.size));
     }
-    let mut bytes = Vec::with_capacity(usize::try_from(facts.size).unwrap_or(0) + 1);
+    // One byte more than allowed, so that a file that grows meanwhile is noticed.
+    let bytes = read_beginning(pool, name, file, facts, limit + 1)?;
+    if bytes.len() as u64 > limit {
+        return Err(too_large(bytes.len() as u64));
+    }
+    Ok(bytes)
+}
+
+/// Reads as much of a file's beginning as there is of `length` bytes.
+pub(super) fn read_beginning(
+    pool: &PoolDir,
+    name: &str,
+    file: &File,
+    facts: &Facts,
+    length: u64,
+) -> Result<Vec<u8>, StoreError> {
+    // With one byte more, so that the end is noticed without growing.
+    let expected = facts.size.saturating_add(1).min(length);
+    let mut bytes = Vec::with_capacity(usize::try_from(expected).unwrap_or(0));
     let from_start = Reader {
         disk: pool.disk(),
         file,
         at: 0,
     };
-    // One byte more than allowed, so that a file that grows meanwhile is noticed.
     from_start
-        .take(limit + 1)
+        .take(length)
         .read_to_end(&mut bytes)
-        .map_err(|error| StoreError::step("read", &path, error))?;
-    if bytes.len() as u64 > limit {
-        return Err(too_large(bytes.len() as u64));
-    }
+        .map_err(|error| StoreError::step("read", &pool.path_of(name), error))?;
     Ok(bytes)
 }
 

@@ -41,9 +41,9 @@ impl Danger {
     pub(super) fn remedy(self, path: &Path) -> String {
         match self {
             Self::Kind {
-                found,
                 wanted: FileKind::Regular,
-            } if path.ends_with(REGISTRY) => of_registry(found, path),
+                ..
+            } if path.ends_with(REGISTRY) => self.of_registry(path),
             Self::Kind {
                 found: FileKind::SymbolicLink,
                 wanted: FileKind::Directory,
@@ -65,7 +65,37 @@ impl Danger {
         }
     }
 
-    /// The same where a worker was to write there. `named` is whether the operator asked for
+    /// What to do about a registry of another kind. Moved away by hand, it would leave an
+    /// empty pool behind, and nobody who knows the workers.
+    fn of_registry(self, path: &Path) -> String {
+        self.put_in_place(path).unwrap_or_else(|| {
+            let directory = path.parent().map(quoted).unwrap_or_default();
+            format!(
+                "poolwarden --state-dir {directory} doctor explains it, with --fix it puts it \
+                 aside and writes a registry of the workers that live"
+            )
+        })
+    }
+
+    /// What to do about a symbolic link that leads to a file: the workers are in that.
+    pub(super) fn put_in_place(self, path: &Path) -> Option<String> {
+        let is_link = matches!(
+            self,
+            Self::Kind {
+                found: FileKind::SymbolicLink,
+                ..
+            }
+        );
+        (is_link && path.is_file()).then(|| {
+            let path = quoted(path);
+            format!(
+                "put the file that it leads to in its place: \
+                 cp --remove-destination \"$(readlink -f {path})\" {path}"
+            )
+        })
+    }
+
+    /// What to do where a worker was to write there. `named` is whether the operator asked for
     /// this very file, which may be anybody's; the others are the pool's own.
     pub(super) fn remedy_for_log(self, path: &Path, named: bool) -> String {
         match self {
@@ -74,24 +104,6 @@ impl Danger {
             other => other.remedy(path),
         }
     }
-}
-
-/// What to do about a registry of another kind. Moved away by hand, it would leave an empty
-/// pool behind, and nobody who knows the workers.
-fn of_registry(found: FileKind, path: &Path) -> String {
-    // Followed: what the link leads to is what the workers are in.
-    if found == FileKind::SymbolicLink && path.is_file() {
-        let path = quoted(path);
-        return format!(
-            "put the file that it leads to in its place: \
-             cp --remove-destination \"$(readlink -f {path})\" {path}"
-        );
-    }
-    let directory = path.parent().map(quoted).unwrap_or_default();
-    format!(
-        "poolwarden --state-dir {directory} doctor explains it, with --fix it puts it aside and \
-         writes a registry of the workers that live"
-    )
 }
 
 /// What to do about a file of the pool that nobody misses for long.

@@ -227,18 +227,22 @@ impl StoreError {
         })
     }
 
-    /// Whether a file cannot be read as long as it is what it is, and where it is: whoever
-    /// tries again is told the same.
-    pub(crate) fn is_lasting(&self) -> bool {
+    /// What is wrong with a registry that cannot be read before something else is put in
+    /// its place: it is too large, or of another kind than a file. What a symbolic link
+    /// leads to may be what somebody wants, so that is said with it.
+    pub(crate) fn no_registry(&self) -> Option<String> {
         match self {
-            Self::Step { source, .. } => {
-                source.kind() == io::ErrorKind::PermissionDenied
-                    || source.raw_os_error() == Some(libc::EIO)
+            Self::TooLarge { size, limit, .. } => {
+                Some(format!("it has {size} bytes, and {limit} is the limit"))
             }
-            _ => matches!(
-                self.kind(),
-                StoreErrorKind::Unsafe | StoreErrorKind::TooLarge
-            ),
+            Self::Unsafe {
+                path,
+                danger: danger @ Danger::Kind { .. },
+            } => Some(match danger.put_in_place(path) {
+                Some(remedy) => format!("{}; {remedy}", danger.finding()),
+                None => danger.finding(),
+            }),
+            _ => None,
         }
     }
 

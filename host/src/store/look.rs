@@ -5,13 +5,20 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 
+use nix::sys::stat::{Mode, fchmod};
+use nix::unistd::geteuid;
+
+use super::check::check_directory;
+use super::danger::Danger;
 use super::directory::PoolDir;
 use super::disk::Access;
 use super::error::StoreError;
 use super::facts::Facts;
 use super::lock::{FileLock, LOCK};
+use super::locked::LockedPool;
 use super::trail;
 use super::{contents, file, stale_socket};
+use crate::cancel::Cancel;
 
 /// What is under a name of the pool.
 #[derive(Debug)]
@@ -24,6 +31,15 @@ pub(crate) enum Seen {
         facts: Facts,
         /// What is in it.
         bytes: Vec<u8>,
+    },
+    /// A file of more bytes than are accepted.
+    TooLarge {
+        /// What it was when it was opened.
+        facts: Facts,
+        /// As many of its first bytes as are accepted.
+        beginning: Vec<u8>,
+        /// What that is an error of.
+        error: StoreError,
     },
     /// Something that cannot be used.
     Unusable {
@@ -39,7 +55,7 @@ impl Seen {
     pub(crate) fn facts(&self) -> Option<&Facts> {
         match self {
             Self::Absent => None,
-            Self::Whole { facts, .. } => Some(facts),
+            Self::Whole { facts, .. } | Self::TooLarge { facts, .. } => Some(facts),
             Self::Unusable { facts, .. } => facts.as_ref(),
         }
     }
@@ -68,13 +84,57 @@ impl PoolDir {
             let Some((file, facts)) = opened else {
                 return Ok(Seen::Absent);
             };
-            let bytes = contents::read_all(self, name, &file, &facts, limit)?;
-            Ok(Seen::Whole { facts, bytes })
+            match contents::read_all(self, name, &file, &facts, limit) {
+                Ok(bytes) => Ok(Seen::Whole { facts, bytes }),
+                Err(error @ StoreError::TooLarge { .. }) => Ok(Seen::TooLarge {
+                    facts,
+                    beginning: contents::read_beginning(self, name, &file, &facts, limit)?,
+                    error,
+                }),
+                Err(error) => Err(error),
+            }
         });
         read.unwrap_or_else(|error| Seen::Unusable {
             facts: self.facts_at(name).ok().flatten(),
             error,
         })
+    }
+
+    /// Takes the lock of a pool that others may be able to write, and under it the
+    /// permissions on the directory from everybody else, where they have any. `planned` is
+    /// the directory as it was looked at. Says whether there was something to take.
+    ///
+    /// # Errors
+    /// [`StoreError::Changed`] when the directory is another one, or not the user's;
+    /// otherwise as [`lock`](Self::lock). Nothing was changed then.
+    pub(crate) fn lock_and_restrict(
+        &self,
+        planned: &Facts,
+        wait: Duration,
+        cancel: &Cancel,
+    ) -> Result<(LockedPool, bool), StoreError> {
+        let path = || self.path().to_owned();
+        let user = geteuid().as_raw();
+        if self.facts()?.id != planned.id {
+            return Err(StoreError::Changed { path: path() });
+        }
+        self.check_file_system()?;
+        let lock = FileLock::of_pool(self, wait, cancel)?;
+        let restricted = match check_directory(&self.facts()?, user) {
+            Ok(()) => false,
+            Err(Danger::Writable { .. }) => {
+                fchmod(self, Mode::S_IRWXU)
+                    .map_err(|errno| StoreError::step("change the mode of", &path(), errno))?;
+                true
+            }
+            Err(danger) => {
+                return Err(StoreError::Unsafe {
+                    path: path(),
+                    danger,
+                });
+            }
+        };
+        Ok((LockedPool::new(self.clone(), lock), restricted))
     }
 
     /// What the system says about a name of the pool; none where there is nothing.

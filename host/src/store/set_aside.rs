@@ -12,52 +12,65 @@ use super::{contents, file};
 
 impl LockedPool {
     /// Puts a file with these bytes in the place of `name`, and what was there under
-    /// `aside`, a name that nothing has.
+    /// `aside`. Neither that name nor `draft` may be anybody's.
     ///
     /// It is one step: whoever looks at `name` sees the one or the other, and never
-    /// nothing, which would be an empty pool. Before it, `aside` is the new file.
+    /// nothing, which would be an empty pool. Before it, `draft` is the new file or a part
+    /// of it; after it, for a moment, the old one. Under `aside` nothing else ever stands.
     ///
     /// # Errors
     /// [`StoreError::Changed`] when what is at `name` is not what was planned for,
     /// [`StoreError::LockLost`], and [`StoreError::Step`] when the system refuses, as it does
-    /// when `aside` is taken; nothing was changed then. [`StoreError::NotDurable`].
+    /// when a name is taken; nothing was changed then. [`StoreError::NotDurable`].
     pub(crate) fn exchange(
         &mut self,
         name: &str,
         planned: &Facts,
-        aside: &str,
+        (draft, aside): (&str, &str),
         bytes: &[u8],
     ) -> Result<(), StoreError> {
         self.still_locked()?;
         let pool = self.pool();
         let (dir, disk) = (pool.as_fd(), pool.disk());
         let failed = |step| {
-            let path = pool.path_of(aside);
+            let path = pool.path_of(draft);
             move |source: io::Error| StoreError::Step { step, path, source }
         };
+        // Sooner than when it takes an exchange back.
+        if pool.facts_at(aside)?.is_some() {
+            let taken = io::ErrorKind::AlreadyExists;
+            return Err(StoreError::step(
+                "put a file aside as",
+                &pool.path_of(aside),
+                taken,
+            ));
+        }
         // Only a name that nothing had can be taken back.
-        let file = file::create(pool, aside)?;
+        let file = file::create(pool, draft)?;
         let exchanged = (|| {
             contents::write_all(pool, &file, bytes).map_err(failed("write"))?;
             // The contents have to be on the disk before the name is.
             again(|| disk.sync(&file)).map_err(failed("sync"))?;
             check_planned(pool, name, planned)?;
-            disk.exchange(dir, name, aside)
+            disk.exchange(dir, name, draft)
                 .map_err(failed("exchange the damaged file for"))?;
             // Who writes without the lock could have been quicker.
-            if pool
-                .facts_at(aside)?
-                .is_some_and(|facts| facts.id == planned.id)
-            {
-                return Ok(());
+            let is_planned = |facts: Facts| facts.id == planned.id;
+            let put_aside = if pool.facts_at(draft)?.is_some_and(is_planned) {
+                disk.rename_to_free(dir, draft, aside)
+                    .map_err(failed("put aside"))
+            } else {
+                Err(changed(pool, name))
+            };
+            if put_aside.is_err() {
+                disk.exchange(dir, name, draft)
+                    .map_err(failed("give its name back to"))?;
             }
-            disk.exchange(dir, name, aside)
-                .map_err(failed("give its name back to"))?;
-            Err(changed(pool, name))
+            put_aside
         })();
-        if exchanged.is_err() && is_ours(pool, aside, &file) {
+        if exchanged.is_err() && is_ours(pool, draft, &file) {
             // The error to report is the first one.
-            let _ = again(|| disk.remove(dir, aside));
+            let _ = again(|| disk.remove(dir, draft));
         }
         exchanged?;
         sync(pool, name)
@@ -145,6 +158,7 @@ mod tests {
     const MEDDLING: &str = "meddling";
     const NAME: &str = "registry.json";
     const ASIDE: &str = "registry.json.damaged";
+    const DRAFT: &str = "registry.json.repairing";
 
     fn facts(pool: &TestPool) -> Facts {
         pool.dir.facts_at(NAME).expect("a look").expect("a file")
@@ -165,7 +179,7 @@ mod tests {
     fn the_damaged_file_keeps_its_bytes_and_its_inode() {
         let (pool, planned) = damaged();
         pool.lock()
-            .exchange(NAME, &planned, ASIDE, b"new")
+            .exchange(NAME, &planned, (DRAFT, ASIDE), b"new")
             .expect("exchange");
         assert_eq!(read(&pool, NAME).as_deref(), Some("new"));
         assert_eq!(read(&pool, ASIDE).as_deref(), Some("damaged"));
@@ -180,7 +194,7 @@ mod tests {
         fs::create_dir_all(pool.file(NAME).join("below")).expect("mkdir");
         let planned = facts(&pool);
         pool.lock()
-            .exchange(NAME, &planned, ASIDE, b"new")
+            .exchange(NAME, &planned, (DRAFT, ASIDE), b"new")
             .expect("exchange");
         assert!(pool.file(ASIDE).join("below").is_dir());
         assert_eq!(read(&pool, NAME).as_deref(), Some("new"));
@@ -201,7 +215,7 @@ mod tests {
         fs::write(pool.file(NAME), "another").expect("write");
         let mut locked = pool.lock();
         let error = locked
-            .exchange(NAME, &planned, ASIDE, b"new")
+            .exchange(NAME, &planned, (DRAFT, ASIDE), b"new")
             .expect_err("changed");
         assert!(matches!(error, StoreError::Changed { .. }), "{error}");
         let error = locked
@@ -224,11 +238,18 @@ mod tests {
         fs::write(pool.file(ASIDE), "earlier").expect("write");
         let mut locked = pool.lock();
         locked
-            .exchange(NAME, &planned, ASIDE, b"new")
+            .exchange(NAME, &planned, (DRAFT, ASIDE), b"new")
             .expect_err("taken");
         locked.set_aside(NAME, &planned, ASIDE).expect_err("taken");
         assert_eq!(read(&pool, NAME).as_deref(), Some("damaged"));
         assert_eq!(read(&pool, ASIDE).as_deref(), Some("earlier"));
+        fs::rename(pool.file(ASIDE), pool.file(DRAFT)).expect("rename");
+        let draft = (DRAFT, ASIDE);
+        locked
+            .exchange(NAME, &planned, draft, b"new")
+            .expect_err("taken");
+        assert_eq!(read(&pool, NAME).as_deref(), Some("damaged"));
+        assert_eq!(read(&pool, DRAFT).as_deref(), Some("earlier"));
     }
 
     /// Who writes without the lock is not heard of before it is too late.
@@ -247,7 +268,7 @@ mod tests {
         let dir = PoolDir::open_on(pool.dir.path(), Arc::new(disk)).expect("pool");
         let mut locked = dir.lock(Duration::ZERO, &cancel()).expect("lock");
         let error = locked
-            .exchange(NAME, &planned, ASIDE, b"new")
+            .exchange(NAME, &planned, (DRAFT, ASIDE), b"new")
             .expect_err("changed");
         assert!(matches!(error, StoreError::Changed { .. }), "{error}");
         let text = read(&pool, NAME);
@@ -258,7 +279,13 @@ mod tests {
     /// The new file stands under the other name only while it is being written.
     #[test]
     fn a_step_that_fails_leaves_the_damaged_file_and_nothing_else() {
-        for call in [Call::Create, Call::Write, Call::Sync, Call::Exchange] {
+        for call in [
+            Call::Create,
+            Call::Write,
+            Call::Sync,
+            Call::Exchange,
+            Call::RenameToFree,
+        ] {
             let (pool, planned) = damaged();
             let step = call.name();
             let disk = StagedDisk::new(pool.dir.path(), move |_, asked: &Step| {
@@ -271,11 +298,12 @@ mod tests {
             let dir = PoolDir::open_on(pool.dir.path(), Arc::new(disk)).expect("pool");
             let mut locked = dir.lock(Duration::ZERO, &cancel()).expect("lock");
             let error = locked
-                .exchange(NAME, &planned, ASIDE, b"new")
+                .exchange(NAME, &planned, (DRAFT, ASIDE), b"new")
                 .expect_err(step);
             assert!(matches!(error, StoreError::Step { .. }), "{step}: {error}");
             assert_eq!(read(&pool, NAME).as_deref(), Some("damaged"), "{step}");
             assert_eq!(read(&pool, ASIDE), None, "{step}");
+            assert_eq!(read(&pool, DRAFT), None, "{step}");
         }
     }
 
@@ -287,7 +315,7 @@ mod tests {
         let mut locked = dir.lock(Duration::ZERO, &cancel()).expect("lock");
         let before = disk.changes().len();
         locked
-            .exchange(NAME, &planned, ASIDE, b"new")
+            .exchange(NAME, &planned, (DRAFT, ASIDE), b"new")
             .expect("exchange");
         assert_eq!(
             disk.changes()[before..],
@@ -297,8 +325,63 @@ mod tests {
                 "write",
                 "sync",
                 "exchange",
+                "rename to free",
                 "sync directory"
             ]
         );
+    }
+
+    /// As for a program that is ended before a step, or just after it: from there on nothing
+    /// happens, no cleaning up either.
+    #[test]
+    fn whenever_it_ends_the_old_bytes_are_there_and_told_from_the_new() {
+        let steps = 7;
+        for (last, late) in (0..=steps).flat_map(|last| [(last, false), (last, true)]) {
+            let (pool, planned) = damaged();
+            let mut changes = 0;
+            let disk = StagedDisk::new(pool.dir.path(), move |_, step: &Step| {
+                if !step.call.changes() || step.name == LOCK {
+                    return Verdict::Go;
+                }
+                changes += 1;
+                match changes - 1 {
+                    change if change < last => Verdict::Go,
+                    change if change == last && late => Verdict::Late(Errno::EIO),
+                    _ => Verdict::Fail(Errno::EIO),
+                }
+            });
+            let dir = PoolDir::open_on(pool.dir.path(), Arc::new(disk)).expect("pool");
+            let mut locked = dir.lock(Duration::ZERO, &cancel()).expect("lock");
+            let done = locked.exchange(NAME, &planned, (DRAFT, ASIDE), b"new");
+            let case = format!("before change {last}, late: {late}: {done:?}");
+            assert_eq!(done.is_ok(), last == steps, "{case}");
+            let texts = [NAME, DRAFT, ASIDE].map(|name| read(&pool, name));
+            let [name, _, aside] = texts.each_ref().map(Option::as_deref);
+            assert!(matches!(name, Some("damaged" | "new")), "{case}");
+            assert!(matches!(aside, None | Some("damaged")), "{case}");
+            let old = texts.iter().flatten().filter(|text| *text == "damaged");
+            assert_eq!(old.count(), 1, "{case}");
+        }
+    }
+
+    /// What takes the name at the last moment stays, and so does the registry.
+    #[test]
+    fn a_name_that_is_taken_at_the_last_moment_takes_the_exchange_back() {
+        let (pool, planned) = damaged();
+        let aside = pool.file(ASIDE);
+        let disk = StagedDisk::new(pool.dir.path(), move |_, step| {
+            if step.call == Call::RenameToFree {
+                fs::write(&aside, "earlier").expect("write");
+            }
+            Verdict::Go
+        });
+        let dir = PoolDir::open_on(pool.dir.path(), Arc::new(disk)).expect("pool");
+        let mut locked = dir.lock(Duration::ZERO, &cancel()).expect("lock");
+        locked
+            .exchange(NAME, &planned, (DRAFT, ASIDE), b"new")
+            .expect_err("taken");
+        assert_eq!(read(&pool, NAME).as_deref(), Some("damaged"));
+        assert_eq!(read(&pool, ASIDE).as_deref(), Some("earlier"));
+        assert_eq!(read(&pool, DRAFT), None);
     }
 }

@@ -59,15 +59,21 @@ pub(super) fn run(options: &Options, arguments: &DoctorArguments) -> anyhow::Res
         return Ok(of_report(&examined.report));
     }
     let cancel = Cancel::new().context("cannot start the repair")?;
-    if let Err(error) = doctor.repair(&examined.plan, &Asker::command_line(), &cancel) {
-        output::complain(&error);
-        return Ok(exit::of_error(&error));
-    }
-    let repaired = words(&examined.plan);
+    let repaired = match doctor.repair(&examined.plan, &Asker::command_line(), &cancel) {
+        Ok(repaired) => repaired,
+        Err(error) => {
+            output::complain(&error);
+            return Ok(exit::of_error(&error));
+        }
+    };
     // Its processes are held no longer than they have to be.
     drop(examined);
     let after = doctor.examine();
+    let idle = repaired.is_empty();
     print(&after, repaired, json)?;
+    if idle {
+        eprintln!("hint: nothing was repaired: by then there was nothing left to do");
+    }
     Ok(of_report(&after.report))
 }
 

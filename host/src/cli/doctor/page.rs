@@ -236,11 +236,19 @@ fn trail(found: &TrailState) -> String {
 
 fn configuration(report: &Report) -> String {
     let found = &report.configuration;
-    match (&found.file, &found.detail) {
+    let mut words = vec![match (&found.file, &found.detail) {
         (_, Some(why)) => why.clone(),
         (Some(file), None) => file.display().to_string(),
         (None, None) => "none".into(),
+    }];
+    if let Some(policy) = &found.policy {
+        words.push(format!("policy {}", policy.path.display()));
+        words.push(match &policy.sha256 {
+            Some(sha256) => format!("sha256 {sha256}"),
+            None => "which CANNOT BE USED".into(),
+        });
     }
+    words.join(", ")
 }
 
 fn files(found: &OtherFiles) -> String {

@@ -6,6 +6,7 @@
 //! hold whole.
 
 mod entry;
+mod held;
 mod lexer;
 mod scan;
 
@@ -15,6 +16,7 @@ mod tests;
 use std::ops::Range;
 
 pub(crate) use entry::SalvagedEntry;
+pub(crate) use held::held;
 pub(super) use lexer::offset;
 use scan::Scan;
 

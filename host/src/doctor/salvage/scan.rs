@@ -6,9 +6,9 @@ use super::entry::{self, Object};
 use super::lexer::{Value, is_blank, value_at};
 use super::{Lost, Salvage};
 
-/// How many bytes may be looked at for each byte of the text. Damage makes some be looked
-/// at twice; more takes a text that was made for it.
-const LOOKS: usize = 32;
+/// How many bytes may be looked at in all for each byte of the text. Damage makes some be
+/// looked at two or three times; more takes a text that was made for it.
+const LOOKS: usize = 16;
 
 /// Where in a registry the text is.
 #[derive(Clone, Copy)]
@@ -60,22 +60,24 @@ impl<'a> Scan<'a> {
     /// Reads what can be read.
     pub(super) fn run(self) -> Salvage<'a> {
         let text = self.text;
-        let (found, has_sessions) = self.follow();
+        let (found, has_sessions, looks) = self.follow();
         if has_sessions {
             return found;
         }
         let nameless = Self {
             by_name: false,
+            looks,
             ..Self::new(text)
         };
         match nameless.follow() {
-            (other, _) if !other.entries.is_empty() => other,
+            (other, ..) if !other.entries.is_empty() => other,
             _ => found,
         }
     }
 
-    /// What there is, and whether entries were found where they belong.
-    fn follow(mut self) -> (Salvage<'a>, bool) {
+    /// What there is, whether entries were found where they belong, and how many more bytes
+    /// may be looked at.
+    fn follow(mut self) -> (Salvage<'a>, bool, usize) {
         while let Some(byte) = self.next_byte() {
             if self.looks == 0 {
                 self.lose(self.text.len(), "it would take too long to look through");
@@ -93,7 +95,7 @@ impl<'a> Scan<'a> {
         self.keep_last_of_each_claim();
         self.found.lost.sort_by_key(|lost| lost.bytes.start);
         let has_sessions = self.had_sessions || !self.found.entries.is_empty();
-        (self.found, has_sessions)
+        (self.found, has_sessions, self.looks)
     }
 
     /// The next byte that says something.
@@ -135,7 +137,10 @@ impl<'a> Scan<'a> {
     fn field(&mut self) -> Option<()> {
         let begin = self.at;
         let name = self.value()?;
-        let sessions = serde_json::from_str::<String>(name).is_ok_and(|name| name == "sessions");
+        // A name is skipped without being read. One that is no text makes a whole registry
+        // unreadable, as half of a surrogate pair does.
+        let decoded = serde_json::from_str::<String>(name);
+        let sessions = decoded.as_ref().is_ok_and(|name| name == "sessions");
         let colon = begin + name.len();
         let mut at = colon + blanks(&self.text[colon..]);
         if self.text.get(at) != Some(&b':') {
@@ -163,6 +168,7 @@ impl<'a> Scan<'a> {
         match (self.documents, self.had_sessions) {
             // It would be a second one.
             _ if sessions => self.lost(begin, "it is a field `sessions` without entries"),
+            _ if decoded.is_err() => self.lost(begin, "the name of the field is no text"),
             // Whatever separates name and value has to be JSON.
             _ if whole.contains('\0') => self.lost(begin, "there are NULs in a field"),
             (1, false) => self.found.before.push(whole),

@@ -140,8 +140,26 @@ impl PolicyLoader {
         Ok(Compiled { path, size, fresh })
     }
 
+    /// Looks at a component's file as far as that takes no engine: that it is there, the
+    /// pinned one, and begins as a component does. Returns its digest.
+    ///
+    /// # Errors
+    /// When one of these is not so.
+    pub(crate) fn look(&self, path: &Path) -> Result<String, LoadError> {
+        self.checked(&file::read(path)?)
+    }
+
     /// Looks at a component as far as that takes no compiler.
     fn candidate<'a>(&self, bytes: &'a [u8]) -> Result<Candidate<'a>, LoadError> {
+        Ok(Candidate {
+            bytes,
+            sha256: self.checked(bytes)?,
+            engine: new_engine()?,
+        })
+    }
+
+    /// The digest of a component that may be this one.
+    fn checked(&self, bytes: &[u8]) -> Result<String, LoadError> {
         let found = sha256(bytes);
         if let Some(pinned) = &self.pin
             && !pinned.eq_ignore_ascii_case(&found)
@@ -152,11 +170,7 @@ impl PolicyLoader {
             });
         }
         file::check_kind(bytes)?;
-        Ok(Candidate {
-            bytes,
-            sha256: found,
-            engine: new_engine()?,
-        })
+        Ok(found)
     }
 
     /// The component's code, from the cache where that has it.

@@ -15,13 +15,14 @@ mod program;
 pub mod recordings;
 pub mod registry;
 pub mod requests;
+pub mod salvage;
 pub mod trail;
 
 /// A target: its name, and what it checks.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets. Each has a corpus of its name.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
     ("answers", answers::check),
     ("arguments", arguments::check),
     ("configuration", configuration::check),
@@ -29,5 +30,6 @@ pub const TARGETS: [Target; 8] = [
     ("recordings", recordings::check),
     ("registry", registry::check),
     ("requests", requests::check),
+    ("salvage", salvage::check),
     ("trail", trail::check),
 ];
