@@ -26,6 +26,7 @@ mod hot_swap;
 mod ledger;
 mod limits;
 mod log;
+mod long_paths;
 mod mcp_flood;
 mod mcp_hostile_client;
 mod mcp_lifecycle;

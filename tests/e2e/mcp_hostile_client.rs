@@ -1,5 +1,6 @@
 //! Lines that no client should send.
 
+use std::fs;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -198,7 +199,7 @@ fn a_line_of_megabytes_does_no_harm() {
         (
             "a longer request",
             arguments("pool_stop", &json!({"sid": long.repeat(2)})),
-            Refused(INVALID_REQUEST, None),
+            Refused(INVALID_REQUEST, Some(7)),
         ),
     ];
     for (what, line, fate) in lines {
@@ -263,6 +264,36 @@ fn a_client_that_leaves_in_the_middle_of_a_line_does_no_harm() {
         assert_eq!(pool.bytes(), bytes);
         assert!(pool.lock_is_free());
     }
+}
+
+/// And the last of them has its answer, although the client is gone by then.
+#[test]
+fn what_is_refused_is_told_in_the_log_and_not_without_end() {
+    const LINES: usize = 30;
+
+    let pool = TestPool::with(&[]);
+    let input = pool.root().join("input");
+    fs::write(&input, "{\n".repeat(LINES)).expect("written");
+    let mut command = pool.command(&["mcp"]);
+    let input = fs::File::open(&input).expect("the input");
+    let ended = command.stdin(input).output().expect("the server starts");
+    assert!(ended.status.success(), "{ended:?}");
+    let answers = String::from_utf8(ended.stdout).expect("text");
+    let answered: Vec<Value> = answers
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("a message"))
+        .collect();
+    assert_eq!(answered.len(), LINES, "{answers}");
+    for answer in answered {
+        assert_eq!(answer["error"]["code"], PARSE_ERROR, "{answer}");
+    }
+    let log = String::from_utf8(ended.stderr).expect("text");
+    assert_eq!(
+        log.matches("refused a line of 2 bytes").count(),
+        10,
+        "{log}"
+    );
+    assert_eq!(log.matches("told to the client alone").count(), 1, "{log}");
 }
 
 #[track_caller]

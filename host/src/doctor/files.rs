@@ -202,15 +202,15 @@ pub(super) fn others(pool: &PoolDir, in_use: &HashSet<&str>) -> OtherFiles {
     found
 }
 
-/// Whether the file is not what it has to be, and no link that leads somewhere: that may be
+/// Whether the file is not what it has to be, and no link: what a link leads to may be
 /// what somebody wants.
 pub(super) fn is_of_wrong_kind(error: &StoreError) -> bool {
     matches!(
         error,
         StoreError::Unsafe {
             danger: Danger::Kind { found, .. },
-            path,
-        } if *found != FileKind::SymbolicLink || !path.exists()
+            ..
+        } if *found != FileKind::SymbolicLink
     )
 }
 

@@ -66,10 +66,11 @@ fn of_whole(line: &[u8]) -> Incoming {
     let error = match check_unique(line) {
         Ok(Ok(())) => match serde_json::from_slice(line) {
             Ok(message) => return Incoming::Message(message),
-            Err(error) => {
-                let text = format!("no JSON-RPC 2.0 message: {error}");
-                ErrorData::invalid_request(shortened(&text).into_owned(), None)
+            Err(_) if line.starts_with(b"[") => {
+                ErrorData::invalid_request("a batch is not taken: one message a line", None)
             }
+            // In what way it is none, the SDK does not say.
+            Err(_) => ErrorData::invalid_request("no JSON-RPC 2.0 message", None),
         },
         Ok(Err(Twice { key, depth })) => {
             let key = shortened(&key);
