@@ -23,6 +23,8 @@ mod hostile_entries;
 mod hostile_names;
 mod hostile_policies;
 mod hot_swap;
+mod hot_swap_paths;
+mod hot_swap_writing;
 mod ledger;
 mod limits;
 mod log;

@@ -1,5 +1,6 @@
 //! The session: how it opens, what it survives, how a request is withdrawn, how it ends.
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -9,8 +10,19 @@ use crate::harness::{Mcp, PATIENCE, TestPool, Worker, await_that};
 /// How long clients wait for a server to exit before they signal it.
 const CLIENTS_PATIENCE: Duration = Duration::from_secs(2);
 
+/// How long the slow policy takes at least to say what it is: the limit on a policy's
+/// processor time.
+const DESCRIBING: Duration = Duration::from_secs(10);
+
 /// A grace period that no test waits for.
 const FOREVER: u64 = 3_600_000;
+
+/// A server whose policy takes [`DESCRIBING`] to be loaded.
+fn slow(pool: &TestPool) -> Command {
+    let policy = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/guests/hostile.wasm");
+    let attack = "attack=describe-loop";
+    pool.command(&["--policy", policy, "--setting", attack, "mcp"])
+}
 
 #[test]
 fn initialize_is_answered_before_the_pool_is_touched() {
@@ -22,6 +34,16 @@ fn initialize_is_answered_before_the_pool_is_touched() {
     mcp.request("tools/list", json!({}));
     assert!(!pool.directory().exists());
     assert!(mcp.close().success());
+}
+
+#[test]
+fn initialize_is_answered_while_the_policy_is_being_loaded() {
+    let pool = TestPool::new();
+    let started = Instant::now();
+    let mut mcp = Mcp::start(slow(&pool));
+    assert_eq!(mcp.initialize()["serverInfo"]["name"], "poolwarden");
+    mcp.request("tools/list", json!({}));
+    assert!(started.elapsed() < DESCRIBING, "{:?}", started.elapsed());
 }
 
 #[test]
@@ -146,6 +168,40 @@ fn the_end_of_input_ends_the_server_while_it_waits_for_the_lock() {
         "{:?}",
         started.elapsed()
     );
+}
+
+#[test]
+fn the_end_of_input_ends_the_server_while_the_policy_is_being_loaded() {
+    let pool = TestPool::new();
+    for calls in [0, 1] {
+        let mut mcp = Mcp::open(slow(&pool));
+        for _ in 0..calls {
+            mcp.begin("tools/call", json!({"name": "pool_status"}));
+        }
+        let started = Instant::now();
+        assert!(mcp.close().success());
+        assert!(
+            started.elapsed() < CLIENTS_PATIENCE,
+            "{calls} calls: {:?}",
+            started.elapsed()
+        );
+    }
+}
+
+/// More calls than a server takes on at once: one that went on would be in the way of the
+/// later ones.
+#[test]
+fn a_withdrawn_call_does_not_wait_for_the_policy() {
+    let pool = TestPool::new();
+    let started = Instant::now();
+    let mut mcp = Mcp::open(slow(&pool));
+    for _ in 0..300 {
+        let id = mcp.begin("tools/call", json!({"name": "pool_status"}));
+        mcp.notify("notifications/cancelled", json!({"requestId": id}));
+    }
+    mcp.request("ping", json!({}));
+    assert!(started.elapsed() < DESCRIBING, "{:?}", started.elapsed());
+    assert!(mcp.close().success());
 }
 
 #[test]

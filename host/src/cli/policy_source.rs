@@ -68,8 +68,15 @@ impl PolicySource {
     /// # Errors
     /// When one of them cannot be used.
     pub(crate) fn mandate(&self) -> anyhow::Result<Mandate> {
-        let config = self.config()?;
-        let mut mandate = match self.chosen(&config) {
+        self.mandate_of(&self.config()?)
+    }
+
+    /// Loads the policy under a configuration that was read.
+    ///
+    /// # Errors
+    /// When it cannot be used.
+    pub(crate) fn mandate_of(&self, config: &Config) -> anyhow::Result<Mandate> {
+        let mut mandate = match self.chosen(config) {
             Some(chosen) => {
                 let policy = load(&chosen)?;
                 Mandate::new(policy).with_grants(chosen.grants.union(&self.grants))
@@ -84,7 +91,7 @@ impl PolicySource {
                 mandate.with_grants(grants)
             }
         };
-        for (name, value) in self.settings(&config) {
+        for (name, value) in self.settings(config) {
             mandate = mandate.with_setting(name, value);
         }
         Ok(mandate)
@@ -134,7 +141,11 @@ impl PolicySource {
         config.settings.iter().chain(named)
     }
 
-    fn config(&self) -> Result<Config, ConfigError> {
+    /// Reads the configuration.
+    ///
+    /// # Errors
+    /// When it cannot be used.
+    pub(crate) fn config(&self) -> Result<Config, ConfigError> {
         Config::of_pool(&self.pool, self.user.as_deref())
     }
 

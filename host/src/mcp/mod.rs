@@ -5,6 +5,7 @@ mod file_watch;
 mod incoming;
 mod lines;
 mod load;
+mod lookup;
 mod outgoing;
 mod outline;
 mod policy;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::thread;
 
 use anyhow::Context;
+use poolwarden::config::Config;
 use poolwarden::{Cancel, Description, Pool, PoolBuilder};
 use tokio::sync::watch;
 
@@ -58,9 +59,12 @@ impl Governed {
 /// Loads the policy, and again whenever one of its files changes. A candidate that cannot
 /// be used is reported, and what was there before stays.
 fn follow(mut loader: Loader, state: &watch::Sender<State>) {
+    let mut watch = FileWatch::new();
     loop {
         // Before the files are read: a change after that is not missed.
-        let mut watch = FileWatch::new(&loader.files());
+        if let Ok(watch) = &mut watch {
+            watch.renew(|watch| loader.watch(watch));
+        }
         match loader.load() {
             Ok((pool, said)) => {
                 tracing::info!("policy {} {} decides now", said.name, said.version);
@@ -95,6 +99,8 @@ struct Loader {
     source: PolicySource,
     builder: Option<PoolBuilder>,
     pool: Option<Arc<Pool>>,
+    /// Whether the configuration in force says anything.
+    configured: bool,
 }
 
 impl Loader {
@@ -103,18 +109,34 @@ impl Loader {
             source,
             builder: Some(builder),
             pool: None,
+            configured: false,
         }
     }
 
-    fn files(&self) -> Vec<std::path::PathBuf> {
-        let mut files = self.source.configuration_files();
-        // A configuration that cannot be read names no policy.
-        files.extend(self.source.policy_file().ok().flatten());
-        files
+    fn watch(&self, watch: &mut FileWatch) {
+        for file in self.source.configuration_files() {
+            watch.add_text(&file);
+        }
+        // Read only now: should it name another policy later, that is told. One that cannot
+        // be read names none.
+        if let Ok(Some(file)) = self.source.policy_file() {
+            watch.add(&file);
+        }
     }
 
     fn load(&mut self) -> anyhow::Result<(Arc<Pool>, Description)> {
-        let mandate = self.source.mandate()?;
+        let config = self.source.config()?;
+        let configured = says_something(&config);
+        if let (true, false, Some(file)) = (self.configured, configured, &config.source) {
+            // Whoever writes it in place has most likely not come far, and without it the
+            // shipped policy would decide, with all of its grants.
+            anyhow::bail!(
+                "the configuration {} says nothing any more, and what it said before stays in \
+                 force; if that is meant, remove the file",
+                file.display()
+            );
+        }
+        let mandate = self.source.mandate_of(&config)?;
         let cancel = Cancel::new().context("cannot ask the policy what it is")?;
         let pool = match (&self.pool, self.builder.take()) {
             (Some(pool), _) => pool.clone(),
@@ -125,6 +147,11 @@ impl Loader {
             (None, None) => anyhow::bail!("there is no pool to serve"),
         };
         let said = pool.swap(mandate, &cancel)?;
+        self.configured = configured;
         Ok((pool, said))
     }
+}
+
+fn says_something(config: &Config) -> bool {
+    config.policy.is_some() || !config.settings.is_empty()
 }

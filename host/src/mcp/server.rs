@@ -1,5 +1,7 @@
 //! The server: from a tool call to a request on the pool, and back.
 
+use std::sync::Arc;
+
 use poolwarden::audit::Asker;
 use poolwarden::{Answer, Cancel, Error, Pool, Request};
 use rmcp::model::{
@@ -30,6 +32,16 @@ impl Server {
             governed,
             tools,
             closing,
+        }
+    }
+
+    /// The pool, unless the client withdraws the call, or has left for some time, while the
+    /// policy is being loaded.
+    async fn pool(&self, context: &RequestContext<RoleServer>) -> Result<Arc<Pool>, String> {
+        tokio::select! {
+            pool = self.governed.pool() => pool,
+            () = context.ct.cancelled() => Err("the call was withdrawn, nothing was done".into()),
+            () = self.closing.over() => Err("the server ends, nothing was done".into()),
         }
     }
 
@@ -106,7 +118,7 @@ impl ServerHandler for Server {
             return Err(ErrorData::invalid_params(text, None));
         };
         let result = match tool.request(call.arguments) {
-            Ok(request) => match self.governed.pool().await {
+            Ok(request) => match self.pool(&context).await {
                 Ok(pool) => match self.run(&pool, request, &context).await {
                     // `Outgoing` adds the structured content: it is the same text.
                     Ok(answer) => {

@@ -17,10 +17,14 @@ pub(crate) struct Mcp {
 
 impl Mcp {
     /// Starts a server and says nothing to it.
-    pub(crate) fn start(mut command: Command) -> Self {
+    pub(crate) fn start(command: Command) -> Self {
         // Tests provoke warnings; they need not be read.
+        Self::start_with(command, "error")
+    }
+
+    fn start_with(mut command: Command, log: &str) -> Self {
         command
-            .env("POOLWARDEN_LOG", "error")
+            .env("POOLWARDEN_LOG", log)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
         let mut child = command.spawn().expect("the server starts");
@@ -32,6 +36,15 @@ impl Mcp {
             output,
             serial: 0,
         }
+    }
+
+    /// Opens a session with a server whose log, from `info` on, is read as well.
+    pub(crate) fn open_with_log(mut command: Command) -> (Self, Lines) {
+        command.stderr(Stdio::piped());
+        let mut mcp = Self::start_with(command, "info");
+        let log = mcp.child.stderr.take().expect("its standard error");
+        mcp.initialize();
+        (mcp, Lines::of(log))
     }
 
     /// Starts a server and opens the session.
