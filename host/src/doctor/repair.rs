@@ -115,15 +115,18 @@ impl Repair<'_> {
         let checked = self.check();
         // What stands in the trail's place goes first: without a trail nothing is done.
         let checked = checked.and_then(|()| self.put_trail_aside());
-        if self.restricted {
-            // Whatever comes of the rest. It could not be recorded sooner: a trail that
-            // others can replace is not written.
-            let mut record = new_record();
-            record.files(&of_directory(plan));
-            record.begin(cancel)?;
-            record.end(None);
-        }
+        // Whatever comes of the rest. It could not be recorded sooner: a trail that others
+        // can replace is not written.
+        let recorded = match self.restricted {
+            true => {
+                let mut record = new_record();
+                record.files(&of_directory(plan));
+                record.begin(cancel).map(|()| record.end(None))
+            }
+            false => Ok(()),
+        };
         checked.map_err(changed)?;
+        recorded?;
 
         let mut ledger = files::ledger(Some(&pool)).ledger;
         let fresh;

@@ -202,9 +202,10 @@ impl PoolDir {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
     use std::os::unix::net::UnixListener;
 
-    use super::super::testing::{TestPool, lock_from_outside};
+    use super::super::testing::{TestPool, cancel, lock_from_outside};
     use super::*;
 
     #[test]
@@ -235,14 +236,43 @@ mod tests {
             matches!(&seen, Seen::Whole { bytes, .. } if bytes == b"12345"),
             "{seen:?}"
         );
-        for (name, limit) in [("whole", 4), ("directory", 9)] {
-            let seen = pool.dir.see(name, limit);
-            assert!(
-                matches!(seen, Seen::Unusable { facts: Some(_), .. }),
-                "{seen:?}"
-            );
-        }
+        let seen = pool.dir.see("whole", 4);
+        assert!(
+            matches!(&seen, Seen::TooLarge { beginning, .. } if beginning == b"1234"),
+            "{seen:?}"
+        );
+        let seen = pool.dir.see("directory", 9);
+        assert!(
+            matches!(seen, Seen::Unusable { facts: Some(_), .. }),
+            "{seen:?}"
+        );
         assert_eq!(pool.dir.names().expect("names"), ["directory", "whole"]);
+    }
+
+    #[test]
+    fn a_directory_is_restricted_once_it_is_locked() {
+        let pool = TestPool::new();
+        let mode = |mode| fs::Permissions::from_mode(mode);
+        let restrict = |planned: &Facts| {
+            pool.dir
+                .lock_and_restrict(planned, Duration::ZERO, &cancel())
+        };
+        let ours = || pool.dir.facts().expect("facts");
+        for (before, expected) in [(0o777, true), (0o720, true), (0o755, false)] {
+            fs::set_permissions(pool.dir.path(), mode(before)).expect("chmod");
+            let held = lock_from_outside(&pool);
+            let error = restrict(&ours()).expect_err("it is held");
+            assert!(matches!(error, StoreError::Busy { .. }), "{error}");
+            assert_eq!(ours().mode, before);
+            drop(held);
+            let (mut locked, restricted) = restrict(&ours()).expect("it is free");
+            assert_eq!(restricted, expected, "{before:o}");
+            assert_eq!(ours().mode, if expected { 0o700 } else { before });
+            locked.replace_registry(b"{}").expect("it is safe by now");
+        }
+        let another = TestPool::new().dir.facts().expect("facts");
+        let error = restrict(&another).expect_err("another directory");
+        assert!(matches!(error, StoreError::Changed { .. }), "{error}");
     }
 
     #[test]
