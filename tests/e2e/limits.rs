@@ -46,9 +46,9 @@ fn a_limit_of_file_sizes_ends_neither_a_request_nor_a_server() {
     let worker = Worker::obedient();
     let pool = TestPool::with(&[worker.entry("a"), Entry::new("dead", NO_PROCESS)]);
     let bytes = pool.bytes();
-    // So large that the next line goes beyond the limit, and nothing is put aside before.
+    // So large that not a byte more is written, and not so large that it is put aside.
     let trail = pool.directory().join("audit.jsonl");
-    file_of(&trail, FILES - 100);
+    file_of(&trail, FILES);
 
     let ran = Ran::of(limited(
         pool.command(&["forget", "a", "--even-if-alive"]),
