@@ -1,5 +1,5 @@
 //! Compiles the shipped policy ahead of time, so that starting the program compiles nothing,
-//! and takes its digest.
+//! and takes its digest and its size.
 
 use std::path::PathBuf;
 use std::{env, error::Error, fs};
@@ -42,5 +42,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     fs::write(out.join("policy.cwasm"), code)?;
     // Of the component and not of this code: it is what others can compare.
     fs::write(out.join("policy.sha256"), digest::sha256(&bytes))?;
+    fs::write(out.join("policy.size"), bytes.len().to_string())?;
     Ok(())
 }

@@ -37,6 +37,7 @@ pub mod imports;
 pub mod policy;
 pub mod pool;
 pub mod registry;
+mod remedy;
 pub mod rewrite;
 pub mod settings;
 pub mod sweep;

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::answer::Answer;
+use crate::request::Stop;
+use crate::settings::SettingError;
 use crate::store::StoreError;
 
 /// Why a request failed. The text says what happened, to which file or session, and
@@ -18,10 +20,14 @@ use crate::store::StoreError;
 /// | [`Refused`](Self::Refused) | nobody can be granted that: another policy would not have asked for it |
 /// | [`System`](Self::System) | the store or the system failed |
 /// | [`Cancelled`](Self::Cancelled) | the program itself withdrew the request |
+/// | [`Grace`](Self::Grace) | the program asked for a longer wait than there is; nothing was done |
+/// | [`Setting`](Self::Setting) | the operator set what means nothing; nothing was done |
 /// | [`Policy`](Self::Policy) | the policy is at fault, and the [`Fault`] says how |
 ///
 /// After each of them the lock is free and the registry whole. What was done before it, as a
 /// signal that was sent, stands in the trail.
+///
+/// None has a [`source`](std::error::Error::source): the text is whole.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -55,9 +61,28 @@ pub enum Error {
     /// The client withdrew the request.
     #[error("the request was cancelled")]
     Cancelled,
+    /// A stop was to wait for longer than [`Stop::MAX_GRACE`].
+    #[error(
+        "a stop waits for at most {} s, and this one was to wait for {} s; nothing was done",
+        Stop::MAX_GRACE.as_secs(), .asked.as_secs()
+    )]
+    Grace {
+        /// The grace period that was asked for.
+        asked: Duration,
+    },
+    /// A setting of the pool means nothing to the host or to the policy.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
     /// The policy broke off or gave no usable answer.
     #[error("the policy failed: {0}")]
-    Policy(#[from] Fault),
+    Policy(Fault),
+}
+
+// Not derived: what is derived would be the source as well, and said twice.
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Self {
+        Self::Policy(fault)
+    }
 }
 
 impl Error {
@@ -148,12 +173,20 @@ pub enum Fault {
     Trap(String),
 }
 
-fn position(line: u64, column: u64) -> String {
+/// Where in a file, to be put behind its name.
+pub(crate) fn position(line: u64, column: u64) -> String {
     if line == 0 {
         String::new()
     } else {
         format!(" at line {line}, column {column}")
     }
+}
+
+/// What is wrong with a JSON text, without where.
+pub(crate) fn without_position(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let position = format!(" at line {} column {}", error.line(), error.column());
+    text.strip_suffix(&position).unwrap_or(&text).to_owned()
 }
 
 /// An error and its sources in one line.
@@ -165,4 +198,62 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
         next = source.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as Cause;
+    use std::io;
+
+    use super::*;
+    use crate::floor::UnknownGrant;
+    use crate::recording::Recordings;
+    use crate::replay::NotReplayed;
+    use crate::runtime::{LoadError, Unusable};
+
+    /// The texts of an error and of its sources.
+    fn texts(error: &(dyn Cause + 'static)) -> Vec<String> {
+        let mut texts = vec![error.to_string()];
+        let mut next = error.source();
+        while let Some(source) = next {
+            texts.push(source.to_string());
+            next = source.source();
+        }
+        texts
+    }
+
+    /// Both ways of showing an error are in use: its own text, and that with its sources. An
+    /// error that puts its source into its own text and gives it away too is told twice.
+    #[test]
+    fn no_cause_is_told_twice() {
+        let refused = || io::Error::from_raw_os_error(libc::EACCES);
+        let trapped = || Error::from(Fault::Trap("wasm trap".into()));
+        let root = tempfile::tempdir().expect("a temporary directory");
+        let file = root.path().join("lines");
+        std::fs::write(&file, "text\n").expect("write");
+        let mut lines = Recordings::open(&file).expect("it is opened");
+        let no_recording = lines.next().expect("a line").expect_err("no recording");
+        let errors: Vec<Box<dyn Cause>> = vec![
+            Box::new(no_recording),
+            Box::new(trapped()),
+            Box::new(Unusable::Describe(trapped())),
+            Box::new(Unusable::from(LoadError::Read {
+                path: "p.wasm".into(),
+                source: refused(),
+            })),
+            Box::new(Error::from(SettingError::Proof(
+                crate::process::UnknownStrength("strng".into()),
+            ))),
+            Box::new(NotReplayed::from(UnknownGrant("everything".into()))),
+            Box::new(crate::life::AdoptError::from(trapped())),
+        ];
+        for error in errors {
+            let texts = texts(error.as_ref());
+            for (index, cause) in texts.iter().enumerate().skip(1) {
+                for before in &texts[..index] {
+                    assert!(!before.contains(cause.as_str()), "{texts:?}");
+                }
+            }
+        }
+    }
 }

@@ -69,6 +69,7 @@ pub mod recording;
 pub mod replay;
 mod request;
 mod runtime;
+mod settings;
 pub mod store;
 pub mod visible;
 
@@ -84,3 +85,4 @@ pub use runtime::{
     CacheError, CodeCache, Compiled, Description, Export, Import, ImportKind, Inspection, Limits,
     LoadError, MAX_COMPONENT, Needs, Policy, PolicyLoader, Setting, Unusable,
 };
+pub use settings::SettingError;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::error::Error;
 use crate::process::Signal;
 
 /// One request. The command line and MCP both make these, and nothing else reaches a policy.
@@ -69,7 +70,8 @@ pub struct Stop {
     pub signal: Signal,
     /// Signal the whole process group of each worker, which has to lead it.
     pub group: bool,
-    /// How long to wait for the exit; zero does not wait.
+    /// How long to wait for the exit, up to [`MAX_GRACE`](Self::MAX_GRACE); zero does not
+    /// wait.
     #[serde(
         rename = "grace_ms",
         serialize_with = "to_milliseconds",
@@ -85,7 +87,8 @@ pub struct Stop {
 impl Stop {
     /// The grace period when none was asked for.
     pub const GRACE: Duration = Duration::from_secs(2);
-    /// The longest grace period that is accepted: a request must end.
+    /// The longest grace period that is accepted: a request must end. A pool refuses a longer
+    /// one with [`Error::Grace`].
     pub const MAX_GRACE: Duration = Duration::from_secs(3600);
     /// How long to wait, after the grace period, for a kill to be confirmed.
     pub const CONFIRMATION: Duration = Duration::from_secs(2);
@@ -135,6 +138,19 @@ impl Request {
         match self {
             Self::Ensure { dry_run } | Self::Stop(Stop { dry_run, .. }) => *dry_run,
             Self::Status { .. } | Self::Register(_) | Self::Forget { .. } => false,
+        }
+    }
+
+    /// Checks what no policy decides.
+    ///
+    /// # Errors
+    /// [`Error::Grace`].
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        match self {
+            Self::Stop(Stop { grace, .. }) if *grace > Stop::MAX_GRACE => {
+                Err(Error::Grace { asked: *grace })
+            }
+            _ => Ok(()),
         }
     }
 

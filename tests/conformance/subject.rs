@@ -1,6 +1,7 @@
 //! The policy under test, and what becomes of a request to it.
 
 use std::env;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -13,7 +14,7 @@ use crate::{library, program};
 const POLICY: &str = "POOLWARDEN_CONFORMANCE_POLICY";
 /// Its settings, `name=value`, one a line.
 const SETTINGS: &str = "POOLWARDEN_CONFORMANCE_SETTINGS";
-/// `program` asks through the built program instead of the library.
+/// `library`, as without it, or `program`, which asks through the built program.
 const WAY: &str = "POOLWARDEN_CONFORMANCE_WAY";
 
 /// What is granted where a case says nothing: what the shipped policy needs.
@@ -34,12 +35,43 @@ pub(crate) struct Failure {
 pub(crate) fn ask(scene: &Scene, ask: &Ask, grants: Option<&[String]>) -> Result<Value, Failure> {
     let usual = USUAL.map(str::to_owned);
     let grants = grants.unwrap_or(&usual);
-    let by_program = env::var_os(WAY).is_some_and(|way| way == "program");
-    match ask {
+    match (way(), ask) {
         // No verb of the program asks this.
-        Ask::Describe {} => library::ask(scene, ask, grants),
-        _ if by_program => program::ask(scene, ask, grants),
-        _ => library::ask(scene, ask, grants),
+        (Way::Library, _) | (Way::Program, Ask::Describe {}) => library::ask(scene, ask, grants),
+        (Way::Program, _) => program::ask(scene, ask, grants),
+    }
+}
+
+/// What a policy is asked through.
+#[derive(Debug, PartialEq)]
+enum Way {
+    Library,
+    Program,
+}
+
+fn way() -> Way {
+    let said = env::var_os(WAY);
+    way_of(said.as_deref()).unwrap_or_else(|| {
+        panic!("{WAY} is {said:?}, and there are only `library` and `program`");
+    })
+}
+
+fn way_of(said: Option<&OsStr>) -> Option<Way> {
+    match said.map(OsStr::to_str) {
+        None | Some(Some("library")) => Some(Way::Library),
+        Some(Some("program")) => Some(Way::Program),
+        Some(_) => None,
+    }
+}
+
+#[test]
+fn a_way_that_there_is_not_is_none() {
+    let of = |said: &str| way_of(Some(said.as_ref()));
+    assert_eq!(way_of(None), Some(Way::Library));
+    assert_eq!(of("library"), Some(Way::Library));
+    assert_eq!(of("program"), Some(Way::Program));
+    for wrong in ["", "Program", "programm", "cli"] {
+        assert_eq!(of(wrong), None, "{wrong}");
     }
 }
 

@@ -82,7 +82,7 @@ fn what_is_not_unproven_is_not_adopted() {
     for (sid, reason) in [
         ("alive", "nothing to adopt"),
         ("gone", "ensure collects"),
-        ("foreign", "only where its process runs"),
+        ("foreign", "who serves the socket"),
         ("a", "2 entries"),
         ("init", "pid 1"),
         ("nobody", "no entry"),
@@ -95,6 +95,43 @@ fn what_is_not_unproven_is_not_adopted() {
     pool.write("{\n]");
     let ran = pool.run(&["adopt", "a", "--yes"]);
     assert!(ran.error(6).contains("line 2, column 1"), "{ran:?}");
+}
+
+#[test]
+fn what_refuses_an_unproven_one_says_how_to_adopt_it() {
+    let worker = Worker::obedient();
+    let pool = TestPool::with(&[unproven(&worker), Entry::new("init", 1)]);
+    let stopped = pool.run(&["stop", "--all"]).answer(1);
+    let error = |index: usize| stopped["errors"][index].as_str().expect("an error");
+    let adopt = "if it is the worker: poolwarden adopt a";
+    assert!(error(0).ends_with(adopt), "{stopped}");
+    assert!(!error(1).contains("adopt"), "{stopped}");
+    assert!(
+        error(1).contains("forget --even-if-alive init"),
+        "{stopped}"
+    );
+    let forgotten = pool.run(&["forget", "a"]);
+    assert!(forgotten.error(1).contains(adopt), "{forgotten:?}");
+    // And there it leads.
+    pool.ask(&["adopt", "a", "--yes"]);
+    assert_eq!(pool.ask(&["stop", "a"])["stopped"], json!(["a"]));
+}
+
+#[test]
+fn a_foreign_one_leads_to_who_serves_its_socket() {
+    let worker = Worker::obedient();
+    let elsewhere = TestPool::new();
+    let socket = elsewhere.root().join("theirs.sock");
+    let _theirs = std::os::unix::net::UnixListener::bind(&socket).expect("a socket");
+    let pool = TestPool::with(&[worker.entry("a").sock(&socket)]);
+    let stopped = pool.run(&["stop", "a"]).answer(1);
+    let error = stopped["errors"][0].as_str().expect("an error");
+    assert!(error.contains("who serves its socket"), "{error}");
+    let forgotten = pool.run(&["forget", "a"]);
+    assert!(
+        forgotten.error(1).contains("who serves its socket"),
+        "{forgotten:?}"
+    );
 }
 
 /// Whoever asks is never the worker, nor is who started it.
@@ -123,6 +160,10 @@ fn somebody_at_a_terminal_is_asked() {
         assert_eq!(exit, code, "{said:?}: {shown}");
         assert!(shown.contains(&worker.pid().to_string()), "{shown}");
         assert!(shown.contains("EXECUTABLE"), "{shown}");
+        assert!(
+            !shown.contains("--yes"),
+            "who said no is not asked again: {shown}"
+        );
         assert_eq!(pool.status("a").expect("it is listed").0, status);
     }
 }

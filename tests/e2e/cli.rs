@@ -46,6 +46,15 @@ fn wrong_usage_exits_with_2_and_does_nothing() {
 }
 
 #[test]
+fn a_stop_of_nobody_in_particular_is_told_how_to_stop_all() {
+    let pool = TestPool::new();
+    let ran = pool.run(&["stop"]);
+    assert!(ran.error(2).contains("<SID|--all>"), "{ran:?}");
+    let help = pool.run(&["stop", "--help"]).stdout;
+    assert!(help.contains("--all"), "{help}");
+}
+
+#[test]
 fn recording_is_for_verbs_that_ask_a_policy() {
     let worker = Worker::obedient();
     let pool = TestPool::with(&[worker.entry("a")]);
@@ -191,6 +200,13 @@ fn help_and_version_are_answers() {
         );
     }
     assert_eq!(help.code, 0);
+    // Where the pool is when no variable says it.
+    assert!(
+        help.stdout.contains("~/.local/state/poolwarden"),
+        "{help:?}"
+    );
+    let status = pool.run(&["status", "--help"]).stdout;
+    assert!(status.contains("collected on the way"), "{status}");
     let version = pool.run(&["--version"]);
     assert_eq!(
         version.stdout,
@@ -238,6 +254,36 @@ fn the_demonstration_runs_and_cleans_up() {
         .expect("the directory")
         .collect();
     assert!(left.is_empty(), "{left:?}");
+}
+
+/// It shows what poolwarden does, and not what somebody's own policy does.
+#[test]
+fn the_demonstration_needs_no_policy_of_the_users() {
+    let place = TestPool::absent();
+    let of_user = place.root().join(".config/poolwarden");
+    std::fs::create_dir_all(&of_user).expect("mkdir");
+    std::fs::write(
+        of_user.join("poolwarden.toml"),
+        "[policy]\npath = \"none.wasm\"\n",
+    )
+    .expect("the configuration");
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_poolwarden"));
+    command
+        .env_clear()
+        .env("HOME", place.root())
+        .env("TMPDIR", place.root())
+        .env("POOLWARDEN_POLICY", "none.wasm")
+        .arg("demo");
+    let ran = Ran::of(command);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let typed = ran.stdout.lines().filter(|line| line.starts_with('$'));
+    for line in typed {
+        let pool = format!("$ poolwarden --state-dir {}/", place.root().display());
+        assert!(
+            line.starts_with(&pool),
+            "it would go to another pool: {line}"
+        );
+    }
 }
 
 #[test]

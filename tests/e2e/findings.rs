@@ -264,9 +264,21 @@ fn only_a_running_process_is_registered() {
     let zombie = Worker::obedient();
     zombie.become_zombie();
     let pool = TestPool::new();
-    for pid in [0, dead, zombie.pid(), NO_PROCESS, u32::MAX] {
+    for (pid, standing) in [
+        (0, "gone"),
+        // As in an entry that somebody else made of it.
+        (1, "unproven"),
+        (dead, "gone"),
+        (zombie.pid(), "exited"),
+        (NO_PROCESS, "gone"),
+        (u32::MAX, "gone"),
+    ] {
         let ran = pool.run(&["register", "--sid", "a", "--pid", &pid.to_string()]);
         assert!(ran.error(1).contains(&format!("pid {pid}")), "{ran:?}");
+        assert!(
+            ran.stderr.contains(&format!("because it is {standing} ")),
+            "{ran:?}"
+        );
     }
     assert!(!pool.registry().exists());
 }

@@ -4,6 +4,7 @@
 //! The attacks are those of `tests/hostile`, here within the limits that the program has.
 //! Those that would take minutes to meet such a limit are left to that suite.
 
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -20,6 +21,9 @@ mod attacks;
 mod guest;
 
 use attacks::{Attack, Ends, Guest, How};
+
+/// How often each attack is tried, one round of all after another: once, unless this says more.
+const ROUNDS: &str = "POOLWARDEN_TEST_ROUNDS";
 
 /// A little more than a policy may write to the log in one request.
 const LOG_LINES: usize = 1010;
@@ -163,12 +167,15 @@ fn text(path: &Path) -> String {
 
 #[test]
 fn every_attack_ends_with_its_own_words_and_harms_nothing() {
+    let rounds = env::var(ROUNDS).map_or(1, |text| text.parse().expect("a number"));
     let mut attacked = Attacked::new();
     let now =
         |attack: &&Attack| !matches!(attack.how, How::Computes | How::HostWorks | How::Shadowed);
-    for attack in attacks::all().filter(now) {
-        let ran = Ran::of(attacked.command(attack));
-        attacked.check(attack, &ran);
+    for _ in 0..rounds {
+        for attack in attacks::all().filter(now) {
+            let ran = Ran::of(attacked.command(attack));
+            attacked.check(attack, &ran);
+        }
     }
 }
 

@@ -38,15 +38,7 @@ pub(crate) fn put(from: &Path, to: &Path) {
 
 pub(crate) fn command(pool: &TestPool, policy: &Path) -> Command {
     let policy = policy.to_str().expect("a path that is text");
-    pool.command(&[
-        "--policy",
-        policy,
-        "--grant",
-        "registry-write",
-        "--setting",
-        "attack=describe-only",
-        "mcp",
-    ])
+    pool.command(&["--policy", policy, "--grant", "registry-write", "mcp"])
 }
 
 fn serve(pool: &TestPool, policy: &Path) -> Mcp {

@@ -108,7 +108,7 @@ fn one_that_is_replaced_while_it_is_being_written_counts() {
     put(&talking(), &scene.policy);
     scene.await_news("being written");
     let aside = scene.pool.root().join("aside");
-    fs::write(&aside, "[settings]\nmax-age = \"8h\"\n").expect("write");
+    fs::write(&aside, "[settings]\nproof = \"any\"\n").expect("write");
     put(&aside, &scene.configuration);
     scene.await_news("policy default");
     await_that("the shipped policy answers", || {

@@ -5,6 +5,7 @@
 
 mod harness;
 
+mod absent_pool;
 mod adopt;
 mod any_registry;
 mod cli;
@@ -48,6 +49,7 @@ mod run_failures;
 mod run_killed;
 mod run_socket;
 mod seed_behaviour;
+mod settings;
 mod stop;
 mod stop_group;
 mod stop_sockets;

@@ -7,8 +7,10 @@ use serde_json::json;
 
 use crate::harness::{Mcp, PATIENCE, TestPool, Worker, await_that};
 
-/// How long clients wait for a server to exit before they signal it.
-const CLIENTS_PATIENCE: Duration = Duration::from_secs(2);
+/// What a server that gives up after its second does not take, on a busy machine either. One
+/// that does not give up takes five seconds at the least, after which the protocol's library
+/// would, or an hour.
+const SOON: Duration = Duration::from_secs(4);
 
 /// How long the slow policy takes at least to say what it is: the limit on a policy's
 /// processor time.
@@ -124,11 +126,7 @@ fn the_end_of_input_ends_the_server() {
     mcp.answer("pool_status", json!({}));
     let started = Instant::now();
     assert!(mcp.close().success());
-    assert!(
-        started.elapsed() < CLIENTS_PATIENCE,
-        "{:?}",
-        started.elapsed()
-    );
+    assert!(started.elapsed() < SOON, "{:?}", started.elapsed());
 }
 
 #[test]
@@ -143,11 +141,7 @@ fn the_end_of_input_ends_the_server_while_a_stop_waits() {
     worker.await_line("TERM");
     let started = Instant::now();
     assert!(mcp.close().success());
-    assert!(
-        started.elapsed() < CLIENTS_PATIENCE,
-        "{:?}",
-        started.elapsed()
-    );
+    assert!(started.elapsed() < SOON, "{:?}", started.elapsed());
     assert!(pool.lock_is_free());
     assert_eq!(pool.status("a").expect("it is listed").0, "stopping");
 }
@@ -163,11 +157,7 @@ fn the_end_of_input_ends_the_server_while_it_waits_for_the_lock() {
     );
     let started = Instant::now();
     assert!(mcp.close().success());
-    assert!(
-        started.elapsed() < CLIENTS_PATIENCE,
-        "{:?}",
-        started.elapsed()
-    );
+    assert!(started.elapsed() < SOON, "{:?}", started.elapsed());
 }
 
 #[test]
@@ -181,7 +171,7 @@ fn the_end_of_input_ends_the_server_while_the_policy_is_being_loaded() {
         let started = Instant::now();
         assert!(mcp.close().success());
         assert!(
-            started.elapsed() < CLIENTS_PATIENCE,
+            started.elapsed() < SOON,
             "{calls} calls: {:?}",
             started.elapsed()
         );

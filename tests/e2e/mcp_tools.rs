@@ -124,6 +124,11 @@ async fn the_tools_are_listed_with_hints_and_described_schemas() {
         .expect("a description")
         .to_lowercase();
     assert!(stop.contains("without") && stop.contains("all"), "{stop}");
+    // Else an empty answer is taken for a worker that was stopped.
+    assert!(
+        stop.contains("a sid that no session has stops nobody"),
+        "{stop}"
+    );
     client.cancel().await.expect("the session ends");
 }
 
@@ -154,6 +159,19 @@ async fn a_prefix_is_put_before_every_name() {
     );
     let result = call(&client, "alc_pool_status", json!({})).await;
     assert_eq!(answer(&result)["sessions"][0]["sid"], "a");
+    let wrong = call(&client, "alc_pool_status", json!({"sid": 1})).await;
+    let named = "alc_pool_status: the argument `sid` does not fit";
+    assert!(error(&wrong).starts_with(named), "{wrong:?}");
+    let introduction = client.peer_info().expect("the server's introduction");
+    let instructions = introduction.instructions.clone().expect("instructions");
+    for name in names(&tools) {
+        let bare = name.trim_start_matches("alc_");
+        let named = instructions.matches(bare).count();
+        assert!(
+            named > 0 && instructions.matches(name).count() == named,
+            "{instructions}"
+        );
+    }
     let unknown = client
         .call_tool(CallToolRequestParams::new("pool_status"))
         .await;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Ran, TestPool};
+use crate::harness::{Ran, Terminal, TestPool};
 
 /// A pool and a policy beside it, `policy.wasm`, that tries what its setting `attack` names.
 fn pool() -> TestPool {
@@ -42,6 +42,10 @@ fn the_configured_policy_has_the_configurations_grants() {
     let given = json!(["registry-write", "signal-term"]);
     assert_eq!(inspected["grants"]["given"], given);
     assert_eq!(inspected["configuration"], json!(of_pool(&pool)));
+    assert_eq!(
+        inspected["grants"]["by_configuration"],
+        json!(["signal-term"])
+    );
     // As a request says: what it may write, what it may signal, what it reads.
     let said = pool.ask(&["status"]);
     assert_eq!(said, json!({"said": "nothing was tried"}));
@@ -67,8 +71,67 @@ fn another_policy_has_none_of_them() {
 
     // Nor has the configured one, where the command line names it.
     configure(&of_pool(&pool), CONFIGURED);
-    let inspected = inspect(&pool, &["--policy", "policy.wasm"]);
+    let policy = ["--policy", "policy.wasm"];
+    let inspected = inspect(&pool, &policy);
     assert_eq!(inspected["grants"]["given"], json!([]));
+    assert_eq!(inspected["grants"]["by_configuration"], json!([]));
+    // Which a denial then says.
+    let attack = ["--setting", "attack=replace", "--setting", "pass-on=yes"];
+    configure(
+        &of_pool(&pool),
+        &CONFIGURED.replace("signal-term", "registry-write"),
+    );
+    let denied = pool.run(&[&policy[..], &attack, &["ensure"]].concat());
+    let error = denied.error(7);
+    assert!(error.contains("for none that --policy names"), "{error}");
+}
+
+#[test]
+fn a_person_is_told_which_grants_are_the_configurations() {
+    let pool = pool();
+    configure(&of_pool(&pool), CONFIGURED);
+    let inspect = |options: &[&str]| {
+        let arguments = [&["policy", "inspect", "policy.wasm"], options].concat();
+        Terminal::open().show(pool.command(&arguments))
+    };
+    let shown = inspect(&[]);
+    let told = "THEREOF  by the configuration, and not with --policy: signal-term";
+    assert!(shown.contains(told), "{shown}");
+    let shown = inspect(&["--grant", "signal-term"]);
+    assert!(!shown.contains("THEREOF"), "{shown}");
+}
+
+#[test]
+fn the_shipped_policy_is_inspected_by_its_name() {
+    let pool = TestPool::new();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../guest/policy.wasm");
+    fs::copy(file, pool.root().join("policy.wasm")).expect("the policy");
+    configure(&of_pool(&pool), "[settings]\nproof = \"strong\"\n");
+    let by_name = ["policy", "inspect", "shipped", "--grant", "signal-hup"];
+    let inspected = pool.ask(&by_name);
+    let of_file = inspect(&pool, &[]);
+    assert_eq!(inspected["file"], "shipped");
+    assert_eq!(inspected["configuration"], json!(of_pool(&pool)));
+    for field in ["name", "version", "imports", "exports", "loads", "settings"] {
+        assert_eq!(inspected[field], of_file[field], "{field}");
+    }
+    // It has grants of its own, which a file with the same bytes has not.
+    let given = ["registry-write", "signal-hup", "signal-term", "signal-kill"];
+    let mut found = inspected["grants"]["given"]
+        .as_array()
+        .expect("grants")
+        .clone();
+    found.sort_by_key(|grant| given.iter().position(|given| grant == given));
+    assert_eq!(json!(found), json!(given));
+    assert_eq!(of_file["grants"]["given"], json!([]));
+
+    let checked = pool.ask(&["policy", "check", "shipped"]);
+    assert_eq!(checked["sha256"], inspected["sha256"]);
+    assert_eq!(checked["loads"], true);
+    // A file of that name is meant by a path.
+    fs::write(pool.root().join("shipped"), "no component").expect("a file");
+    assert_eq!(pool.ask(&["policy", "check", "shipped"])["loads"], true);
+    pool.run(&["policy", "check", "./shipped"]).answer(7);
 }
 
 #[test]
@@ -88,26 +151,6 @@ fn the_users_configuration_counts_where_the_pool_has_none() {
 }
 
 #[test]
-fn settings_are_those_of_a_request() {
-    let pool = TestPool::new();
-    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../guest/policy.wasm");
-    fs::copy(shipped, pool.root().join("policy.wasm")).expect("the policy");
-    configure(
-        &of_pool(&pool),
-        "[settings]\nproof = \"strong\"\nnone = \"x\"\n",
-    );
-    let inspected = inspect(&pool, &["--setting", "none=y"]);
-    let settings = inspected["settings"].as_array().expect("settings");
-    for setting in settings {
-        let expected = match setting["name"].as_str() {
-            Some("proof") => json!("strong"),
-            _ => Value::Null,
-        };
-        assert_eq!(setting["given"], expected, "{inspected:#}");
-    }
-}
-
-#[test]
 fn a_policy_describes_itself_with_the_settings_that_it_is_given() {
     let pool = pool();
     let check = ["policy", "check", "policy.wasm"];
@@ -115,7 +158,9 @@ fn a_policy_describes_itself_with_the_settings_that_it_is_given() {
     configure(&of_pool(&pool), "[settings]\nattack = \"describe-trap\"\n");
     let problem = &pool.run(&check).answer(7)["problem"];
     let problem = problem.as_str().expect("a problem");
-    assert!(problem.contains("does not describe itself"), "{problem}");
+    let told = "the policy does not describe itself: the policy failed: it trapped: wasm trap";
+    assert!(problem.starts_with(told), "{problem}");
+    assert_eq!(problem.matches("trapped").count(), 1, "{problem}");
     assert_eq!(inspect(&pool, &[])["loads"], false);
     // The command line counts before it.
     let named = pool.ask(&[&check[..], &["--setting", "attack=loop"]].concat());

@@ -124,8 +124,9 @@ fn a_person_sees_what_a_policy_is_and_needs() {
     INTERFACE
     wasi:cli/environment@0.2.9
     settings:
-    SETTING  GIVEN  MEANING
-    max-age  9h     How old.
+    SETTING  READ BY  GIVEN  MEANING
+    proof    host            `strong`: time alone proves no worker; `any`, as without it: it does
+    max-age  policy   9h     How old.
     ");
 }
 
@@ -146,7 +147,7 @@ fn a_program_gets_the_same_as_json() {
     assert_eq!(
         answer["grants"],
         json!({"needed": ["registry-write", "signal-*"],
-               "given": ["registry-write", "signal-term"]})
+               "given": ["registry-write", "signal-term"], "by_configuration": []})
     );
     let imports = &answer["imports"];
     let processes = json!({"name": "poolwarden:pool/processes@0.1.0", "functions": ["inspect"]});

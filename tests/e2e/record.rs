@@ -80,7 +80,15 @@ fn a_line_holds_the_request_each_call_and_the_answer() {
     let worker = Worker::deaf();
     let pool = Recorded::new(TestPool::with(&[worker.entry("a")]));
     let bytes = String::from_utf8(pool.pool.bytes()).expect("UTF-8");
-    let ran = pool.run(&["stop", "a", "--grace", "1ms", "--force", "--setting", "x=y"]);
+    let ran = pool.run(&[
+        "stop",
+        "a",
+        "--grace",
+        "1ms",
+        "--force",
+        "--setting",
+        "proof=any",
+    ]);
 
     let recordings = pool.read();
     let [recording] = recordings.as_slice() else {
@@ -102,7 +110,7 @@ fn a_line_holds_the_request_each_call_and_the_answer() {
         recording["grants"],
         json!(["registry-write", "signal-term", "signal-kill"])
     );
-    assert_eq!(recording["settings"], json!({"x": "y"}));
+    assert_eq!(recording["settings"], json!({"proof": "any"}));
     assert_eq!(recording["answer"], ran.answer(0));
     assert_eq!(
         names(recording),

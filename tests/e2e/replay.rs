@@ -36,7 +36,7 @@ fn a_person_sees_what_would_be_different() {
     insta::assert_snapshot!(show(&["shipped"]), @"2 requests replayed, 0 different");
     insta::assert_snapshot!(show(&["shipped", "--grant", "signal-term"]), @r#"
     [root]/recordings.jsonl:1: stop --all at [time]
-      answer     errors[]: nothing → "the registry was not updated: the policy has no grant `registry-write`: the operator gives it with `--grant registry-write`, or in `grants` of poolwarden.toml;…
+      answer     errors[]: nothing → "the registry was not updated: the policy has no grant `registry-write`: the operator gives it with `--grant registry-write`, or in `grants` of poolwarden.toml,…
       removed    -a (pid [pid of a])
     2 requests replayed, 1 different
     "#);

@@ -95,6 +95,25 @@ fn a_line_that_is_no_recording_is_named_and_the_rest_is_replayed() {
 }
 
 #[test]
+fn what_is_wrong_with_a_line_is_told_once_with_its_column() {
+    let pool = TestPool::new();
+    let file = pool.root().join("hostile.jsonl");
+    for (line, what) in [
+        ("text\n", "expected ident at column 2"),
+        ("{\"version\":1,}\n", "trailing comma at column 14"),
+        ("{}\n", "missing field `version` at column 2"),
+    ] {
+        let ran = replay(&pool, line);
+        let told = format!(
+            "error: line 1 of {} is no recording: {what}\n",
+            file.display()
+        );
+        assert_eq!(ran.stderr, told);
+        ran.answer(1);
+    }
+}
+
+#[test]
 fn a_line_that_is_too_long_is_passed_over_and_not_kept() {
     let pool = TestPool::new();
     let good = good();

@@ -159,7 +159,8 @@ fn a_refused_signal_is_among_the_errors() {
 fn stop_of_an_unknown_sid_stops_nobody() {
     let worker = Worker::obedient();
     let pool = TestPool::with(&[worker.entry("a")]);
-    let answer = pool.ask(&["stop", "b"]);
+    let ran = pool.run(&["stop", "b"]);
+    let answer = ran.answer(0);
     assert_eq!(answer, json!({"stopped": [], "errors": [], "outcomes": []}));
     assert!(worker.is_running());
     assert_eq!(pool.sids(), ["a"]);

@@ -1,6 +1,6 @@
 //! What the program shows when somebody looks.
 
-use crate::harness::{Entry, Terminal, TestPool, Worker, assert_harmless, redact};
+use crate::harness::{Entry, NO_PROCESS, Terminal, TestPool, Worker, assert_harmless, redact};
 
 #[test]
 fn an_answer_is_a_table() {
@@ -54,6 +54,30 @@ fn a_session_cannot_act_on_the_terminal() {
         );
         assert_eq!(shown.lines().count(), 5, "{arguments:?}: {shown:?}");
     }
+}
+
+/// Whoever misspells a sid would otherwise believe that its worker is gone.
+#[test]
+fn a_sid_that_no_session_has_is_said_to_be_unknown() {
+    let worker = Worker::obedient();
+    let pool = TestPool::with(&[worker.entry("search"), Entry::new("dead", NO_PROCESS)]);
+    let shown = |arguments: &[&str]| Terminal::open().show(pool.command(arguments));
+    let unknown = "no session has the sid \"serch\"";
+    // One that is collected on the way was no unknown one.
+    let dead = shown(&["status", "dead"]);
+    assert!(dead.starts_with("removed:\r\n"), "{dead}");
+    for (arguments, code) in [(["status", "serch"], 3), (["stop", "serch"], 0)] {
+        assert_eq!(shown(&arguments), format!("{unknown}\r\n"));
+        // To a program it is said beside the answer, which stays what it was.
+        let ran = pool.run(&arguments);
+        ran.answer(code);
+        assert_eq!(ran.stderr, format!("hint: {unknown}\n"));
+    }
+    let log = ["log", "--sid", "serch"];
+    let nothing = "nothing was done to a session with the sid \"serch\"";
+    assert_eq!(shown(&log), format!("{nothing}\r\n"));
+    assert_eq!(pool.run(&log).stderr, format!("hint: {nothing}\n"));
+    assert!(worker.is_running());
 }
 
 #[test]

@@ -8,7 +8,7 @@ use nix::unistd::geteuid;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::harness::{Entry, Mcp, NO_PROCESS, TestPool, Worker};
+use crate::harness::{Entry, Mcp, NO_PROCESS, Ran, TestPool, Worker};
 
 /// The lines of the trail, as text and parsed; none when there is no file.
 #[track_caller]
@@ -174,6 +174,31 @@ fn an_entry_that_is_forgotten_or_replaced_is_recorded() {
     assert_eq!(lines[2].1["standing"], "gone");
     assert_eq!(lines[2].1["entry"]["pid"], NO_PROCESS);
     assert_eq!(lines[2].1["asked_by"]["verb"], "register");
+}
+
+/// Nobody typed `stop` or `forget`.
+#[test]
+fn what_a_run_does_on_the_way_is_recorded_as_run() {
+    let pool = TestPool::with(&[Entry::new("dead", NO_PROCESS)]);
+    let failing = ["--sid", "a", "--sock", "a.sock", "--wait-sock", "50s"];
+    Ran::of(pool.run_command(&failing, &["--", "false"])).error(1);
+    let silent = ["--sid", "a", "--sock", "a.sock", "--wait-sock", "50ms"];
+    Ran::of(pool.run_command(&silent, &["--", "sleep", "600"])).error(1);
+    let lines = trail(&pool);
+    let mut events: Vec<_> = in_short(&lines);
+    events.dedup();
+    assert!(
+        events.contains(&"removal before dead -".to_owned()),
+        "{events:?}"
+    );
+    assert!(
+        events.contains(&"signal before a term".to_owned()),
+        "{events:?}"
+    );
+    for (_, line) in lines.iter().filter(|(_, line)| line["phase"] == "before") {
+        assert_eq!(line["asked_by"]["verb"], "run", "{line}");
+        assert_eq!(line["asked_by"]["via"], "command-line", "{line}");
+    }
 }
 
 #[test]

@@ -4,7 +4,9 @@ use std::time::Instant;
 
 use nix::sys::signal::Signal;
 
-use crate::harness::{Entry, NO_PROCESS, PATIENCE, Stream, TestPool, Worker, await_that, redact};
+use crate::harness::{
+    Entry, NO_PROCESS, PATIENCE, Ran, Stream, TestPool, Worker, await_that, redact,
+};
 
 /// Starts a wait, and returns once it waits: by then it has learned who the worker is.
 fn waiting(pool: &TestPool, arguments: &[&str]) -> Stream {
@@ -108,6 +110,20 @@ fn a_signal_ends_the_wait() {
     let signal = std::os::unix::process::ExitStatusExt::signal(&status);
     assert_eq!(signal, Some(Signal::SIGINT as i32));
     assert!(worker.is_running());
+}
+
+/// Ten minutes are more than anybody who says 50 ms has patience for.
+#[test]
+fn the_lock_is_waited_for_no_longer_than_the_worker() {
+    let worker = Worker::obedient();
+    let pool = TestPool::with(&[worker.entry("a")]);
+    let _held = pool.hold_lock();
+    let wait = ["wait", "a", "--timeout", "50ms", "--lock-wait", "10m"];
+    let ran = Ran::within_patience(pool.command(&wait));
+    assert!(ran.error(5).contains("--timeout"), "{ran:?}");
+    let wait = ["wait", "a", "--timeout", "10m", "--lock-wait", "50ms"];
+    let ran = Ran::within_patience(pool.command(&wait));
+    assert!(ran.error(5).contains("a longer --lock-wait"), "{ran:?}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use poolwarden::{Cancel, Grants, Mandate, Policy, PoolBuilder, Request};
+use poolwarden::{Cancel, Error, Grants, Mandate, Policy, PoolBuilder, Request};
 use serde_json::json;
 
 use crate::harness::{Attacked, HOSTILE, SHIPPED, call};
@@ -62,7 +62,7 @@ fn every_answer_comes_wholly_from_one_policy() {
 }
 
 #[test]
-fn one_that_cannot_say_what_it_is_is_not_put_in_place() {
+fn one_that_cannot_be_used_is_not_put_in_place() {
     let attacked = Attacked::with_workers(1);
     let pool = PoolBuilder::new(attacked.directory()).build(SHIPPED.clone());
     let cancel = Cancel::new().expect("an eventfd");
@@ -70,6 +70,9 @@ fn one_that_cannot_say_what_it_is_is_not_put_in_place() {
         let broken = Mandate::new(HOSTILE.clone()).with_setting("attack", attack);
         pool.swap(broken, &cancel).expect_err("it never says");
     }
+    let misspelt = Mandate::new(SHIPPED.clone()).with_setting("prof", "strong");
+    let refused = pool.swap(misspelt, &cancel);
+    assert!(matches!(refused, Err(Error::Setting(_))), "{refused:?}");
     let answer = call(&pool, Request::Status { sid: None }).expect("the old one answers");
     assert_eq!(answer.value()["sessions"][0]["status"], "running");
 }

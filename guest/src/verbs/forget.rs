@@ -4,6 +4,7 @@ use crate::answer::{self, Forgotten, POOL_VERSION, Removed};
 use crate::decide;
 use crate::host::{Failure, Host, Standing};
 use crate::registry::{Entry, Registry};
+use crate::remedy::remedy;
 use crate::sweep::{Surveyed, drop_entries, survey};
 
 /// Drops every entry of `sid`. One whose process is not proven to be no more is dropped
@@ -42,12 +43,13 @@ fn may_be_alive(living: &Surveyed<'_>) -> String {
     let standing = decide::name(living.finding.standing);
     let reason = decide::reason(&living.finding);
     let instead = match living.finding.standing {
-        Standing::Alive => "stop it instead, or forget it",
-        _ => "forget it",
+        Standing::Alive => "stop it instead, or ".to_owned(),
+        _ => remedy(living.entry, &living.finding)
+            .map_or_else(String::new, |remedy| format!("{remedy}; else ")),
     };
     format!(
         "sid={sid}: its entry names pid {pid}, which is {standing} ({reason}); \
-         {instead} with --even-if-alive and leave its process to itself"
+         {instead}forget it with --even-if-alive and leave its process to itself"
     )
 }
 

@@ -110,7 +110,8 @@ pub struct Session {
     pub created_at: String,
     /// running; stopping (asked to exit, still there); unproven (something runs under
     /// the pid, but nothing proves that it is this worker); foreign (on another machine or in
-    /// another pid namespace); unknown (the probe failed).
+    /// another pid namespace, or another process answers on its socket); unknown (the probe
+    /// failed).
     pub status: SessionStatus,
     /// What was found, where the session is not simply running.
     #[schemars(skip_serializing_if = "Option::is_none")]

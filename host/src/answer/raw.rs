@@ -12,7 +12,7 @@ pub struct Answer(String);
 /// Why a text is no answer.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AnswerError {
-    #[error("{0}")]
+    #[error(transparent)]
     Syntax(#[from] serde_json::Error),
     #[error("it begins with {0:?} and not with {{")]
     Shape(char),

@@ -72,7 +72,8 @@ words! {
         Stopping = "stopping",
         /// Something runs under the pid, but nothing proves that it is this worker.
         Unproven = "unproven",
-        /// On another machine or in another pid namespace.
+        /// On another machine or in another pid namespace, or another process answers on its
+        /// socket.
         Foreign = "foreign",
         /// The probe failed.
         Unknown = "unknown",
@@ -116,7 +117,8 @@ words! {
         Exited = "exited",
         /// No such process, an earlier boot of this machine, or an impossible pid.
         Gone = "gone",
-        /// On another machine or in another pid namespace.
+        /// On another machine or in another pid namespace, or another process answers on its
+        /// socket.
         Foreign = "foreign",
         /// The probe itself failed.
         Unknown = "unknown",

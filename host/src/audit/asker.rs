@@ -15,6 +15,7 @@ pub struct Asker {
     via: Via,
     client: Option<String>,
     client_version: Option<String>,
+    verb: Option<&'static str>,
 }
 
 /// The sides from which requests come.
@@ -32,7 +33,7 @@ pub enum Via {
 /// Who asked, as it stands in the trail.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AskedBy {
-    /// The verb that was asked for.
+    /// The verb that was asked for: a request's, or the one that makes several requests.
     pub verb: String,
     /// From which side.
     pub via: Via,
@@ -65,7 +66,16 @@ impl Asker {
             via: Via::Mcp,
             client: Some(bounded(client)),
             client_version: Some(bounded(version)).filter(|version| !version.is_empty()),
+            verb: None,
         }
+    }
+
+    /// The same for a verb of its own that takes several requests: the trail has this one in
+    /// place of theirs.
+    #[must_use]
+    pub fn for_verb(mut self, verb: &'static str) -> Self {
+        self.verb = Some(verb);
+        self
     }
 
     /// An MCP client that does not say who it is.
@@ -78,13 +88,14 @@ impl Asker {
             via,
             client: None,
             client_version: None,
+            verb: None,
         }
     }
 
     /// This asker with its request, carried out by this process.
     pub(crate) fn asks(&self, verb: &str) -> AskedBy {
         AskedBy {
-            verb: verb.to_owned(),
+            verb: self.verb.unwrap_or(verb).to_owned(),
             via: self.via,
             client: self.client.clone(),
             client_version: self.client_version.clone(),
@@ -152,6 +163,8 @@ mod tests {
         };
         assert_eq!(shown(Asker::command_line()), "stop by command line");
         assert_eq!(shown(Asker::library()), "stop by library");
+        let of_run = Asker::command_line().for_verb("run");
+        assert_eq!(shown(of_run), "run by command line");
         assert_eq!(shown(Asker::mcp("agent", "1.2")), "stop by agent 1.2");
         assert_eq!(shown(Asker::unknown_mcp_client()), "stop by unknown client");
     }

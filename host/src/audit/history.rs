@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use super::asker::AskedBy;
 use super::record::{DecidedBy, Event, Phase};
+use crate::error::{chain, without_position};
 use crate::process::Signal;
 use crate::store::{PoolDir, StoreError, TrailFile};
 
@@ -68,8 +69,8 @@ pub struct Action {
 #[non_exhaustive]
 pub enum Problem {
     /// A whole file, or the rest of it.
-    #[error("{}", crate::error::chain(.0))]
-    File(#[from] StoreError),
+    #[error("{}", chain(.0))]
+    File(StoreError),
     /// One line.
     #[error("line {line} of {} cannot be read, and is passed over: {why}", .path.display())]
     Line {
@@ -120,7 +121,7 @@ impl History {
         for file in pool.open_trail() {
             match file {
                 Ok(file) => reader.read(file),
-                Err(error) => reader.history.problems.push(error.into()),
+                Err(error) => reader.history.problems.push(Problem::File(error)),
             }
         }
         reader.history
@@ -145,7 +146,7 @@ impl Reader {
                 Ok(_) => {}
                 Err(error) => {
                     let error = StoreError::reading(&path, error);
-                    self.history.problems.push(error.into());
+                    self.history.problems.push(Problem::File(error));
                     break;
                 }
             }
@@ -153,7 +154,8 @@ impl Reader {
                 Ok(read) => self.take(read),
                 Err(error) => {
                     let why = if text.ends_with(b"\n") {
-                        error.to_string()
+                        let what = without_position(&error);
+                        format!("{what} at column {}", error.column().max(1))
                     } else {
                         "it has no end, so it is being written, or its writer was killed".into()
                     };

@@ -126,6 +126,8 @@ fn named_by_operator(pid: u32, found: &Identified) -> Finding {
 fn not_identified(error: &IdentifyError) -> Finding {
     let standing = match error {
         IdentifyError::Exited { .. } => Standing::Exited,
+        // It runs, and is nobody's worker: as what an entry of it is found.
+        IdentifyError::Impossible { pid: 1 } => Standing::Unproven,
         IdentifyError::Impossible { .. }
         | IdentifyError::NoSuchProcess { .. }
         | IdentifyError::Thread { .. } => Standing::Gone,

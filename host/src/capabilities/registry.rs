@@ -68,7 +68,14 @@ fn begin(state: &mut RequestState) -> Result<(), HostError> {
         ));
     };
     state.transactions_left = left;
-    let locked = state.context.lock(&state.cancel)?;
+    // Only who adds an entry needs a pool to add it to.
+    let locked = match state.request {
+        Request::Register(_) => state.context.lock(&state.cancel)?,
+        _ => {
+            let wait = state.context.limits.lock_wait;
+            state.context.lock_existing(wait, &state.cancel)?
+        }
+    };
     let bytes = locked.read_registry().inspect_err(|error| {
         let path = state.context.registry_path();
         state.no_registry.note(path, error);

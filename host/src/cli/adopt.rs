@@ -45,7 +45,15 @@ pub(super) fn run(options: &Options, arguments: &AdoptArguments) -> anyhow::Resu
         if json || !asks {
             output::print_own(&Answer::Unproven(found).into_object(), json, record)?;
         }
-        eprintln!("hint: nothing was adopted; if this process is the worker, adopt it with --yes");
+        eprintln!(
+            "hint: nothing was adopted{}",
+            // Who was asked has said no.
+            if asks {
+                ""
+            } else {
+                "; if this process is the worker, adopt it with --yes"
+            }
+        );
         return Ok(Exit::Undecidable);
     }
 

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
-use poolwarden::process::Signal;
-use poolwarden::{Grants, Register, Request, Stop, UnknownGrant};
+use clap::{ArgGroup, Args, Parser, Subcommand};
+use poolwarden::process::{Signal, Strength};
+use poolwarden::{Grants, Mandate, Register, Request, Stop, UnknownGrant};
 
 use super::adopt::AdoptArguments;
 use super::doctor::DoctorArguments;
@@ -27,7 +27,8 @@ pub(crate) struct Arguments {
 /// Options of every verb, before or after it.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// The pool's directory [default: $XDG_STATE_HOME/poolwarden]
+    /// The pool's directory [default: $XDG_STATE_HOME/poolwarden, else
+    /// ~/.local/state/poolwarden]
     #[arg(long, global = true, value_name = "DIR", env = "POOLWARDEN_STATE_DIR")]
     pub(crate) state_dir: Option<PathBuf>,
     /// The policy that decides: a WebAssembly component [default: the shipped one]
@@ -39,7 +40,9 @@ pub(crate) struct Options {
     /// Let the policy do this: registry-write, signal-term, signal-kill and the like
     #[arg(long = "grant", global = true, value_name = "NAME", value_parser = grant)]
     pub(crate) grants: Vec<Grants>,
-    /// A setting for the policy
+    /// A setting for the policy, or `proof=strong` for the host
+    ///
+    /// One that the policy does not say it reads is an error; see `policy inspect`.
     #[arg(long = "setting", global = true, value_name = "NAME=VALUE", value_parser = setting)]
     pub(crate) settings: Vec<(String, String)>,
     /// Print the answer as JSON also on a terminal
@@ -69,7 +72,8 @@ pub(crate) enum Verb {
     Ensure(EnsureArguments),
     /// List the workers with what is proven about each
     ///
-    /// With SID the exit code is 0 when it runs, 3 when it does not, and 4 when that
+    /// Entries of dead workers are collected on the way, as by ensure, and the trail tells of
+    /// it. With SID the exit code is 0 when it runs, 3 when it does not, and 4 when that
     /// cannot be proven.
     Status(StatusArguments),
     /// Stop one worker, or all
@@ -100,8 +104,8 @@ pub(crate) enum Verb {
     Adopt(AdoptArguments),
     /// Wait until a worker has ended
     ///
-    /// The exit code is 0 when it has, or has no entry; 1 when the time is over, and 4
-    /// when it cannot be told.
+    /// The exit code is 0 when it has, or has no entry; 1 when the time is over, 4 when it
+    /// cannot be told, and 5 when the lock was not free in that time for the first look.
     Wait(WaitArguments),
     /// Tell at once what happens to the workers, a line each
     Watch,
@@ -135,9 +139,9 @@ pub(crate) struct StatusArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("whom").args(["sid", "all"]).required(true)))]
 pub(crate) struct StopArguments {
     /// The session to stop
-    #[arg(required_unless_present = "all", conflicts_with = "all")]
     sid: Option<String>,
     /// Stop every worker of the pool
     #[arg(long)]
@@ -277,8 +281,14 @@ fn grant(name: &str) -> Result<Grants, UnknownGrant> {
 
 fn setting(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
-        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        _ => Err("write it like max-age=8h".into()),
+        None | Some(("", _)) => Err("write it like max-age=8h".into()),
+        Some((name, value)) => {
+            if name == Mandate::PROOF {
+                let known: Result<Strength, _> = value.parse();
+                known.map_err(|unknown| unknown.to_string())?;
+            }
+            Ok((name.to_owned(), value.to_owned()))
+        }
     }
 }
 
@@ -340,6 +350,23 @@ mod tests {
             ..Stop::default()
         };
         assert_eq!(all, Some(Request::Stop(stop)));
+    }
+
+    #[test]
+    fn a_setting_has_a_name_and_the_hosts_own_a_value_that_there_is() {
+        for good in [
+            "max-age=8h",
+            "a==",
+            "a=",
+            "proof=strong",
+            "proof=any",
+            "Proof=x",
+        ] {
+            assert!(parse(&["status", "--setting", good]).is_ok(), "{good}");
+        }
+        for wrong in ["max-age", "=8h", "proof=strng", "proof=Strong", "proof="] {
+            assert!(parse(&["status", "--setting", wrong]).is_err(), "{wrong}");
+        }
     }
 
     #[test]

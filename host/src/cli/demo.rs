@@ -1,6 +1,8 @@
 //! The whole job, shown on a real pool of real processes.
 
+use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -17,7 +19,7 @@ const SESSIONS: [&str; 3] = ["search", "index", "watch"];
 
 /// Starts three workers in a temporary pool, kills one behind the pool's back, and shows
 /// what ensure, status and stop make of it, through a real MCP client that talks to this
-/// very program.
+/// very program. The shipped policy decides, whatever the user has configured.
 ///
 /// # Errors
 /// When any step does not end as it must: the demonstration is a test of the machine.
@@ -43,10 +45,9 @@ pub(super) fn run() -> anyhow::Result<Exit> {
 }
 
 async fn show(program: &Path, pool: &Path, workers: &mut [Worker]) -> anyhow::Result<()> {
-    let mut command = tokio::process::Command::new(program);
-    command.arg("mcp").arg("--state-dir").arg(pool);
+    let command = tokio::process::Command::from(command(program, pool, &["mcp"]));
     println!(
-        "$ poolwarden mcp --state-dir {}    (an MCP client is connected to it)",
+        "$ poolwarden --state-dir {} mcp    (an MCP client is connected to it)",
         pool.display()
     );
     let server = TokioChildProcess::new(command).context("cannot start the server")?;
@@ -115,18 +116,29 @@ fn expect(answer: &Value, pointer: &str, expected: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A command of this program on the demonstration's pool.
+fn command(program: &Path, pool: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(program);
+    command
+        // What the user has configured may name another policy, with other ideas.
+        .env_remove("POOLWARDEN_POLICY")
+        .arg("--state-dir")
+        .arg(pool)
+        .args(arguments);
+    command
+}
+
 fn register(program: &Path, pool: &Path, sid: &str, worker: &Worker) -> anyhow::Result<()> {
     let pid = worker.0.id().to_string();
     let sock = pool.join(format!("{sid}.sock"));
     println!(
-        "$ poolwarden register --sid {sid} --pid {pid} --sock {}",
+        "$ poolwarden --state-dir {} register --sid {sid} --pid {pid} --sock {}",
+        pool.display(),
         sock.display()
     );
-    let done = Command::new(program)
-        .args(["register", "--sid", sid, "--pid", &pid, "--sock"])
+    let register = ["register", "--sid", sid, "--pid", &pid, "--sock"];
+    let done = command(program, pool, &register)
         .arg(&sock)
-        .arg("--state-dir")
-        .arg(pool)
         .stdin(Stdio::null())
         .output()
         .context("cannot run this program")?;
@@ -185,7 +197,16 @@ impl TemporaryPool {
         // mkdtemp(3) makes it with mode 0700 and a name that nobody else has.
         let path = nix::unistd::mkdtemp(&template)
             .with_context(|| format!("cannot make {}", template.display()))?;
-        Ok(Self(path))
+        let pool = Self(path);
+        // A configuration in the pool counts before the user's, and whole: an empty one
+        // leaves it to the shipped policy. Whoever can write it is who may.
+        let configuration = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(pool.0.join("poolwarden.toml"));
+        configuration.context("cannot make the demonstration's configuration")?;
+        Ok(pool)
     }
 }
 

@@ -38,7 +38,7 @@ pub(super) fn of_error(error: &Error) -> Exit {
     match error {
         Error::Busy(_) => Exit::Busy,
         Error::Corrupted { .. } => Exit::Corrupted,
-        Error::Policy(_) | Error::Denied(_) | Error::Refused(_) => Exit::Policy,
+        Error::Policy(_) | Error::Denied(_) | Error::Refused(_) | Error::Setting(_) => Exit::Policy,
         _ => Exit::Failed,
     }
 }
@@ -49,6 +49,8 @@ pub(super) fn of_failure(error: &anyhow::Error) -> Exit {
         Exit::Policy
     } else if error.is::<ConfigError>() {
         Exit::Usage
+    } else if let Some(error) = error.downcast_ref::<Error>() {
+        of_error(error)
     } else {
         Exit::Failed
     }

@@ -45,8 +45,12 @@ pub(super) fn run(
     }
     if as_json {
         output::write_json(&lines(&actions)?)?;
+        if let (Some(sid), true) = (&arguments.sid, actions.is_empty()) {
+            eprintln!("hint: {}", nothing_done(Some(sid)));
+        }
     } else {
-        output::write(&table(&actions))?;
+        output::write(&table(&actions, arguments.sid.as_deref()))?;
+        output::tell_of_absent_pool(directory);
     }
     for problem in &problems {
         eprintln!("warning: {}", output::line(&problem.to_string()));
@@ -63,12 +67,24 @@ fn lines(actions: &[Action]) -> io::Result<String> {
     Ok(text)
 }
 
-fn table(actions: &[Action]) -> String {
+/// Says that there is nothing to show, of one session or at all. Whether there is such a
+/// session the trail does not know.
+fn nothing_done(sid: Option<&str>) -> String {
+    match sid {
+        Some(sid) => format!(
+            "nothing was done to a session with the sid \"{}\"",
+            output::line(sid)
+        ),
+        None => "nothing was done".into(),
+    }
+}
+
+fn table(actions: &[Action], sid: Option<&str>) -> String {
     let mut text = String::new();
     let rows = actions.iter().map(row).collect();
     section(&mut text, None, ACTIONS, &Value::Array(rows));
     if text.is_empty() {
-        text.push_str("nothing was done\n");
+        text.push_str(&format!("{}\n", nothing_done(sid)));
     }
     text
 }

@@ -56,7 +56,11 @@ pub(crate) fn run(arguments: Arguments) -> Exit {
             .and_then(|directory| log::run(&directory, &arguments, as_json(&options))),
         Verb::Policy { command } => policy::run(&options, &command),
         Verb::Run(arguments) => {
-            open(&options, None).and_then(|pool| run::run(&pool, &arguments, as_json(&options)))
+            // What it asks for on the way stands in the trail as what it is a part of.
+            let asker = Asker::command_line().for_verb("run");
+            open(&options, None)
+                .map(|pool| pool.asked_by(asker))
+                .and_then(|pool| run::run(&pool, &arguments, as_json(&options)))
         }
         Verb::RunStub(arguments) => Ok(run::stub(&arguments)),
         Verb::Adopt(arguments) => adopt::run(&options, &arguments),
@@ -89,6 +93,9 @@ fn ask(pool: &Pool, request: Request, json: bool) -> anyhow::Result<Exit> {
     Ok(match pool.call(request.clone(), &cancel) {
         Ok(answer) => {
             output::print(&request, &answer, json)?;
+            if !json {
+                output::tell_of_absent_pool(pool.path());
+            }
             exit::of_answer(&request, &answer.value())
         }
         Err(error) => {

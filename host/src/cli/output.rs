@@ -1,6 +1,7 @@
 //! Answers and errors, as a person or a program reads them.
 
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 
 use poolwarden::{Answer, Error, Request, visible};
 use serde::Serialize;
@@ -38,13 +39,18 @@ impl From<Unwritten> for Untold {
     }
 }
 
-/// Prints an answer: JSON as the policy wrote it, or a table.
+/// Prints an answer: JSON as the policy wrote it, or a table. That no session has the sid
+/// which was asked for is said beside the JSON as well.
 ///
 /// # Errors
 /// When standard output cannot be written; a reader that went away is none.
 pub(super) fn print(request: &Request, answer: &Answer, json: bool) -> Result<(), Untold> {
     if json {
-        Ok(write_json(&format!("{}\n", answer.text()))?)
+        write_json(&format!("{}\n", answer.text()))?;
+        if let Some(sid) = table::unknown_sid(request, &answer.value()) {
+            eprintln!("hint: {}", table::no_session(sid));
+        }
+        Ok(())
     } else {
         tell(&table::render(request, &answer.value()))
     }
@@ -110,6 +116,16 @@ pub(super) fn complain(error: &Error) {
     eprintln!("error: {}", line(&error.to_string()));
     if let Some(hint) = hint(error) {
         eprintln!("hint: {}", line(&hint));
+    }
+}
+
+/// Says to a person whose pool is empty because it is not there: its name may be misspelt.
+pub(super) fn tell_of_absent_pool(directory: &Path) {
+    if matches!(directory.try_exists(), Ok(false)) {
+        eprintln!(
+            "hint: there is no directory {} yet, which is an empty pool",
+            line(&directory.display().to_string())
+        );
     }
 }
 

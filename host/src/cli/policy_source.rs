@@ -13,6 +13,8 @@ use super::{Options, directories};
 /// What a policy from a file is given where it decides about a pool.
 pub(super) struct Given {
     pub(super) grants: Grants,
+    /// Those of them that the configuration alone gives, by their names.
+    pub(super) by_configuration: Vec<String>,
     pub(super) settings: BTreeMap<String, String>,
     /// The one digest that it may have.
     pub(super) pin: Option<String>,
@@ -25,10 +27,17 @@ impl Given {
     pub(super) fn by(options: &Options) -> Self {
         Self {
             grants: options.grants.iter().fold(Grants::none(), Grants::union),
+            by_configuration: Vec::new(),
             settings: options.settings.iter().cloned().collect(),
             pin: None,
             configuration: None,
         }
+    }
+
+    /// With what the shipped policy has by itself.
+    pub(super) fn and_shipped(mut self) -> Self {
+        self.grants = Grants::shipped().union(&self.grants);
+        self
     }
 }
 
@@ -91,9 +100,10 @@ impl PolicySource {
                 mandate.with_grants(grants)
             }
         };
-        for (name, value) in self.settings(config) {
+        for (name, value) in self.settings(config, self.file.is_none()) {
             mandate = mandate.with_setting(name, value);
         }
+        self.warn_of_unused(config);
         Ok(mandate)
     }
 
@@ -106,17 +116,39 @@ impl PolicySource {
         let config = self.config()?;
         let chosen = self.chosen(&config);
         let chosen = chosen.filter(|chosen| is_same_file(&chosen.path, file));
+        let is_configured = self.file.is_none() && chosen.is_some();
         let (grants, pin) = chosen.map_or_else(
             || (Grants::none(), None),
             |chosen| (chosen.grants, chosen.sha256),
         );
-        let settings = self.settings(&config);
+        let settings = self.settings(&config, is_configured);
+        let named = self.grants.names();
+        let mut by_configuration = grants.names();
+        by_configuration.retain(|grant| !named.contains(grant));
         Ok(Given {
             grants: grants.union(&self.grants),
+            by_configuration,
             settings: settings.map(|(n, v)| (n.clone(), v.clone())).collect(),
             pin,
             configuration: config.source,
         })
+    }
+
+    /// What the shipped policy is given where it decides.
+    ///
+    /// # Errors
+    /// When the configuration cannot be used.
+    pub(super) fn given_shipped(&self) -> Result<Given, ConfigError> {
+        let config = self.config()?;
+        let settings = self.settings(&config, false);
+        let given = Given {
+            grants: self.grants.clone(),
+            by_configuration: Vec::new(),
+            settings: settings.map(|(n, v)| (n.clone(), v.clone())).collect(),
+            pin: None,
+            configuration: config.source,
+        };
+        Ok(given.and_shipped())
     }
 
     /// The policy's file, where it is not the shipped one.
@@ -132,13 +164,40 @@ impl PolicySource {
         Config::places(&self.pool, self.user.as_deref())
     }
 
-    /// All settings. The last of several with one name counts.
+    /// The settings of a policy, which is the configured one or not. The last of several with
+    /// one name counts.
+    ///
+    /// A configuration that names a policy has its settings for that one, as its grants; only
+    /// the host's own counts for every other.
     fn settings<'a>(
         &'a self,
         config: &'a Config,
+        is_configured: bool,
     ) -> impl Iterator<Item = (&'a String, &'a String)> {
+        let for_all = is_configured || config.policy.is_none();
+        let configured = config.settings.iter();
+        let configured = configured.filter(move |(name, _)| for_all || *name == Mandate::PROOF);
         let named = self.settings.iter().map(|(name, value)| (name, value));
-        config.settings.iter().chain(named)
+        configured.chain(named)
+    }
+
+    /// Says which settings do not count because the command line names another policy.
+    fn warn_of_unused(&self, config: &Config) {
+        let (Some(named), Some(of), Some(source)) = (&self.file, &config.policy, &config.source)
+        else {
+            return;
+        };
+        let names = config.settings.keys().map(String::as_str);
+        let unused: Vec<_> = names.filter(|name| *name != Mandate::PROOF).collect();
+        if !unused.is_empty() {
+            tracing::warn!(
+                "the settings of {} are for {} and not for {}, which is not given {}",
+                source.display(),
+                of.path.display(),
+                named.display(),
+                unused.join(", ")
+            );
+        }
     }
 
     /// Reads the configuration.
@@ -150,7 +209,7 @@ impl PolicySource {
     }
 
     /// The file on the command line counts before the configured one, and has none of
-    /// that one's grants.
+    /// that one's grants and settings.
     fn chosen(&self, config: &Config) -> Option<PolicyConfig> {
         match &self.file {
             Some(path) => Some(PolicyConfig {

@@ -57,7 +57,9 @@ pub(super) fn render(request: &Request, answer: &Value) -> String {
     match request {
         Request::Ensure { .. } | Request::Status { .. } => {
             section(&mut text, None, SESSIONS, &answer["sessions"]);
-            if text.is_empty() {
+            if let Some(sid) = unknown_sid(request, answer) {
+                text.push_str(&format!("{}\n", no_session(sid)));
+            } else if text.is_empty() && !is_removed(request, answer) {
                 text.push_str("no workers\n");
             }
             let heading = if request.is_dry_run() {
@@ -71,7 +73,9 @@ pub(super) fn render(request: &Request, answer: &Value) -> String {
         }
         Request::Stop(_) => {
             section(&mut text, None, OUTCOMES, &answer["outcomes"]);
-            if text.is_empty() {
+            if let Some(sid) = unknown_sid(request, answer) {
+                text.push_str(&format!("{}\n", no_session(sid)));
+            } else if text.is_empty() {
                 text.push_str("no workers\n");
             }
             for error in answer["errors"].as_array().into_iter().flatten() {
@@ -97,6 +101,35 @@ pub(super) fn render(request: &Request, answer: &Value) -> String {
         }
     }
     text
+}
+
+/// The sid that was asked for, where the answer is empty because no session has it.
+pub(super) fn unknown_sid<'a>(request: &'a Request, answer: &Value) -> Option<&'a str> {
+    let is_empty = |field: &str| answer[field].as_array().is_some_and(Vec::is_empty);
+    let sid = match request {
+        Request::Status { sid } => sid.as_deref().filter(|_| is_empty("sessions")),
+        Request::Stop(stop) => {
+            let is_empty = ["stopped", "errors", "outcomes"].into_iter().all(is_empty);
+            stop.sid.as_deref().filter(|_| is_empty)
+        }
+        _ => None,
+    };
+    sid.filter(|_| !is_removed(request, answer))
+}
+
+/// Whether the one session that was asked for had a dead worker, and was collected.
+fn is_removed(request: &Request, answer: &Value) -> bool {
+    let Request::Status { sid: Some(sid) } = request else {
+        return false;
+    };
+    let mut removed = answer["removed"].as_array().into_iter().flatten();
+    removed.any(|one| one["sid"] == sid.as_str())
+}
+
+/// Says that no session has this sid.
+pub(super) fn no_session(sid: &str) -> String {
+    let sid = visible::bounded_line(sid, LONGEST_CELL);
+    format!("no session has the sid \"{sid}\"")
 }
 
 /// The answer to `run` in words and tables.
@@ -166,6 +199,7 @@ fn cell(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use poolwarden::Stop;
     use proptest::prelude::*;
     use serde_json::json;
 
@@ -207,6 +241,31 @@ mod tests {
         SID  PID  SIGNAL   OUTCOME    REASON
         a    10   SIGTERM  signalled  too old
         ");
+    }
+
+    #[test]
+    fn a_sid_that_no_session_has_is_named() {
+        let status = Request::Status {
+            sid: Some("se\u{1b}rch".into()),
+        };
+        let stop = Request::Stop(Stop {
+            sid: Some("se\u{1b}rch".into()),
+            ..Stop::default()
+        });
+        let nobody = json!({"sessions": [], "stopped": [], "errors": [], "outcomes": []});
+        for request in [&status, &stop] {
+            let shown = render(request, &nobody);
+            assert_eq!(shown, "no session has the sid \"se\\u{1b}rch\"\n");
+        }
+        // One that was there, and is collected, is not said to be unknown.
+        let removed = json!({"sessions": [], "removed": [
+            {"sid": "se\u{1b}rch", "pid": 10, "standing": "gone", "evidence": "e"},
+        ]});
+        assert!(render(&status, &removed).starts_with("removed:\n"));
+        // Nor is anything said of an answer that another policy writes otherwise.
+        assert_eq!(unknown_sid(&status, &json!({"said": "no"})), None);
+        let failed = json!({"stopped": [], "errors": ["e"], "outcomes": []});
+        assert_eq!(unknown_sid(&stop, &failed), None);
     }
 
     #[test]

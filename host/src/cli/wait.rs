@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
-use poolwarden::Cancel;
 use poolwarden::life::Waited;
+use poolwarden::{Cancel, Error, Limits};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -40,7 +40,7 @@ pub(super) fn run(options: &Options, arguments: &WaitArguments) -> anyhow::Resul
     let waited = match pool.wait(sid, arguments.timeout, &cancel) {
         Ok(waited) => waited,
         Err(error) => {
-            output::complain(&error);
+            complain(options, arguments, &error);
             return Ok(exit::of_error(&error));
         }
     };
@@ -73,7 +73,11 @@ pub(super) fn run(options: &Options, arguments: &WaitArguments) -> anyhow::Resul
         evidence,
         pool_version: output::POOL_VERSION,
     };
-    output::print_own(&answer, as_json(options), record)?;
+    let json = as_json(options);
+    output::print_own(&answer, json, record)?;
+    if !json {
+        output::tell_of_absent_pool(pool.path());
+    }
     if let (Exit::Failed, Some(timeout)) = (exit, arguments.timeout) {
         eprintln!(
             "error: sid={}: it still runs after {timeout:?}; wait longer, or stop it",
@@ -81,6 +85,20 @@ pub(super) fn run(options: &Options, arguments: &WaitArguments) -> anyhow::Resul
         );
     }
     Ok(exit)
+}
+
+/// Says why it failed. The lock is waited for no longer than the worker, so that it may be
+/// the shorter time of the two that was over.
+fn complain(options: &Options, arguments: &WaitArguments, error: &Error) {
+    let lock_wait = options.lock_wait.unwrap_or(Limits::default().lock_wait);
+    match (error, arguments.timeout) {
+        (Error::Busy(_), Some(timeout)) if timeout < lock_wait => eprintln!(
+            "error: {}\nhint: the first look takes the lock, and waits for it within --timeout; \
+             try again when the holder is done, or give a longer one",
+            output::line(&error.to_string())
+        ),
+        _ => output::complain(error),
+    }
 }
 
 fn record(answer: &Value) -> String {

@@ -23,6 +23,12 @@ pub(super) fn run(options: &Options) -> anyhow::Result<Exit> {
     // Before any other thread exists, since a thread inherits what it blocks.
     end_when_asked(&cancel).context("cannot listen for signals")?;
     let pool = open(options, None)?;
+    if matches!(pool.path().try_exists(), Ok(false)) {
+        eprintln!(
+            "hint: there is no directory {} yet; it is made, as an empty pool",
+            output::line(&pool.path().display().to_string())
+        );
+    }
     let json = as_json(options);
     let mut written = Ok(());
     let watched = pool.watch(&cancel, |report| match report {

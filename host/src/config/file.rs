@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::error::position;
 use crate::floor::{Grants, UnknownGrant};
+use crate::process::UnknownStrength;
+use crate::settings;
 use crate::store::advice;
 
 /// An operator's configuration, read and checked.
@@ -22,6 +25,8 @@ use crate::store::advice;
 /// ```
 ///
 /// Without `[policy]` the shipped policy decides, with its own grants and these settings.
+/// Each setting has to be one that the policy says it reads, or the host's own `proof`
+/// (`strong` or `any`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Config {
     /// Another policy than the shipped one.
@@ -64,11 +69,18 @@ pub enum ConfigError {
         danger: String,
     },
     /// It is no TOML, or says what means nothing here.
-    #[error("the configuration {} is not understood: {detail}", .path.display())]
+    #[error(
+        "the configuration {} is not understood{}: {detail}",
+        .path.display(), position(*.line, *.column)
+    )]
     Syntax {
         /// The file.
         path: PathBuf,
-        /// Where, and what was expected.
+        /// Line, counted from 1; 0 when it is about no place in particular.
+        line: u64,
+        /// Column in characters, counted from 1; 0 like the line.
+        column: u64,
+        /// What is wrong there.
         detail: String,
     },
     /// A grant that does not exist.
@@ -78,6 +90,14 @@ pub enum ConfigError {
         path: PathBuf,
         /// Which, and what there is.
         grant: UnknownGrant,
+    },
+    /// A value of the host's own setting that there is not.
+    #[error("the configuration {} sets what there is not: {unknown}", .path.display())]
+    Proof {
+        /// The file.
+        path: PathBuf,
+        /// What it says, and what there is.
+        unknown: UnknownStrength,
     },
     /// A digest that is none.
     #[error(
@@ -116,11 +136,21 @@ impl Config {
     /// Reads the text of a configuration; `path` is where it was found.
     ///
     /// # Errors
-    /// [`ConfigError::Syntax`], [`ConfigError::Grant`] and [`ConfigError::Digest`].
+    /// [`ConfigError::Syntax`], [`ConfigError::Proof`], [`ConfigError::Grant`] and
+    /// [`ConfigError::Digest`].
     pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
-        let file: File = toml::from_str(text).map_err(|error| ConfigError::Syntax {
+        let file: File = toml::from_str(text).map_err(|error| {
+            let (line, column) = error.span().map_or((0, 0), |span| place(text, span.start));
+            ConfigError::Syntax {
+                path: path.to_owned(),
+                line,
+                column,
+                detail: error.message().to_owned(),
+            }
+        })?;
+        settings::strength(&file.settings).map_err(|unknown| ConfigError::Proof {
             path: path.to_owned(),
-            detail: error.to_string().trim_end().to_owned(),
+            unknown,
         })?;
         let policy = file.policy.map(|policy| policy.checked(path)).transpose()?;
         Ok(Self {
@@ -129,6 +159,15 @@ impl Config {
             source: Some(path.to_owned()),
         })
     }
+}
+
+/// Line and column of a byte of this text, both counted from 1, the column in characters.
+pub(super) fn place(text: &str, at: usize) -> (u64, u64) {
+    // The end of the text is a place as well.
+    let before = text.get(..at).unwrap_or(text);
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    let lines = before.matches('\n').count();
+    (lines as u64 + 1, line.chars().count() as u64 + 1)
 }
 
 impl Policy {
@@ -209,8 +248,19 @@ mod tests {
             ),
             ("[polcy]\npath = \"p\"", "unknown field `polcy`"),
             ("[policy]\nsha256 = \"\"", "missing field `path`"),
-            ("[settings]\nmax-age = 8", "line 2"),
-            ("[policy", "line 1"),
+            (
+                "[settings]\nmax-age = 8",
+                "is not understood at line 2, column 11: invalid type: integer `8`, expected a \
+                 string",
+            ),
+            ("[policy", "is not understood at line 1, column 8: "),
+            ("a = 1\r\n# ä\n\"ä\" = ?", "at line 3, column 7: "),
+            (
+                "[settings]\nproof = \"strng\"",
+                "sets what there is not: `proof` is \"strng\", and there are only `strong`, with \
+                 which time alone proves nothing, and `any`",
+            ),
+            ("[settings]\nproof = \"\"", "`proof` is \"\""),
             (
                 "[policy]\npath = \"p\"\ngrants = [\"signal-segv\"]",
                 "signal-segv",
@@ -227,6 +277,7 @@ mod tests {
             let error = parse(text).expect_err(text).to_string();
             assert!(error.contains(part), "{error}");
             assert!(error.contains("/etc/pool/poolwarden.toml"), "{error}");
+            assert!(!error.contains('\n'), "{error}");
         }
     }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::geteuid;
 
+use super::file::place;
 use super::{Config, ConfigError};
 
 /// The configuration's name, in the pool and in the user's configuration directory.
@@ -74,16 +75,32 @@ impl Config {
             Err(error) => return Err(unreadable(error)),
         };
         check(&file, path)?;
-        let mut text = String::new();
+        let mut bytes = Vec::new();
         let size = file
             .take(LIMIT + 1)
-            .read_to_string(&mut text)
+            .read_to_end(&mut bytes)
             .map_err(unreadable)?;
+        let wrong = |(line, column), detail| ConfigError::Syntax {
+            path: path.to_owned(),
+            line,
+            column,
+            detail,
+        };
         if size as u64 > LIMIT {
             let detail = format!("it has more than {LIMIT} bytes");
-            let path = path.to_owned();
-            return Err(ConfigError::Syntax { path, detail });
+            return Err(wrong((0, 0), detail));
         }
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let valid = error.utf8_error().valid_up_to();
+            let byte = error.as_bytes()[valid];
+            // What is replaced comes behind the place.
+            let text = String::from_utf8_lossy(error.as_bytes());
+            let detail = format!(
+                "the byte 0x{byte:02x} is no UTF-8, in which a configuration is written; remove \
+                 it, or save the file in UTF-8"
+            );
+            wrong(place(&text, valid), detail)
+        })?;
         Self::parse(&text, path).map(Some)
     }
 }
@@ -216,6 +233,26 @@ mod tests {
         mkfifo(&places.of_pool(), Mode::S_IRWXU).expect("mkfifo");
         let error = places.find().expect_err("a FIFO").to_string();
         assert!(error.contains("no regular file"), "{error}");
+    }
+
+    #[test]
+    fn what_is_not_utf_8_is_told_with_its_place() {
+        let places = Places::new();
+        for (bytes, told) in [
+            (
+                &b"[settings]\nb\xc3\xa4r = \"x\xff\""[..],
+                "at line 2, column 9: the byte 0xff",
+            ),
+            (b"\xfe", "at line 1, column 1: the byte 0xfe"),
+            (b"a = \"\xc3", "at line 1, column 6: the byte 0xc3"),
+        ] {
+            fs::write(places.of_pool(), bytes).expect("write");
+            let error = places.find().expect_err("no text").to_string();
+            assert!(
+                error.contains(told) && error.contains("save the file in UTF-8"),
+                "{error}"
+            );
+        }
     }
 
     #[test]

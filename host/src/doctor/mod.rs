@@ -36,6 +36,7 @@ use crate::config::{Config, ConfigError};
 use crate::error::chain;
 use crate::process::{LinuxProcesses, Strength};
 use crate::runtime::Limits;
+use crate::settings;
 use crate::store::quoted;
 
 pub use examine::Examined;
@@ -51,7 +52,7 @@ pub struct Doctor {
     path: PathBuf,
     processes: LinuxProcesses,
     configuration: Result<Config, String>,
-    strong: Option<bool>,
+    proof: Option<Strength>,
     lock_wait: Duration,
 }
 
@@ -62,7 +63,7 @@ impl Doctor {
             path: path.into(),
             processes: LinuxProcesses::new(),
             configuration: Ok(Config::default()),
-            strong: None,
+            proof: None,
             lock_wait: Limits::default().lock_wait,
         }
     }
@@ -76,8 +77,8 @@ impl Doctor {
 
     /// The setting `proof`, where it is not the configured one.
     #[must_use]
-    pub fn with_proof(mut self, value: &str) -> Self {
-        self.strong = Some(value == "strong");
+    pub fn with_proof(mut self, proof: Strength) -> Self {
+        self.proof = Some(proof);
         self
     }
 
@@ -89,21 +90,14 @@ impl Doctor {
         self
     }
 
-    /// What is accepted as a proof.
+    /// What is accepted as a proof. A configuration that cannot be used may ask for strong
+    /// ones.
     fn strength(&self) -> Strength {
-        let configured = || {
-            let settings = self
-                .configuration
-                .as_ref()
-                .ok()
-                .map(|config| &config.settings);
-            settings.is_some_and(|settings| settings.get("proof").is_some_and(|p| p == "strong"))
+        let configured = || match &self.configuration {
+            Ok(config) => settings::strength(&config.settings).unwrap_or(Strength::Strong),
+            Err(_) => Strength::Strong,
         };
-        if self.strong.unwrap_or_else(configured) {
-            Strength::Strong
-        } else {
-            Strength::Any
-        }
+        self.proof.unwrap_or_else(configured)
     }
 }
 

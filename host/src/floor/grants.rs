@@ -15,7 +15,8 @@ pub struct Grants {
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error(
     "the policy has no grant `{0}`: the operator gives it with `--grant {0}`, or in `grants` \
-     of poolwarden.toml"
+     of poolwarden.toml, which are for the policy that this file names and for none that \
+     --policy names"
 )]
 pub(crate) struct Denied(String);
 

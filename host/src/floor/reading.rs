@@ -11,6 +11,7 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use crate::error::without_position;
 use crate::process::Claim;
 
 /// A registry as the host read it: its bytes, and the claims in them.
@@ -186,14 +187,11 @@ fn not_utf8(bytes: &[u8], valid: usize) -> Unreadable {
 }
 
 fn not_json(error: &serde_json::Error) -> Unreadable {
-    let (line, column) = (error.line(), error.column());
-    let words = error.to_string();
-    let position = format!(" at line {line} column {column}");
     Unreadable {
-        line: line as u64,
+        line: error.line() as u64,
         // An end of file right after a line feed is reported in column 0.
-        column: column.max(1) as u64,
-        detail: words.strip_suffix(&position).unwrap_or(&words).to_owned(),
+        column: error.column().max(1) as u64,
+        detail: without_position(error),
     }
 }
 

@@ -37,6 +37,7 @@ impl Pool {
     /// # Errors
     /// See [`AdoptError`]: any other standing is refused.
     pub fn examine(&self, sid: &str, cancel: &Cancel) -> Result<Examination, AdoptError> {
+        self.check_settings(cancel)?;
         let mut survey = Survey::begin(&self.context, cancel)?;
         let claim = only_entry(&survey, sid)?;
         // Held before it is judged, so that the finding is about the process that is held.
@@ -67,6 +68,7 @@ impl Pool {
     /// nothing is adopted; the other [`AdoptError`]s as for [`examine`](Self::examine). A
     /// ledger that cannot be written is an error too.
     pub fn adopt(&self, examination: &Examination, cancel: &Cancel) -> Result<Adopted, AdoptError> {
+        self.check_settings(cancel)?;
         let claim = &examination.claim;
         let mut survey = Survey::begin(&self.context, cancel)?;
         if only_entry(&survey, &claim.sid)? != *claim {

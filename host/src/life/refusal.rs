@@ -28,7 +28,7 @@ pub enum AdoptError {
         entries: usize,
     },
     /// The entry's standing is another one than unproven.
-    #[error("sid={sid}: pid {pid} is {standing} ({evidence}); {}", advice(*.standing))]
+    #[error("sid={sid}: pid {pid} is {standing} ({evidence}); {}", advice(*.standing, .evidence))]
     NotUnproven {
         /// The session.
         sid: String,
@@ -74,15 +74,39 @@ pub enum AdoptError {
     },
 }
 
-fn advice(standing: Standing) -> &'static str {
+/// What there is to do instead. Of a foreign one the evidence says which way it is that: by
+/// the ledger's row, or because somebody else answers at its socket.
+fn advice(standing: Standing, evidence: &str) -> &'static str {
     match standing {
         Standing::Alive => "that is proven, and there is nothing to adopt",
         Standing::Reused | Standing::Exited | Standing::Gone => {
             "there is nothing to adopt: ensure collects the entry"
         }
+        Standing::Foreign if evidence.contains("socket") => {
+            "look at who serves the socket (ss -xlp shows it, unless that is in another pid \
+             namespace): where that is the worker, forget the sid and register that process"
+        }
         Standing::Foreign => "it can be adopted only where its process runs",
         Standing::Unproven | Standing::Unknown => {
             "what cannot be observed is not adopted: remove what is in the way, then try again"
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_foreign_one_is_advised_by_its_evidence() {
+        let of = |evidence| advice(Standing::Foreign, evidence);
+        let elsewhere = "ledger: its process runs on machine 1, and this is machine 2";
+        assert!(of(elsewhere).contains("only where its process runs"));
+        for served in [
+            "its socket /s answers, but pid 10 does not hold it",
+            "no process has pid 10; but the socket /s still answers: another process serves it",
+        ] {
+            assert!(of(served).contains("look at who serves the socket"));
         }
     }
 }

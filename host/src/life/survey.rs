@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::cancel::Cancel;
 use crate::error::{Error, chain};
@@ -19,12 +20,26 @@ pub(super) struct Survey<'a> {
 }
 
 impl<'a> Survey<'a> {
-    /// Takes the lock and reads the pool.
+    /// Takes the lock and reads the pool. A pool that is not there is read as an empty one.
     ///
     /// # Errors
     /// [`Error::Busy`], [`Error::Cancelled`], [`Error::Corrupted`] and [`Error::System`].
     pub(super) fn begin(context: &'a Context, cancel: &Cancel) -> Result<Self, Error> {
-        Self::of(context, context.lock(cancel).map_err(of_store)?)
+        Self::begin_within(context, Duration::MAX, cancel)
+    }
+
+    /// The same, waiting for the lock no longer than `wait`, whatever the limits allow.
+    ///
+    /// # Errors
+    /// As [`begin`](Self::begin).
+    pub(super) fn begin_within(
+        context: &'a Context,
+        wait: Duration,
+        cancel: &Cancel,
+    ) -> Result<Self, Error> {
+        let wait = wait.min(context.limits.lock_wait);
+        let locked = context.lock_existing(wait, cancel).map_err(of_store)?;
+        Self::of(context, locked)
     }
 
     /// Reads a pool whose lock is held.

@@ -1,6 +1,6 @@
 //! Waiting until a worker has ended.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::cancel::Cancel;
 use crate::error::{Error, chain};
@@ -51,16 +51,23 @@ impl Pool {
     /// polling and without the lock. One that is registered anew under the same sid
     /// meanwhile is another one and does not prolong it. The registry is not touched.
     ///
+    /// Only the first look takes the lock, and waits for it no longer than `timeout` and
+    /// [`Limits::lock_wait`](crate::Limits::lock_wait).
+    ///
     /// # Errors
     /// [`Error::Cancelled`] when it was withdrawn, [`Error::Busy`], [`Error::Corrupted`]
-    /// and [`Error::System`] when the pool cannot be read.
+    /// and [`Error::System`] when the pool cannot be read, and those of
+    /// [`check_settings`](Self::check_settings).
     pub fn wait(
         &self,
         sid: &str,
         timeout: Option<Duration>,
         cancel: &Cancel,
     ) -> Result<Waited, Error> {
-        let mut survey = Survey::begin(&self.context, cancel)?;
+        let begun = Instant::now();
+        self.check_settings(cancel)?;
+        let timeout = timeout.unwrap_or(Duration::MAX);
+        let mut survey = Survey::begin_within(&self.context, timeout, cancel)?;
         let claims = survey.with_sid(sid);
         let claim = match claims.as_slice() {
             [] => return Ok(Waited::Absent),
@@ -93,8 +100,8 @@ impl Pool {
                 });
             }
         };
-        let timeout = timeout.unwrap_or(Duration::MAX);
-        let ended = self.context.processes.wait(&[process], timeout, cancel);
+        let left = timeout.saturating_sub(begun.elapsed());
+        let ended = self.context.processes.wait(&[process], left, cancel);
         match ended.as_deref() {
             Ok([true]) => Ok(Waited::Ended {
                 pid,

@@ -26,7 +26,8 @@ pub(super) struct StatusArguments {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct StopArguments {
-    /// Only this session. Without it, every worker of the pool is stopped.
+    /// Only this session; an unknown sid stops nobody, and the answer's lists are empty.
+    /// Without it, every worker of the pool is stopped.
     #[serde(default)]
     pub(super) sid: Option<String>,
     /// How long to wait for the workers to exit, in milliseconds (default 2000, at most

@@ -13,12 +13,13 @@ use rmcp::{ErrorData, RoleServer, ServerHandler};
 
 use super::closing::Closing;
 use super::policy::Governed;
-use super::tools::{INSTRUCTIONS, PoolTool, shortened};
+use super::tools::{PoolTool, instructions, shortened};
 use crate::hint::hint;
 
 /// Serves the tools on one pool.
 pub(super) struct Server {
     governed: Governed,
+    prefix: String,
     tools: Vec<(PoolTool, Tool)>,
     closing: Closing,
 }
@@ -30,6 +31,7 @@ impl Server {
             .into();
         Self {
             governed,
+            prefix: prefix.to_owned(),
             tools,
             closing,
         }
@@ -87,7 +89,7 @@ impl Drop for WithdrawOnDrop {
 impl ServerHandler for Server {
     fn get_info(&self) -> ServerConfig {
         let mut info = ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
-            .with_instructions(INSTRUCTIONS);
+            .with_instructions(instructions(&self.prefix));
         info.server_info = Implementation::new("poolwarden", env!("CARGO_PKG_VERSION"));
         info
     }
@@ -117,7 +119,7 @@ impl ServerHandler for Server {
             let text = format!("unknown tool {name:?}; the tools are {known}");
             return Err(ErrorData::invalid_params(text, None));
         };
-        let result = match tool.request(call.arguments) {
+        let result = match tool.request(&self.prefix, call.arguments) {
             Ok(request) => match self.pool(&context).await {
                 Ok(pool) => match self.run(&pool, request, &context).await {
                     // `Outgoing` adds the structured content: it is the same text.

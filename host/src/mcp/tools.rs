@@ -12,15 +12,22 @@ use serde_json::Value;
 
 use super::schema::{EnsureArguments, StatusArguments, StopArguments};
 
-/// When to use which tool, for the model that reads it.
-pub(super) const INSTRUCTIONS: &str = "Keeps a pool of long-lived worker processes that \
-agents and servers share. Use pool_status to see which workers are alive; it answers for one \
-session when given a sid. Use pool_ensure before handing work to the pool: it collects the \
-entries of dead workers and says what it removed and why. Use pool_stop with a sid to stop one \
-worker; without a sid it stops all of them, so pass one unless everything is to end. A worker \
-that does not exit within grace_ms stays listed as `stopping`; force kills it. No process is \
-ever signalled that is not proven to be the registered worker: `unproven` and `foreign` \
-sessions are kept and left alone, and the evidence says why.";
+/// When to use which tool, for the model that reads it. The tools' names have this prefix.
+pub(super) fn instructions(prefix: &str) -> String {
+    let [ensure, status, stop] = PoolTool::ALL.map(|tool| tool.name_with(prefix));
+    format!(
+        "Keeps a pool of long-lived worker processes that agents and servers share. Use {status} \
+         to see which workers are alive; it answers for one session when given a sid. Use \
+         {ensure} before handing work to the pool: it collects the entries of dead workers and \
+         says what it removed and why. Use {stop} with a sid to stop one worker; without a sid \
+         it stops all of them, so pass one unless everything is to end. A sid that no session \
+         has stops nobody. A worker that does not exit within grace_ms stays listed as \
+         `stopping`; force kills it. No process is ever signalled that is not proven to be the \
+         registered worker: `unproven` and `foreign` sessions are kept and left alone, and the \
+         evidence says why. Where an `unproven` one is the worker after all, a person can say \
+         so on the command line: `poolwarden adopt SID`."
+    )
+}
 
 /// A tool of the pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,9 +50,14 @@ impl PoolTool {
         }
     }
 
+    /// The name as clients call it.
+    fn name_with(self, prefix: &str) -> String {
+        format!("{prefix}{}", self.name())
+    }
+
     /// The definition that clients list.
     pub(super) fn definition(self, prefix: &str) -> Tool {
-        let name = format!("{prefix}{}", self.name());
+        let name = self.name_with(prefix);
         match self {
             Self::Ensure => define::<EnsureArguments, Ensured>(
                 name,
@@ -76,7 +88,8 @@ impl PoolTool {
                 "Stops one worker (sid) or, WITHOUT a sid, ALL workers of the pool: sends \
                  SIGTERM, waits up to grace_ms for the exit, and with force kills what is left. \
                  Only processes proven to be the registered worker are signalled; the others are \
-                 reported in errors and kept.",
+                 reported in errors and kept. A sid that no session has stops nobody: every list \
+                 of the answer is empty then, and no worker was stopped.",
                 ToolAnnotations::new()
                     .read_only(false)
                     .destructive(true)
@@ -88,16 +101,25 @@ impl PoolTool {
     /// The request that a call means.
     ///
     /// # Errors
-    /// When the arguments do not fit the input schema: a text for the caller.
-    pub(super) fn request(self, arguments: Option<JsonObject>) -> Result<Request, String> {
-        let arguments = Value::Object(arguments.unwrap_or_default());
+    /// When the arguments do not fit the input schema: a text for the caller, which calls
+    /// the tool by its name with this prefix.
+    pub(super) fn request(
+        self,
+        prefix: &str,
+        arguments: Option<JsonObject>,
+    ) -> Result<Request, String> {
+        self.meaning(arguments.unwrap_or_default())
+            .map_err(|why| format!("{}: {why}", self.name_with(prefix)))
+    }
+
+    fn meaning(self, arguments: JsonObject) -> Result<Request, String> {
         Ok(match self {
             Self::Ensure => {
-                let EnsureArguments { dry_run } = self.arguments(arguments)?;
+                let EnsureArguments { dry_run } = parse(arguments)?;
                 Request::Ensure { dry_run }
             }
             Self::Status => {
-                let StatusArguments { sid } = self.arguments(arguments)?;
+                let StatusArguments { sid } = parse(arguments)?;
                 Request::Status { sid }
             }
             Self::Stop => {
@@ -106,12 +128,11 @@ impl PoolTool {
                     grace_ms,
                     force,
                     dry_run,
-                } = self.arguments(arguments)?;
+                } = parse(arguments)?;
                 let grace = grace_ms.map_or(Stop::GRACE, Duration::from_millis);
                 if grace > Stop::MAX_GRACE {
                     return Err(format!(
-                        "{}: grace_ms is {}, the longest is {}; nothing was done",
-                        self.name(),
+                        "grace_ms is {}, the longest is {}; nothing was done",
                         grace.as_millis(),
                         Stop::MAX_GRACE.as_millis()
                     ));
@@ -126,16 +147,34 @@ impl PoolTool {
             }
         })
     }
+}
 
-    fn arguments<T: DeserializeOwned>(self, arguments: Value) -> Result<T, String> {
-        serde_json::from_value(arguments).map_err(|error| {
-            format!(
-                "{}: the arguments do not fit: {}; see the tool's inputSchema. Nothing was done",
-                self.name(),
-                shortened(&error.to_string())
-            )
-        })
-    }
+fn parse<T: DeserializeOwned>(arguments: JsonObject) -> Result<T, String> {
+    let arguments = Value::Object(arguments);
+    T::deserialize(&arguments).map_err(|error| {
+        let which = match misfit::<T>(&arguments) {
+            Some(name) => format!("the argument `{name}` does not fit"),
+            None => "the arguments do not fit".to_owned(),
+        };
+        format!(
+            "{which}: {}; see the tool's inputSchema. Nothing was done",
+            shortened(&error.to_string())
+        )
+    })
+}
+
+/// The known argument whose value is of a wrong type, which the error does not name. Every
+/// argument may be absent, so that each can be tried by itself.
+fn misfit<T: DeserializeOwned>(arguments: &Value) -> Option<&str> {
+    let arguments = arguments.as_object()?;
+    let wrong = arguments.iter().find_map(|(name, value)| {
+        let alone = JsonObject::from_iter([(name.clone(), value.clone())]);
+        let error = T::deserialize(Value::Object(alone)).err()?;
+        Some((name, error.to_string()))
+    });
+    let (name, error) = wrong?;
+    // That one names it.
+    (!error.starts_with("unknown field")).then_some(name.as_str())
 }
 
 /// A text with only its beginning and its end, where it is long: errors repeat what was
@@ -179,8 +218,8 @@ mod tests {
 
     fn request(tool: PoolTool, arguments: Value) -> Result<Request, String> {
         match arguments {
-            Value::Object(object) => tool.request(Some(object)),
-            _ => tool.request(None),
+            Value::Object(object) => tool.request("alc_", Some(object)),
+            _ => tool.request("alc_", None),
         }
     }
 
@@ -217,6 +256,52 @@ mod tests {
         ] {
             assert!(request(PoolTool::Stop, wrong.clone()).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn an_argument_of_a_wrong_type_is_named() {
+        for (tool, arguments, part) in [
+            (
+                PoolTool::Status,
+                json!({"sid": 5}),
+                "alc_pool_status: the argument `sid` does not fit: invalid type",
+            ),
+            (
+                PoolTool::Stop,
+                json!({"sid": "a", "force": "yes"}),
+                "alc_pool_stop: the argument `force` does not fit: invalid type",
+            ),
+            (
+                PoolTool::Stop,
+                json!({"grace_ms": -1, "sid": "a"}),
+                "alc_pool_stop: the argument `grace_ms` does not fit: invalid value",
+            ),
+            (
+                PoolTool::Ensure,
+                json!({"dry-run": true}),
+                "alc_pool_ensure: the arguments do not fit: unknown field `dry-run`",
+            ),
+        ] {
+            let error = request(tool, arguments).expect_err("it is refused");
+            assert!(error.starts_with(part), "{error}");
+            assert!(error.ends_with("Nothing was done"), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_instructions_call_the_tools_by_their_names() {
+        let text = instructions("alc_");
+        for tool in PoolTool::ALL {
+            let name = tool.name();
+            let named = text.matches(name).count();
+            assert!(named > 0, "{name}: {text}");
+            assert_eq!(
+                text.matches(&tool.name_with("alc_")).count(),
+                named,
+                "{text}"
+            );
+        }
+        assert!(instructions("").contains("Use pool_status to"), "{text}");
     }
 
     #[test]
@@ -300,7 +385,7 @@ mod tests {
                 dry_run: flag("dry_run"),
                 ..Stop::default()
             });
-            match PoolTool::Stop.request(Some(object.clone())) {
+            match PoolTool::Stop.request("", Some(object.clone())) {
                 Ok(request) => {
                     prop_assert!(fits, "{object:?}");
                     prop_assert_eq!(request, expected);

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::cancel::Cancel;
 use crate::clock::Clock;
@@ -10,7 +11,7 @@ use crate::mandate::CurrentMandate;
 use crate::process::{Processes, Strength};
 use crate::recording::RecordingFile;
 use crate::runtime::Limits;
-use crate::store::{Guarded, Ledger, PoolDir, Store, StoreError, StoreErrorKind};
+use crate::store::{Guarded, Ledger, Nothing, PoolDir, Store, StoreError, StoreErrorKind};
 
 use super::rows::Rows;
 
@@ -30,10 +31,21 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    /// Takes the pool's lock.
+    /// Takes the pool's lock, and makes the pool where there is none.
     pub(crate) fn lock(&self, cancel: &Cancel) -> Result<Guarded, StoreError> {
         let locked = self.store.lock(self.limits.lock_wait, cancel)?;
         Ok(Guarded::new(locked))
+    }
+
+    /// Takes the lock of a pool that is there, waiting up to `wait`. One that is not is an
+    /// empty one, and stays what it is: the name of a pool may be misspelt.
+    pub(crate) fn lock_existing(
+        &self,
+        wait: Duration,
+        cancel: &Cancel,
+    ) -> Result<Guarded, StoreError> {
+        let locked = self.store.lock_existing(wait, cancel)?;
+        Ok(Guarded::new(locked.unwrap_or_else(|| Box::new(Nothing))))
     }
 
     /// The directory that the pool lies in, opened where that has not happened yet.

@@ -40,7 +40,9 @@ impl Pool {
     pub fn call(&self, request: Request, cancel: &Cancel) -> Result<Answer, Error> {
         let span = tracing::debug_span!("request", verb = request.verb());
         let _entered = span.enter();
+        request.check()?;
         let origin = self.origin();
+        self.check_settings_of(&origin, cancel)?;
         let policy = origin.mandate.policy().clone();
         let mut state = RequestState::new(self.context.clone(), origin, request, cancel.clone());
         let no_registry = state.no_registry.clone();
@@ -57,6 +59,22 @@ impl Pool {
         answered.map_err(|error| no_registry.explain(error))
     }
 
+    /// Checks that somebody reads each setting: the policy, by what it says about itself, or
+    /// the host. Every request begins with this; a program that wants to know at its start
+    /// can ask for it.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] when not, and [`Error::Policy`] when the policy does not say what it
+    /// reads.
+    pub fn check_settings(&self, cancel: &Cancel) -> Result<(), Error> {
+        self.check_settings_of(&self.origin(), cancel)
+    }
+
+    fn check_settings_of(&self, origin: &Origin, cancel: &Cancel) -> Result<(), Error> {
+        let describe = || self.describe_with(origin.clone(), cancel);
+        origin.mandate.check_settings(describe)
+    }
+
     /// What the policy says about itself.
     ///
     /// # Errors
@@ -69,13 +87,15 @@ impl Pool {
     /// is. Requests that have begun end as they began, and none of them fails for this.
     ///
     /// # Errors
-    /// When the new policy fails to describe itself. The old one stays.
+    /// When the new policy fails to describe itself, or does not read one of its settings
+    /// ([`Error::Setting`]). The old one stays.
     pub fn swap(&self, mandate: Mandate, cancel: &Cancel) -> Result<Description, Error> {
         let origin = Origin {
             asker: self.asker.clone(),
             mandate: Arc::new(mandate.clone()),
         };
         let described = self.describe_with(origin, cancel)?;
+        mandate.check_settings(|| Ok(described.clone()))?;
         self.context.mandate.set(mandate);
         Ok(described)
     }

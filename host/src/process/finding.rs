@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -104,6 +105,26 @@ pub enum Strength {
     /// Not the proof by time: what rests on it alone is [`Standing::Unproven`]. That
     /// includes a ledger row whose own proof was by time.
     Strong,
+}
+
+/// A value of the setting `proof` that there is not.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+#[error(
+    "`proof` is {0:?}, and there are only `strong`, with which time alone proves nothing, and \
+     `any`, which is the default"
+)]
+pub struct UnknownStrength(pub String);
+
+impl FromStr for Strength {
+    type Err = UnknownStrength;
+
+    fn from_str(value: &str) -> Result<Self, Self::Err> {
+        match value {
+            "any" => Ok(Self::Any),
+            "strong" => Ok(Self::Strong),
+            _ => Err(UnknownStrength(value.to_owned())),
+        }
+    }
 }
 
 /// The answer to one [`Question`].

@@ -10,10 +10,10 @@ use super::procfs::bracketed;
 /// Why this program cannot say where it runs.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum HereError {
-    #[error("{path} cannot be read: {source}")]
+    #[error("{path} cannot be read: {error}")]
     Unreadable {
         path: &'static str,
-        source: io::Error,
+        error: io::Error,
     },
     #[error("{path} holds {found:?}, which is not what it should hold")]
     Malformed { path: &'static str, found: String },
@@ -32,7 +32,7 @@ const PID_NAMESPACE: &str = "/proc/self/ns/pid";
 pub(super) fn place(kernel: &dyn Kernel) -> Result<Place, HereError> {
     let boot = kernel
         .read(BOOT)
-        .map_err(|source| HereError::Unreadable { path: BOOT, source })?;
+        .map_err(|error| HereError::Unreadable { path: BOOT, error })?;
     let boot = String::from_utf8_lossy(&boot).trim().to_owned();
     if boot.is_empty() {
         return Err(HereError::Malformed {
@@ -42,9 +42,9 @@ pub(super) fn place(kernel: &dyn Kernel) -> Result<Place, HereError> {
     }
     let link = kernel
         .link(PID_NAMESPACE)
-        .map_err(|source| HereError::Unreadable {
+        .map_err(|error| HereError::Unreadable {
             path: PID_NAMESPACE,
-            source,
+            error,
         })?;
     let pid_namespace = bracketed(&link, "pid").ok_or_else(|| HereError::Malformed {
         path: PID_NAMESPACE,
@@ -75,7 +75,7 @@ pub(super) fn check_proc(kernel: &dyn Kernel) -> Result<(), HereError> {
     const SELF: &str = "/proc/self";
     let seen = kernel
         .link(SELF)
-        .map_err(|source| HereError::Unreadable { path: SELF, source })?;
+        .map_err(|error| HereError::Unreadable { path: SELF, error })?;
     let own = kernel.own_pid();
     if seen == Path::new(&own.to_string()) {
         return Ok(());

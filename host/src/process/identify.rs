@@ -128,8 +128,8 @@ impl From<OpenError> for IdentifyError {
             OpenError::NoSuchProcess { pid } => Self::NoSuchProcess { pid },
             OpenError::Thread { pid, process } => Self::Thread { pid, process },
             OpenError::Unsupported { pid } => Self::Unsupported { pid },
-            OpenError::Refused { pid, call, source } => {
-                unobservable(pid, call.to_owned(), Some(source))
+            OpenError::Refused { pid, call, error } => {
+                unobservable(pid, call.to_owned(), Some(error))
             }
         }
     }

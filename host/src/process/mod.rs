@@ -39,7 +39,7 @@ mod tests;
 
 pub use claim::Claim;
 pub(crate) use environment::Marked;
-pub use finding::{Finding, Inspection, Question, Standing, Strength};
+pub use finding::{Finding, Inspection, Question, Standing, Strength, UnknownStrength};
 pub use forbidden::Forbidden;
 pub use identify::{Identified, IdentifyError};
 pub use identity::{Identity, Place, Proof, Record};

@@ -38,7 +38,7 @@ impl Parked for LinuxParked {
         // A thread that has the pid now is another one, and so is no process at all.
         let subject = Subject::open(kernel, self.pid, true).map_err(|error| match error {
             OpenError::NoSuchProcess { .. } | OpenError::Thread { .. } => SendError::Ended,
-            OpenError::Refused { source, .. } => SendError::System(source),
+            OpenError::Refused { error, .. } => SendError::System(error),
             OpenError::Unsupported { .. } => SendError::System(io::ErrorKind::Unsupported.into()),
         })?;
         if subject.inode != Some(self.inode) || has_ended(kernel, subject.pidfd.as_fd())? {

@@ -38,11 +38,11 @@ pub(super) enum OpenError {
          proven about pid {pid} and no signal can be sent"
     )]
     Unsupported { pid: u32 },
-    #[error("pid {pid} cannot be held: {call}: {source}")]
+    #[error("pid {pid} cannot be held: {call}: {error}")]
     Refused {
         pid: u32,
         call: &'static str,
-        source: io::Error,
+        error: io::Error,
     },
 }
 
@@ -78,21 +78,21 @@ impl Subject {
                 opened = kernel.open_pidfd(raw);
             }
         }
-        let pidfd = opened.map_err(|source| match errno(&source) {
+        let pidfd = opened.map_err(|error| match errno(&error) {
             Some(Errno::ESRCH) => OpenError::NoSuchProcess { pid },
             Some(Errno::ENOSYS) => OpenError::Unsupported { pid },
             _ => OpenError::Refused {
                 pid,
                 call: "pidfd_open(2)",
-                source,
+                error,
             },
         })?;
         let inode = kernel
             .pidfs_inode(pidfd.as_fd())
-            .map_err(|source| OpenError::Refused {
+            .map_err(|error| OpenError::Refused {
                 pid,
                 call: "fstat(2) of its pidfd",
-                source,
+                error,
             })?;
         Ok(Self { pid, pidfd, inode })
     }

@@ -133,7 +133,8 @@ impl From<&Error> for Failure {
         let kind = match error {
             Error::Busy(_) => FailureKind::Busy,
             Error::Corrupted { .. } => FailureKind::Corrupted,
-            Error::Rejected(_) => FailureKind::Rejected,
+            // The last two before anything that could be recorded.
+            Error::Rejected(_) | Error::Grace { .. } | Error::Setting(_) => FailureKind::Rejected,
             Error::Denied(_) => FailureKind::Denied,
             Error::Refused(_) => FailureKind::Refused,
             Error::System(_) => FailureKind::System,

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::{LARGEST, Recording, VERSION};
+use crate::error::without_position;
+use crate::store::advice;
 
 /// The recordings of a file, one by one, each with its line's number, counted from 1.
 ///
@@ -23,7 +25,7 @@ pub struct Recordings {
 #[non_exhaustive]
 pub enum ReadError {
     /// The file, or the rest of it.
-    #[error("cannot read {} from line {line} on", .path.display())]
+    #[error("cannot read {} from line {line} on{}", .path.display(), advice(.source, .path))]
     File {
         /// The file.
         path: PathBuf,
@@ -49,14 +51,16 @@ pub enum ReadError {
         line: u64,
     },
     /// A line that is no recording.
-    #[error("line {line} of {} is no recording: {source}", .path.display())]
+    #[error("line {line} of {} is no recording: {detail} at column {column}", .path.display())]
     Line {
         /// The file.
         path: PathBuf,
         /// The line.
         line: u64,
-        /// What is wrong with it, where in the line.
-        source: serde_json::Error,
+        /// Where in the line, in bytes, counted from 1.
+        column: usize,
+        /// What is wrong there.
+        detail: String,
     },
     /// A recording in a newer format.
     #[error(
@@ -132,10 +136,15 @@ impl Recordings {
 
     fn parse(&self, text: &[u8]) -> Result<Recording, ReadError> {
         let (path, line) = (self.path.clone(), self.line);
-        let wrong = |source: serde_json::Error| {
+        let wrong = |error: serde_json::Error| {
             let (path, line) = (self.path.clone(), self.line);
             match text.ends_with(b"\n") {
-                true => ReadError::Line { path, line, source },
+                true => ReadError::Line {
+                    path,
+                    line,
+                    column: error.column().max(1),
+                    detail: without_position(&error),
+                },
                 false => ReadError::Torn { path, line },
             }
         };

@@ -45,7 +45,7 @@ pub enum NotReplayed {
     #[error("the request was withdrawn before it was over")]
     Withdrawn,
     /// The recorded policy had a grant that there is none of here.
-    #[error("the recorded policy had an unknown grant: {0}")]
+    #[error("the recorded policy had an unknown grant")]
     Grant(#[from] UnknownGrant),
 }
 

@@ -19,6 +19,9 @@ static SHIPPED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/policy.cwasm")
 /// SHA-256 of the component that it was made from.
 static SHIPPED_SHA256: &str = include_str!(concat!(env!("OUT_DIR"), "/policy.sha256"));
 
+/// Bytes of that component, in decimal digits.
+static SHIPPED_SIZE: &str = include_str!(concat!(env!("OUT_DIR"), "/policy.size"));
+
 /// A compiled and linked component. Each request runs in a fresh instance of it.
 pub struct Policy {
     engine: Engine,
@@ -36,7 +39,7 @@ pub struct Description {
     pub name: String,
     /// Its version.
     pub version: String,
-    /// The settings that it reads.
+    /// The settings that it reads, and so all that it can be given.
     pub settings: Vec<Setting>,
 }
 
@@ -55,13 +58,13 @@ impl Policy {
     /// # Errors
     /// When the engine does not start here or does not take the code.
     pub fn shipped() -> Result<Self, LoadError> {
-        let engine = new_engine()?;
-        // SAFETY: the bytes were made by `Engine::precompile_component` in this crate's
-        // build script and are part of this program; nobody can have changed them
-        // without changing the program.
-        let component = unsafe { Component::deserialize(&engine, SHIPPED) }
-            .map_err(|error| LoadError::Damaged(format!("{error:#}")))?;
-        let policy = Self::link(engine, &component, SHIPPED_SHA256.to_owned())?;
+        let Code {
+            engine,
+            component,
+            sha256,
+            ..
+        } = Code::shipped()?;
+        let policy = Self::link(engine, &component, sha256)?;
         Ok(Self {
             shipped: true,
             ..policy
@@ -132,6 +135,37 @@ impl Policy {
     /// Keeps the epoch advancing while a guest runs.
     pub(super) fn tick(&self) -> TickGuard {
         self.ticker.run()
+    }
+}
+
+/// A component's code, and what is known of the component itself.
+pub(super) struct Code {
+    pub(super) engine: Engine,
+    pub(super) component: Component,
+    /// SHA-256 of the component, in lower-case hexadecimal.
+    pub(super) sha256: String,
+    /// Bytes of the component.
+    pub(super) size: u64,
+}
+
+impl Code {
+    /// That of the shipped policy.
+    ///
+    /// # Errors
+    /// As [`Policy::shipped`].
+    pub(super) fn shipped() -> Result<Self, LoadError> {
+        let engine = new_engine()?;
+        // SAFETY: the bytes were made by `Engine::precompile_component` in this crate's
+        // build script and are part of this program; nobody can have changed them
+        // without changing the program.
+        let component = unsafe { Component::deserialize(&engine, SHIPPED) }
+            .map_err(|error| LoadError::Damaged(format!("{error:#}")))?;
+        Ok(Self {
+            engine,
+            component,
+            sha256: SHIPPED_SHA256.to_owned(),
+            size: SHIPPED_SIZE.parse().unwrap_or_default(),
+        })
     }
 }
 

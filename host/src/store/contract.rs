@@ -38,6 +38,22 @@ pub trait Store: Send + Sync {
     /// cannot be had at all.
     fn lock(&self, wait: Duration, cancel: &Cancel) -> Result<Box<dyn LockedStore>, StoreError>;
 
+    /// The same where there is a pool to lock; none where nothing was ever kept, and then
+    /// nothing is made. For requests that add nothing, to which such a pool is an empty one.
+    ///
+    /// A store without that difference need not write this. One that wraps another passes it
+    /// on.
+    ///
+    /// # Errors
+    /// As [`lock`](Self::lock).
+    fn lock_existing(
+        &self,
+        wait: Duration,
+        cancel: &Cancel,
+    ) -> Result<Option<Box<dyn LockedStore>>, StoreError> {
+        self.lock(wait, cancel).map(Some)
+    }
+
     /// The directory that the pool lies in, where it does: it is what
     /// [`Pool::watch`](crate::Pool::watch) waits for. A store that wraps a
     /// [`DirectoryStore`] passes it on.

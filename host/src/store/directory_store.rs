@@ -49,18 +49,47 @@ impl DirectoryStore {
                 .clone(),
         })
     }
-}
 
-impl Store for DirectoryStore {
-    fn lock(&self, wait: Duration, cancel: &Cancel) -> Result<Box<dyn LockedStore>, StoreError> {
-        // The lock is waited for without holding up other requests of this process.
-        match self.open()?.lock(wait, cancel) {
+    /// The same where there is a directory; none is made.
+    fn open_existing(&self) -> Result<Option<PoolDir>, StoreError> {
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        if opened.is_none() {
+            *opened = PoolDir::open_existing_on(&self.path, self.disk.clone())?;
+        }
+        Ok(opened.clone())
+    }
+
+    /// The lock is waited for without holding up other requests of this process.
+    fn locked(
+        &self,
+        directory: &PoolDir,
+        wait: Duration,
+        cancel: &Cancel,
+    ) -> Result<Box<dyn LockedStore>, StoreError> {
+        match directory.lock(wait, cancel) {
             Ok(locked) => Ok(Box::new(locked)),
             Err(error) => {
                 // It may have been replaced: the next request looks again.
                 *self.opened.lock().unwrap_or_else(PoisonError::into_inner) = None;
                 Err(error)
             }
+        }
+    }
+}
+
+impl Store for DirectoryStore {
+    fn lock(&self, wait: Duration, cancel: &Cancel) -> Result<Box<dyn LockedStore>, StoreError> {
+        self.locked(&self.open()?, wait, cancel)
+    }
+
+    fn lock_existing(
+        &self,
+        wait: Duration,
+        cancel: &Cancel,
+    ) -> Result<Option<Box<dyn LockedStore>>, StoreError> {
+        match self.open_existing()? {
+            Some(directory) => self.locked(&directory, wait, cancel).map(Some),
+            None => Ok(None),
         }
     }
 
@@ -138,5 +167,33 @@ mod tests {
         assert!(matches!(moved, Err(StoreError::Moved { .. })), "{moved:?}");
         assert_eq!(registry(None).expect("a new pool"), None);
         assert!(path.is_dir());
+    }
+
+    #[test]
+    fn what_is_not_there_is_not_made_to_be_looked_at() {
+        let root = tempfile::tempdir().expect("temporary directory");
+        let path = root.path().join("parent/pool");
+        let store = DirectoryStore::new(&path);
+        let locked = || {
+            let locked = store.lock_existing(Duration::ZERO, &cancel());
+            locked.expect("an empty pool is no error").is_some()
+        };
+        assert!(!locked());
+        assert!(!root.path().join("parent").exists());
+        // Made by somebody, it is there for the next request.
+        drop(store.lock(Duration::ZERO, &cancel()).expect("the lock"));
+        assert!(locked());
+    }
+
+    #[test]
+    fn what_is_no_pool_is_not_taken_for_one_that_is_not_there() {
+        let root = tempfile::tempdir().expect("temporary directory");
+        fs::write(root.path().join("file"), "").expect("write");
+        std::os::unix::fs::symlink("nowhere", root.path().join("link")).expect("symlink");
+        for name in ["file", "file/pool", "link"] {
+            let store = DirectoryStore::new(root.path().join(name));
+            let locked = store.lock_existing(Duration::ZERO, &cancel());
+            assert!(locked.is_err(), "{name}");
+        }
     }
 }

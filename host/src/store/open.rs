@@ -1,10 +1,10 @@
 //! Opening the pool's directory, and making it.
 
 use std::io;
-use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use nix::errno::Errno;
 use nix::fcntl::AT_FDCWD;
 
 use super::create::create_on;
@@ -35,12 +35,22 @@ impl PoolDir {
     /// # Errors
     /// As [`open`](Self::open), but for [`StoreError::UntrustedLocks`].
     pub(crate) fn open_existing(path: &Path) -> Result<Option<Self>, StoreError> {
-        let path = rebuilt(path)?;
-        match again(|| SystemDisk.open_directory(AT_FDCWD, &path)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(not_opened(&SystemDisk, &path, error)),
-            Ok(fd) => Self::checked(path, fd, Arc::new(SystemDisk), file_system::type_of).map(Some),
+        let pool = Self::existing(path, Arc::new(SystemDisk), file_system::type_of)?;
+        if let Some(pool) = &pool {
+            pool.check()?;
         }
+        Ok(pool)
+    }
+
+    /// The same for what is to be locked, reached through `disk` only.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub(super) fn open_existing_on(
+        path: &Path,
+        disk: Arc<dyn Disk>,
+    ) -> Result<Option<Self>, StoreError> {
+        Self::open_existing_seen(path, disk, file_system::type_of)
     }
 
     /// Opens the directory at `path` to look at it, whoever else can change it, and makes
@@ -55,11 +65,16 @@ impl PoolDir {
 
     /// The same, where `look` says on which file system it is.
     pub(crate) fn look_seen(path: &Path, look: Look) -> Result<Option<Self>, StoreError> {
+        Self::existing(path, Arc::new(SystemDisk), look)
+    }
+
+    /// The directory at `path` as it is; none where there is none.
+    fn existing(path: &Path, disk: Arc<dyn Disk>, look: Look) -> Result<Option<Self>, StoreError> {
         let path = rebuilt(path)?;
-        match again(|| SystemDisk.open_directory(AT_FDCWD, &path)) {
+        match again(|| disk.open_directory(AT_FDCWD, &path)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(not_opened(&SystemDisk, &path, error)),
-            Ok(fd) => Ok(Some(Self::new(path, fd, Arc::new(SystemDisk), look))),
+            Err(error) => Err(not_opened(&*disk, &path, error)),
+            Ok(fd) => Ok(Some(Self::new(path, fd, disk, look))),
         }
     }
 
@@ -74,30 +89,27 @@ impl PoolDir {
         disk: Arc<dyn Disk>,
         look: Look,
     ) -> Result<Self, StoreError> {
-        let path = rebuilt(path)?;
-        let open = || again(|| disk.open_directory(AT_FDCWD, &path));
-        let fd = match open() {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                create_on(&*disk, &path)
-                    .map_err(|error| StoreError::step("create the pool directory", &path, error))?;
-                open()
-            }
-            opened => opened,
+        if let Some(pool) = Self::open_existing_seen(path, disk.clone(), look)? {
+            return Ok(pool);
         }
-        .map_err(|error| not_opened(&*disk, &path, error))?;
-        let pool = Self::checked(path, fd, disk, look)?;
-        pool.check_file_system()?;
-        Ok(pool)
+        let path = rebuilt(path)?;
+        create_on(&*disk, &path)
+            .map_err(|error| StoreError::step("create the pool directory", &path, error))?;
+        let removed = || StoreError::step("open the pool directory", &path, Errno::ENOENT);
+        Self::open_existing_seen(&path, disk, look)?.ok_or_else(removed)
     }
 
-    fn checked(
-        path: PathBuf,
-        fd: OwnedFd,
+    /// The same where there is a directory; nothing is made.
+    fn open_existing_seen(
+        path: &Path,
         disk: Arc<dyn Disk>,
         look: Look,
-    ) -> Result<Self, StoreError> {
-        let pool = Self::new(path, fd, disk, look);
-        pool.check()?;
+    ) -> Result<Option<Self>, StoreError> {
+        let pool = Self::existing(path, disk, look)?;
+        if let Some(pool) = &pool {
+            pool.check()?;
+            pool.check_file_system()?;
+        }
         Ok(pool)
     }
 }

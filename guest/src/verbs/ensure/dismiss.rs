@@ -81,7 +81,7 @@ pub(super) fn dismiss<'a, H: Host>(
 fn warn_of_failure(host: &impl Host, course: &Course, dismissed: &Dismissed<'_>) {
     if matches!(
         course,
-        Course::Refused(_) | Course::Denied(_) | Course::Failed { .. }
+        Course::Refused { .. } | Course::Denied(_) | Course::Failed { .. }
     ) {
         let Dismissed { sid, signal, .. } = dismissed;
         let why = dismissed.evidence.as_deref().unwrap_or_default();

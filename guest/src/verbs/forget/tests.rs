@@ -37,6 +37,13 @@ fn one_that_may_be_alive_is_forgotten_only_on_insistence() {
             "{why}"
         );
         assert!(why.contains("--even-if-alive"), "{why}");
+        let next = match standing {
+            Standing::Alive => "stop it instead, or forget it",
+            Standing::Unproven => "poolwarden adopt a; else forget it",
+            Standing::Foreign => "where it runs",
+            _ => "being examined",
+        };
+        assert!(why.contains(next), "{why}");
         assert_eq!(host.sids(), ["a"]);
         assert!(!host.is_locked());
 

@@ -4,6 +4,7 @@ use super::course::Course;
 use crate::decide::{self, StopVerdict};
 use crate::host::{Error, Failure, Host, Signal, StopOptions, text};
 use crate::policy::Policy;
+use crate::remedy::remedy_of_stop;
 use crate::sweep::Surveyed;
 
 /// Decides about one entry and, where its worker is proven to run, signals it.
@@ -21,7 +22,10 @@ pub(in crate::verbs) fn set_out<H: Host>(
     let course = match policy.verdict(worker, options) {
         StopVerdict::AlreadyDead => Course::AlreadyDead(decide::reason(&worker.finding).to_owned()),
         StopVerdict::ImpossiblePid(error) => Course::ImpossiblePid(error),
-        StopVerdict::Refuse(why) => Course::Refused(why),
+        StopVerdict::Refuse(why) => Course::Refused {
+            next: remedy_of_stop(entry, &worker.finding),
+            why,
+        },
         StopVerdict::Signal => {
             // Opening has no effect, and tells a dry run what the host would refuse.
             let sent = host
@@ -33,7 +37,7 @@ pub(in crate::verbs) fn set_out<H: Host>(
                     if options.signal == Signal::Kill
                         && let Err(why) = policy.before_kill(host, entry, &target)
                     {
-                        return Ok((Course::Refused(why), None));
+                        return Ok((Course::Refused { why, next: None }, None));
                     }
                     ask_to_end(host, &target, &entry.sid, options)?;
                     Ok((Course::Signalled, Some(target)))
@@ -41,7 +45,7 @@ pub(in crate::verbs) fn set_out<H: Host>(
             match sent {
                 Ok(set_out) => return Ok(set_out),
                 Err(Error::Ended(evidence)) => Course::AlreadyDead(evidence),
-                Err(Error::Refused(evidence)) => Course::Refused(evidence),
+                Err(Error::Refused(why)) => Course::Refused { why, next: None },
                 Err(Error::Denied(evidence)) => Course::Denied(evidence),
                 Err(error @ Error::Cancelled(_)) => return Err(Failure::Host(error)),
                 Err(error) => Course::Failed {

@@ -22,8 +22,13 @@ pub(in crate::verbs) enum Course {
     AlreadyDead(String),
     /// Its pid can belong to no process.
     ImpossiblePid(String),
-    /// Not signalled: the process is not proven to be this worker, or the host refuses.
-    Refused(String),
+    /// Not signalled: the process is not proven to be this worker, or it is refused.
+    Refused {
+        /// Why.
+        why: String,
+        /// What a person can do about it, where that is told.
+        next: Option<String>,
+    },
     /// Not signalled: the operator did not grant it.
     Denied(String),
     /// The system did not carry the signal out.
@@ -84,7 +89,7 @@ impl Course {
         match self {
             Self::AlreadyDead(_) => Outcome::AlreadyDead,
             Self::ImpossiblePid(_) => Outcome::InvalidPid,
-            Self::Refused(_) | Self::Denied(_) => Outcome::Refused,
+            Self::Refused { .. } | Self::Denied(_) => Outcome::Refused,
             Self::Failed { .. } => Outcome::Failed,
             Self::WouldSignal => Outcome::WouldSignal,
             Self::Signalled | Self::Unwatched(_) => Outcome::Signalled,
@@ -98,7 +103,7 @@ impl Course {
     pub(in crate::verbs) fn evidence(&self) -> Option<&str> {
         match self {
             Self::AlreadyDead(why)
-            | Self::Refused(why)
+            | Self::Refused { why, .. }
             | Self::Denied(why)
             | Self::Failed { why, .. } => Some(why),
             _ => None,
@@ -110,8 +115,14 @@ impl Course {
         match self {
             // The sid is in that text already.
             Self::ImpossiblePid(error) => Some(error.clone()),
-            Self::Refused(why) | Self::Denied(why) => Some(format!(
+            Self::Refused { why, next: None } | Self::Denied(why) => Some(format!(
                 "sid={sid}: not signalled, its entry is kept: {why}"
+            )),
+            Self::Refused {
+                why,
+                next: Some(next),
+            } => Some(format!(
+                "sid={sid}: not signalled, its entry is kept: {why}; {next}"
             )),
             // algocline's words.
             Self::Failed { signal, why } => Some(format!("sid={sid}: {signal} failed: {why}")),

@@ -4,10 +4,10 @@ mod page;
 
 use anyhow::Context;
 use clap::Args;
-use poolwarden::Cancel;
 use poolwarden::audit::Asker;
 use poolwarden::config::Config;
 use poolwarden::doctor::{About, Doctor, Examined, Plan, Report};
+use poolwarden::{Cancel, Mandate};
 use serde::Serialize;
 
 use super::{Exit, Options, as_json, ask, directories, directory, exit, output};
@@ -83,8 +83,8 @@ fn doctor(options: &Options) -> anyhow::Result<Doctor> {
     let configuration = Config::of_pool(&directory, user.as_deref());
     let mut doctor = Doctor::new(directory).with_configuration(configuration);
     let mut settings = options.settings.iter().rev();
-    if let Some((_, value)) = settings.find(|(name, _)| name == "proof") {
-        doctor = doctor.with_proof(value);
+    if let Some((_, value)) = settings.find(|(name, _)| name == Mandate::PROOF) {
+        doctor = doctor.with_proof(value.parse()?);
     }
     if let Some(wait) = options.lock_wait {
         doctor = doctor.with_lock_wait(wait);

@@ -57,6 +57,7 @@ pub(super) fn run(options: &Options, file: &Path) -> anyhow::Result<Exit> {
 fn check(file: &Path, given: &Given) -> Result<Loadable, Unusable> {
     let inspected = inspect(file, given)?;
     let Description { name, version, .. } = inspected.verdict?;
+    inspected.settings?;
     Ok(Loadable {
         name,
         version,

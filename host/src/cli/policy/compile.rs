@@ -1,13 +1,20 @@
 //! `policy compile`: fills the cache of compiled code ahead of a policy's first use.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use anyhow::Context;
+use clap::Args;
 use poolwarden::{CodeCache, PolicyLoader};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::super::{Exit, Options, as_json, directories, output, table};
+
+#[derive(Debug, Args)]
+pub(crate) struct CompileArguments {
+    /// A WebAssembly component; the shipped one was compiled with this program
+    file: PathBuf,
+}
 
 /// Where the code is.
 #[derive(Serialize)]
@@ -25,7 +32,8 @@ struct Kept {
 ///
 /// # Errors
 /// When it cannot be loaded, the code cannot be kept, or standard output cannot be written.
-pub(super) fn run(options: &Options, file: &Path) -> anyhow::Result<Exit> {
+pub(super) fn run(options: &Options, arguments: &CompileArguments) -> anyhow::Result<Exit> {
+    let file = &arguments.file;
     let cache = directories::policy_cache()
         .context("no cache directory: neither XDG_CACHE_HOME nor HOME is set")?;
     let compiled = PolicyLoader::new()

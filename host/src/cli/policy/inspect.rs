@@ -1,9 +1,10 @@
 //! `policy inspect`: what a component is, needs and lacks.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Context;
-use poolwarden::{Import, ImportKind, Inspection, Needs};
+use poolwarden::{Import, ImportKind, Inspection, Mandate, Needs, Setting};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -20,9 +21,13 @@ const INTERFACES: Columns = &[("INTERFACE", "name"), ("FUNCTIONS", "functions")]
 const NAMES: Columns = &[("INTERFACE", "name")];
 const SETTINGS: Columns = &[
     ("SETTING", "name"),
+    ("READ BY", "read_by"),
     ("GIVEN", "given"),
     ("MEANING", "description"),
 ];
+
+/// What the host's own setting does.
+const PROOF: &str = "`strong`: time alone proves no worker; `any`, as without it: it does";
 
 /// A component, as it is shown.
 #[derive(Serialize)]
@@ -68,13 +73,27 @@ struct GrantsOf {
     /// Those that it can make use of; `signal-*` is one for each signal that it sends.
     needed: Vec<&'static str>,
     given: Vec<String>,
+    /// Those of them that the configuration alone gives, to the policy that it names.
+    by_configuration: Vec<String>,
 }
 
 #[derive(Serialize)]
 struct SettingOf {
     name: String,
-    description: String,
+    read_by: ReadBy,
+    /// None where nobody reads it.
+    description: Option<String>,
     given: Option<String>,
+}
+
+/// Who makes use of a setting.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum ReadBy {
+    Policy,
+    Host,
+    /// It is given, and the policy is refused for it.
+    Nobody,
 }
 
 /// Inspects the component and prints what was found.
@@ -91,7 +110,7 @@ pub(super) fn run(options: &Options, file: &Path) -> anyhow::Result<Exit> {
 }
 
 impl Inspected {
-    fn of(file: &Path, inspection: Inspection, mut given: Given) -> Self {
+    fn of(file: &Path, inspection: Inspection, given: Given) -> Self {
         let world = inspection
             .exports
             .iter()
@@ -105,13 +124,14 @@ impl Inspected {
             sha256: inspection.sha256,
             size: inspection.size,
             world,
-            loads: inspection.verdict.is_ok(),
+            loads: inspection.verdict.is_ok() && inspection.settings.is_ok(),
             problem: None,
             imports: Imports::of(inspection.imports),
             exports: inspection.exports.into_iter().map(|e| e.name).collect(),
             grants: GrantsOf {
                 needed: needed(inspection.needs),
                 given: given.grants.names(),
+                by_configuration: given.by_configuration,
             },
             configuration: given.configuration.map(|path| path.display().to_string()),
             settings: Vec::new(),
@@ -120,18 +140,38 @@ impl Inspected {
             Ok(said) => {
                 inspected.name = Some(said.name);
                 inspected.version = Some(said.version);
-                let settings = said.settings.into_iter();
-                inspected.settings = settings
-                    .map(|setting| SettingOf {
-                        given: given.settings.remove(&setting.name),
-                        name: setting.name,
-                        description: setting.description,
-                    })
-                    .collect();
+                inspected.problem = inspection.settings.err().map(reason);
+                inspected.list_settings(said.settings, given.settings);
             }
             Err(unusable) => inspected.problem = Some(reason(unusable)),
         }
         inspected
+    }
+
+    /// Lists the setting that the host reads, those that the policy says it reads, and those
+    /// that it is given besides.
+    fn list_settings(&mut self, read: Vec<Setting>, mut given: BTreeMap<String, String>) {
+        self.settings.push(SettingOf {
+            given: given.get(Mandate::PROOF).cloned(),
+            name: Mandate::PROOF.to_owned(),
+            read_by: ReadBy::Host,
+            description: Some(PROOF.to_owned()),
+        });
+        let read = read.into_iter().map(|setting| SettingOf {
+            given: given.remove(&setting.name),
+            name: setting.name,
+            read_by: ReadBy::Policy,
+            description: Some(setting.description),
+        });
+        self.settings.extend(read);
+        given.remove(Mandate::PROOF);
+        let unread = given.into_iter().map(|(name, value)| SettingOf {
+            name,
+            read_by: ReadBy::Nobody,
+            description: None,
+            given: Some(value),
+        });
+        self.settings.extend(unread);
     }
 }
 
@@ -172,6 +212,10 @@ fn show(inspected: &Value) -> String {
         world => world,
     };
     let grants = &inspected["grants"];
+    let by_configuration = match words(&grants["by_configuration"]) {
+        none if none.is_empty() => Value::Null,
+        names => format!("by the configuration, and not with --policy: {names}").into(),
+    };
     let mut text = table::record(&[
         ("FILE", &inspected["file"]),
         ("NAME", &inspected["name"]),
@@ -183,6 +227,7 @@ fn show(inspected: &Value) -> String {
         ("PROBLEM", &inspected["problem"]),
         ("NEEDS", &listed(&grants["needed"])),
         ("GIVEN", &listed(&grants["given"])),
+        ("THEREOF", &by_configuration),
         ("CONFIG", &inspected["configuration"]),
     ]);
     for (heading, kind, columns) in [

@@ -9,8 +9,9 @@ mod report;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use clap::{Args, Subcommand};
-use poolwarden::{Inspection, LoadError};
+use poolwarden::{Inspection, LoadError, Policy};
 
 use super::policy_source::{self, Given};
 use super::{Exit, Options, PolicySource, directory};
@@ -21,21 +22,22 @@ pub(crate) enum PolicyCommand {
     /// Show what a component is, and what it needs
     ///
     /// Name, version, digest and world, what it imports, which grants it can make use of
-    /// and which it is given, and its settings with those that it is given: by --grant and
-    /// --setting, and by the configuration of the pool. One that does not load is shown as
-    /// well, with the reason.
+    /// and which it is given, and each setting with who reads it and what it is: by --grant
+    /// and --setting, and by the configuration of the pool. The grants of a configuration are
+    /// for the policy that it names; with --policy none of them count. One that does not load
+    /// is shown as well, with the reason.
     Inspect(Component),
     /// Say whether a component will load as a policy, and if not, why
     ///
     /// It is compared with the configuration's pin, compiled, linked and asked to describe
-    /// itself, as a server does before it takes a policy up. The exit code is 0 when it will
-    /// load and 7 when not.
+    /// itself, and has to read each of its settings, as a server does before it takes a policy
+    /// up. The exit code is 0 when it will load and 7 when not.
     Check(Component),
     /// Compile a policy ahead of its first use
     ///
     /// The code is kept in the user's cache, where every later start of this program finds
     /// it.
-    Compile(Component),
+    Compile(compile::CompileArguments),
     /// Try a policy on recordings, which touches no process
     ///
     /// Prints how its answers, the entries that it removes and its signals differ from
@@ -47,8 +49,29 @@ pub(crate) enum PolicyCommand {
 /// The policy that a command is about.
 #[derive(Debug, Args)]
 pub(crate) struct Component {
-    /// A WebAssembly component
+    /// A WebAssembly component, or `shipped`
     file: PathBuf,
+}
+
+/// The word for the policy that this program has in itself. A file of that name is `./shipped`.
+const SHIPPED: &str = "shipped";
+
+/// Whether a command is about the shipped policy.
+fn is_shipped(file: &Path) -> bool {
+    file == Path::new(SHIPPED)
+}
+
+/// Loads the policy that a command is about.
+///
+/// # Errors
+/// When it cannot be loaded.
+fn load(file: &Path) -> anyhow::Result<Policy> {
+    if is_shipped(file) {
+        return Ok(Policy::shipped()?);
+    }
+    policy_source::loader()
+        .file(file)
+        .with_context(|| format!("cannot load {}", file.display()))
 }
 
 /// Carries out a command about policies.
@@ -59,7 +82,7 @@ pub(super) fn run(options: &Options, command: &PolicyCommand) -> anyhow::Result<
     match command {
         PolicyCommand::Inspect(component) => inspect::run(options, &component.file),
         PolicyCommand::Check(component) => check::run(options, &component.file),
-        PolicyCommand::Compile(component) => compile::run(options, &component.file),
+        PolicyCommand::Compile(arguments) => compile::run(options, arguments),
         PolicyCommand::Replay(arguments) => replay::run(options, arguments),
     }
 }
@@ -69,9 +92,18 @@ pub(super) fn run(options: &Options, command: &PolicyCommand) -> anyhow::Result<
 /// # Errors
 /// When a configuration cannot be used.
 fn given(options: &Options, file: &Path) -> anyhow::Result<Given> {
+    let shipped = is_shipped(file);
     match directory(options) {
-        Ok(pool) => Ok(PolicySource::new(options, &pool).given(file)?),
+        Ok(pool) => {
+            let source = PolicySource::new(options, &pool);
+            Ok(if shipped {
+                source.given_shipped()?
+            } else {
+                source.given(file)?
+            })
+        }
         // There is no pool to decide about, and no configuration of one.
+        Err(_) if shipped => Ok(Given::by(options).and_shipped()),
         Err(_) => Ok(Given::by(options)),
     }
 }
@@ -85,7 +117,11 @@ fn inspect(file: &Path, given: &Given) -> Result<Inspection, LoadError> {
     let loader = settings.fold(policy_source::loader(), |loader, (name, value)| {
         loader.setting(name, value)
     });
-    let mut inspection = loader.inspect(file)?;
+    let mut inspection = if is_shipped(file) {
+        loader.inspect_shipped()?
+    } else {
+        loader.inspect(file)?
+    };
     // It is shown what another one than the pinned is.
     if let Some(pinned) = given.pin.as_ref().filter(|pin| **pin != inspection.sha256) {
         let (pinned, found) = (pinned.clone(), inspection.sha256.clone());

@@ -1,18 +1,18 @@
 //! `policy replay`: what a policy would have done in recorded requests.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
+use poolwarden::Grants;
 use poolwarden::recording::Recordings;
 use poolwarden::replay::{NotReplayed, Replay};
-use poolwarden::{Grants, Policy};
+use poolwarden::{Cancel, Mandate, Policy, PoolBuilder};
 
-use super::super::{Exit, Options, as_json, output, policy_source};
+use super::super::{Exit, Options, as_json, output};
+use super::load;
 use super::report::Report;
-
-/// The word for the policy that this program has in itself.
-const SHIPPED: &str = "shipped";
 
 #[derive(Debug, Args)]
 pub(crate) struct ReplayArguments {
@@ -32,7 +32,11 @@ pub(crate) struct ReplayArguments {
 /// # Errors
 /// When the policy cannot be loaded, or standard output cannot be written.
 pub(super) fn run(options: &Options, arguments: &ReplayArguments) -> anyhow::Result<Exit> {
-    if options.settings.iter().any(|(name, _)| name == "proof") {
+    if options
+        .settings
+        .iter()
+        .any(|(name, _)| name == Mandate::PROOF)
+    {
         eprintln!(
             "error: the setting `proof` says what the host accepts as a proof, and the recorded \
              processes are not there to be proven again"
@@ -75,13 +79,8 @@ pub(super) fn run(options: &Options, arguments: &ReplayArguments) -> anyhow::Res
 }
 
 fn candidate(options: &Options, path: &Path) -> anyhow::Result<Replay> {
-    let policy = if path == Path::new(SHIPPED) {
-        Policy::shipped()?
-    } else {
-        policy_source::loader()
-            .file(path)
-            .with_context(|| format!("cannot load {}", path.display()))?
-    };
+    let policy = Arc::new(load(path)?);
+    check_settings(&policy, &options.settings)?;
     let mut replay = Replay::new(policy)?;
     if !options.grants.is_empty() {
         replay = replay.grants(options.grants.iter().fold(Grants::none(), Grants::union));
@@ -90,4 +89,18 @@ fn candidate(options: &Options, path: &Path) -> anyhow::Result<Replay> {
         replay = replay.setting(name, value);
     }
     Ok(replay)
+}
+
+/// Checks that the policy reads what is set for this replay. What stands in a recording may
+/// have been for another one.
+fn check_settings(policy: &Arc<Policy>, settings: &[(String, String)]) -> anyhow::Result<()> {
+    let mut mandate = Mandate::new(policy.clone());
+    for (name, value) in settings {
+        mandate = mandate.with_setting(name, value);
+    }
+    let cancel = Cancel::new().context("cannot ask the policy what it reads")?;
+    // No path is looked at by a question without a transaction.
+    Ok(PoolBuilder::new("")
+        .build(mandate)
+        .check_settings(&cancel)?)
 }

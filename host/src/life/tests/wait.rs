@@ -1,12 +1,18 @@
 //! Waiting for a worker.
 
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::support::*;
+use crate::cancel::Cancel;
 use crate::error::Error;
 use crate::life::Waited;
-use crate::process::Standing;
+use crate::process::fake::FakeKernel;
+use crate::process::{
+    Identified, IdentifyError, Inspection, LinuxProcesses, Process, Processes, Question, Standing,
+    Strength, WaitError,
+};
 
 fn wait(machine: &Machine, sid: &str, timeout: Duration) -> Waited {
     machine
@@ -59,6 +65,63 @@ fn the_time_ends_the_wait() {
         assert_eq!(waited, Waited::StillRunning { pid: PID });
         assert!(begun.elapsed() >= timeout);
     }
+}
+
+#[test]
+fn the_lock_is_waited_for_within_the_time() {
+    let machine = Machine::with(&[claim("a")]);
+    let held = machine.lock();
+    let begun = Instant::now();
+    let timeout = Some(Duration::from_millis(20));
+    let waited = machine.pool.wait("a", timeout, &cancel());
+    assert!(matches!(waited, Err(Error::Busy(_))), "{waited:?}");
+    assert!(begun.elapsed() < LONG, "that is how long the lock may take");
+    drop(held);
+}
+
+/// Processes that keep for how long they were waited for.
+struct Timed {
+    processes: LinuxProcesses,
+    waits: Mutex<Vec<Duration>>,
+}
+
+impl Processes for Timed {
+    fn inspect(&self, questions: &[Question<'_>], strength: Strength) -> Vec<Inspection> {
+        self.processes.inspect(questions, strength)
+    }
+
+    fn identify(&self, pid: u32) -> Result<Identified, IdentifyError> {
+        self.processes.identify(pid)
+    }
+
+    fn wait(
+        &self,
+        processes: &[Arc<dyn Process>],
+        timeout: Duration,
+        cancel: &Cancel,
+    ) -> Result<Vec<bool>, WaitError> {
+        self.waits.lock().expect("no panic").push(timeout);
+        self.processes.wait(processes, timeout, cancel)
+    }
+}
+
+#[test]
+fn the_first_look_is_a_part_of_the_time() {
+    let fake = Arc::new(FakeKernel::new());
+    fake.run(PID, START, 1);
+    let timed = Arc::new(Timed {
+        processes: LinuxProcesses::with_kernel(fake, 100),
+        waits: Mutex::default(),
+    });
+    let machine = Machine::configured(&[claim("a")], |builder| builder.processes(timed.clone()));
+    let timeout = Duration::from_millis(20);
+    assert_eq!(
+        wait(&machine, "a", timeout),
+        Waited::StillRunning { pid: PID }
+    );
+    let waits = timed.waits.lock().expect("no panic");
+    assert_eq!(waits.len(), 1);
+    assert!(waits[0] < timeout, "{waits:?}");
 }
 
 #[test]

@@ -38,13 +38,14 @@ impl Pool {
     /// open files.
     ///
     /// # Errors
-    /// When the pool cannot be used to begin with, when its directory is removed or moved,
-    /// and when the system refuses to be waited for.
+    /// When the pool or a setting cannot be used to begin with, when its directory is removed
+    /// or moved, and when the system refuses to be waited for.
     pub fn watch(
         &self,
         cancel: &Cancel,
         mut report: impl FnMut(Report) -> ControlFlow<()>,
     ) -> Result<(), Error> {
+        self.check_settings(cancel)?;
         let pool = self.context.directory().map_err(of_store)?;
         let refused =
             |error: io::Error| Error::System(format!("a pool cannot be watched: {error}"));

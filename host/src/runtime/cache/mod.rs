@@ -22,6 +22,8 @@ use directory::CacheDir;
 pub use error::CacheError;
 pub(crate) use key::Key;
 
+use crate::error::chain;
+
 /// A directory of compiled code. Making this touches nothing; the directory is made when
 /// there is something to keep.
 ///
@@ -65,7 +67,7 @@ impl CodeCache {
             Err(error) => return unusable(&error),
         };
         if let Err(error) = seal::verify(&file, key) {
-            return unusable(&error);
+            return unusable(&chain(&error));
         }
         match deserialize(engine, &file) {
             Ok(component) => {

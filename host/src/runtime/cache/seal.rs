@@ -23,7 +23,7 @@ const BLOCK: usize = 256 << 10;
 /// Why an entry is not what it should be.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Broken {
-    #[error("it cannot be read: {0}")]
+    #[error("it cannot be read")]
     Read(#[from] io::Error),
     #[error("it has no seal, or one of another component or engine, or it was cut off")]
     Seal,

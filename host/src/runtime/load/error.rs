@@ -1,11 +1,12 @@
 //! Why a policy cannot be used.
 
 use std::io;
+use std::path::PathBuf;
 
 use crate::runtime::cache::CacheError;
-use crate::store::FileKind;
+use crate::store::{FileKind, advice};
 
-/// Why a policy cannot be used, in words that lead to the fix. They do not name the
+/// Why a policy cannot be used, in words that lead to the fix. They do not begin with the
 /// component's file, which has no part in most of them: whoever has the path adds it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -17,8 +18,13 @@ pub enum LoadError {
     #[error("cannot start the thread that bounds a policy's time")]
     Ticker(#[source] io::Error),
     /// The system refused a call on the file.
-    #[error("the file cannot be read")]
-    Read(#[source] io::Error),
+    #[error("the file cannot be read{}", advice(.source, .path))]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// It is something else than a file.
     #[error("it is {found} and not a regular file; name the component's file")]
     NotAFile {

@@ -1,12 +1,12 @@
 //! A component's file, read whole and looked at before anything is compiled.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
-use nix::sys::stat::{Mode, fstat};
+use nix::sys::stat::{Mode, fstat, stat};
 use wasmtime::{Engine, Precompiled};
 
 use super::LoadError;
@@ -23,11 +23,21 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
 }
 
 fn read_up_to(path: &Path, limit: u64) -> Result<Vec<u8>, LoadError> {
-    let failed = |errno: Errno| LoadError::Read(errno.into());
+    let unreadable = |source: io::Error| LoadError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let failed = |errno: Errno| unreadable(errno.into());
     // Without O_NONBLOCK, opening a FIFO would wait for its other end.
     let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
-    let file = open(path, flags, Mode::empty()).map_err(failed)?;
-    let file = File::from(file);
+    let file = match open(path, flags, Mode::empty()) {
+        // A socket, or a device that nothing is behind (open(2)).
+        Err(errno @ Errno::ENXIO) => {
+            let found = stat(path).map(Facts::from).map_err(|_| failed(errno))?;
+            return Err(LoadError::NotAFile { found: found.kind });
+        }
+        opened => File::from(opened.map_err(failed)?),
+    };
     let facts = fstat(&file).map(Facts::from).map_err(failed)?;
     if facts.kind != FileKind::Regular {
         return Err(LoadError::NotAFile { found: facts.kind });
@@ -42,7 +52,7 @@ fn read_up_to(path: &Path, limit: u64) -> Result<Vec<u8>, LoadError> {
     // One byte more than allowed, so that a file that grows meanwhile is noticed.
     file.take(limit + 1)
         .read_to_end(&mut bytes)
-        .map_err(LoadError::Read)?;
+        .map_err(unreadable)?;
     match bytes.len() as u64 {
         size if size > limit => Err(LoadError::TooLarge { size, limit }),
         _ => Ok(bytes),
@@ -77,6 +87,7 @@ pub(super) fn check_kind(bytes: &[u8]) -> Result<(), LoadError> {
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::symlink;
+    use std::os::unix::net::UnixListener;
 
     use nix::unistd::mkfifo;
 
@@ -87,9 +98,12 @@ mod tests {
         let root = tempfile::tempdir().expect("a temporary directory");
         let fifo = root.path().join("fifo");
         mkfifo(&fifo, Mode::S_IRWXU).expect("a FIFO");
+        let socket = root.path().join("socket");
+        let _listening = UnixListener::bind(&socket).expect("a socket");
         for (path, kind) in [
             (root.path(), FileKind::Directory),
             (&fifo, FileKind::Fifo),
+            (&socket, FileKind::Socket),
             (Path::new("/dev/null"), FileKind::Device),
         ] {
             let error = read(path).expect_err("no file");
@@ -99,7 +113,17 @@ mod tests {
             assert_eq!(found, kind);
         }
         let error = read(&root.path().join("none")).expect_err("no file");
-        assert!(matches!(error, LoadError::Read(_)), "{error}");
+        assert!(matches!(error, LoadError::Read { .. }), "{error}");
+    }
+
+    #[test]
+    fn what_may_not_be_read_is_told_with_what_to_look_at() {
+        let error = LoadError::Read {
+            path: "/opt/the policy.wasm".into(),
+            source: Errno::EACCES.into(),
+        };
+        let text = error.to_string();
+        assert!(text.ends_with("namei -l '/opt/the policy.wasm'"), "{text}");
     }
 
     #[test]

@@ -1,14 +1,14 @@
 //! What a component is, needs and lacks.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use wasmtime::component::Component;
-
-use super::{Candidate, Export, Import, LoadError, Shape};
+use super::{Code, Export, Import, LoadError, Shape};
 use crate::cancel::Cancel;
 use crate::error::Error;
 use crate::pool::PoolBuilder;
 use crate::runtime::{Description, Policy};
+use crate::settings::{self, SettingError};
 
 /// What a component's bytes and its type say about it.
 #[derive(Debug)]
@@ -29,6 +29,9 @@ pub struct Inspection {
     pub needs: Needs,
     /// What it says about itself; else why it does not load, or how it failed to say it.
     pub verdict: Result<Description, Unusable>,
+    /// Whether the [settings](super::PolicyLoader::setting) can be taken, as far as it says
+    /// what it reads. A pool refuses a policy with one that cannot.
+    pub settings: Result<(), SettingError>,
 }
 
 /// Why an inspected component cannot be used.
@@ -41,6 +44,9 @@ pub enum Unusable {
     /// It loads, and fails to describe itself.
     #[error("the policy does not describe itself")]
     Describe(#[source] Error),
+    /// It describes itself, and a setting means nothing to it or to the host.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
 }
 
 /// Grants that a component can make use of, by the functions that it imports. A policy
@@ -56,18 +62,20 @@ pub struct Needs {
 }
 
 impl Inspection {
-    pub(super) fn of(
-        candidate: Candidate<'_>,
-        component: &Component,
-        settings: &[(String, String)],
-    ) -> Self {
-        let shape = Shape::of(component, &candidate.engine);
+    pub(super) fn of(code: &Code, settings: &[(String, String)]) -> Self {
+        let shape = Shape::of(&code.component, &code.engine);
+        let settings: BTreeMap<_, _> = settings.iter().cloned().collect();
+        let verdict = describe(code, &settings);
+        let said = verdict.as_ref().ok();
         Self {
-            size: candidate.bytes.len() as u64,
+            sha256: code.sha256.clone(),
+            size: code.size,
             interface_version: shape.version().map(str::to_owned),
             needs: Needs::of(&shape),
-            verdict: describe(&candidate, component, settings),
-            sha256: candidate.sha256,
+            settings: said.map_or(Ok(()), |said| {
+                settings::check(&settings, || Ok(said.clone()))
+            }),
+            verdict,
             imports: shape.imports,
             exports: shape.exports,
         }
@@ -88,21 +96,13 @@ impl Needs {
 }
 
 /// Asks the policy what it is, without any pool.
-fn describe(
-    candidate: &Candidate<'_>,
-    component: &Component,
-    settings: &[(String, String)],
-) -> Result<Description, Unusable> {
-    let policy = Policy::link(
-        candidate.engine.clone(),
-        component,
-        candidate.sha256.clone(),
-    )?;
+fn describe(code: &Code, settings: &BTreeMap<String, String>) -> Result<Description, Unusable> {
+    let policy = Policy::link(code.engine.clone(), &code.component, code.sha256.clone())?;
     let cancel =
         Cancel::new().map_err(|error| Unusable::Describe(Error::System(error.to_string())))?;
     // A policy that describes itself cannot begin a transaction, so no path is looked at.
-    let settings = settings.iter();
     settings
+        .iter()
         .fold(PoolBuilder::new(""), |builder, (name, value)| {
             builder.setting(name, value)
         })

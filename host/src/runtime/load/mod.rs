@@ -23,7 +23,7 @@ pub use shape::{Export, Import, ImportKind};
 use super::Policy;
 use super::cache::{CodeCache, Key};
 use super::digest::sha256;
-use super::policy::new_engine;
+use super::policy::{Code, new_engine};
 
 /// How to load a policy: pinned to one component or not, with compiled code kept or not.
 ///
@@ -111,8 +111,21 @@ impl PolicyLoader {
     pub fn inspect(&self, path: &Path) -> Result<Inspection, LoadError> {
         let bytes = file::read(path)?;
         let candidate = self.candidate(&bytes)?;
-        let component = self.code(&candidate)?;
-        Ok(Inspection::of(candidate, &component, &self.settings))
+        let code = Code {
+            component: self.code(&candidate)?,
+            size: candidate.bytes.len() as u64,
+            engine: candidate.engine,
+            sha256: candidate.sha256,
+        };
+        Ok(Inspection::of(&code, &self.settings))
+    }
+
+    /// The same about the policy that poolwarden ships. A pin does not count.
+    ///
+    /// # Errors
+    /// As [`Policy::shipped`].
+    pub fn inspect_shipped(&self) -> Result<Inspection, LoadError> {
+        Ok(Inspection::of(&Code::shipped()?, &self.settings))
     }
 
     /// Compiles a policy ahead of its use, where that has not been done, and keeps the code

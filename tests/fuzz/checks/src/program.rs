@@ -21,7 +21,7 @@ mod schema;
 #[expect(dead_code, reason = "a check starts no worker")]
 mod table;
 #[path = "../../../../host/src/mcp/tools.rs"]
-#[expect(dead_code, reason = "a check serves nobody")]
+#[cfg_attr(not(test), expect(dead_code, reason = "a check serves nobody"))]
 mod tools;
 
 /// The names of the tools, and what each takes, as clients list it.
@@ -36,7 +36,7 @@ pub(crate) fn tools() -> Vec<(&'static str, JsonObject)> {
 pub(crate) fn request(tool: &str, arguments: Option<JsonObject>) -> Result<Request, String> {
     let mut tools = tools::PoolTool::ALL.into_iter();
     let tool = tools.find(|known| known.name() == tool);
-    tool.expect("a tool of this server").request(arguments)
+    tool.expect("a tool of this server").request("", arguments)
 }
 
 /// An answer as a table. How the program would exit is looked at, too.

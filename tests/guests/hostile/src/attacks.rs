@@ -11,10 +11,29 @@ use crate::bindings::poolwarden::pool::types::{Claim, Error, Signal};
 use crate::bindings::wasi::config::store;
 use crate::bindings::wasi::logging::logging::{Level, log};
 
+/// Every setting that an attack reads: the host refuses others.
+pub(crate) const SETTINGS: [(&str, &str); 9] = [
+    ("attack", "what to try; without it, nothing"),
+    ("sid", "whom it is about"),
+    ("pid", "the process that it is about"),
+    ("created-at", "when that was registered"),
+    ("sock", "where that listens"),
+    (
+        "signal",
+        "what to send: KILL, STOP, CONT, USR1; without it, TERM",
+    ),
+    ("with", "what to write into the registry"),
+    ("times", "how often to call; without it, a million times"),
+    (
+        "pass-on",
+        "anything: fail with the host's error instead of telling it",
+    ),
+];
+
 /// Tries the attack and reports what the host said.
 pub(crate) fn run(name: &str) -> Result<String, Failure> {
     let said = match name {
-        "describe-only" => "nothing was tried".into(),
+        "" | "describe-only" => "nothing was tried".into(),
         "loop" => endless_loop(),
         "recursion" => recursion(1).to_string(),
         "recursion-in-memory" => recursion_in_memory(1).to_string(),

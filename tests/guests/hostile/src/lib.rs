@@ -14,7 +14,7 @@ mod attacks;
 pub mod bindings;
 
 use bindings::exports::poolwarden::pool::pool::{
-    Description, Failure, Guest, NewEntry, StopOptions,
+    Description, Failure, Guest, NewEntry, Setting, StopOptions,
 };
 use bindings::wasi::config::store;
 
@@ -26,7 +26,7 @@ impl Guest for Hostile {
         Description {
             name: "hostile".into(),
             version: "0".into(),
-            settings: Vec::new(),
+            settings: attacks::SETTINGS.map(setting).into(),
         }
     }
 
@@ -48,6 +48,13 @@ impl Guest for Hostile {
 
     fn forget(_: String, _: bool) -> Result<String, Failure> {
         attack()
+    }
+}
+
+fn setting((name, description): (&str, &str)) -> Setting {
+    Setting {
+        name: name.into(),
+        description: description.into(),
     }
 }
 

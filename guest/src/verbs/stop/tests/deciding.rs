@@ -18,9 +18,12 @@ fn each_standing_gets_what_the_design_says() {
         json!({
             "stopped": ["alive", "reused", "exited", "gone"],
             "errors": [
-                "sid=unproven: not signalled, its entry is kept: found unproven",
-                "sid=foreign: not signalled, its entry is kept: found foreign",
-                "sid=unknown: not signalled, its entry is kept: found unknown",
+                "sid=unproven: not signalled, its entry is kept: found unproven; if it is the \
+                 worker: poolwarden adopt unproven",
+                "sid=foreign: not signalled, its entry is kept: found foreign; stop it where it \
+                 runs, on its own machine or in its own pid namespace",
+                "sid=unknown: not signalled, its entry is kept: found unknown; remove what keeps \
+                 its process from being examined, then try again",
             ],
             "outcomes": [
                 {"sid":"alive","pid":101,"outcome":"exited"},
