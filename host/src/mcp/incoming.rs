@@ -14,16 +14,6 @@ use super::outline::Outline;
 use super::tools::shortened;
 use super::unique::{Twice, check_unique};
 
-/// What a line is.
-pub(super) enum Incoming {
-    /// A message.
-    Message(RxJsonRpcMessage<RoleServer>),
-    /// Nothing at all.
-    Blank,
-    /// No message.
-    Refused(Refusal),
-}
-
 /// Why a line is no message, and to whom that is said.
 #[derive(Debug)]
 pub(super) struct Refusal {
@@ -42,30 +32,27 @@ enum Addressee {
     Nobody,
 }
 
-impl Incoming {
-    /// What a line is.
-    pub(super) fn of(line: &Line) -> Self {
-        match line {
-            Line::Whole(line) => of_whole(line),
-            Line::TooLong(begun) => {
-                let text = format!("a line has more than {LONGEST} bytes");
-                let error = ErrorData::invalid_request(text, None);
-                Self::Refused(Refusal::new(begun, error))
-            }
+/// The message that a line is; none where the line is blank.
+///
+/// # Errors
+/// When it is no message.
+pub(super) fn message(line: &Line) -> Result<Option<RxJsonRpcMessage<RoleServer>>, Refusal> {
+    let line = match line {
+        Line::Whole(line) => line.trim_ascii(),
+        Line::TooLong(begun) => {
+            let text = format!("a line has more than {LONGEST} bytes");
+            let error = ErrorData::invalid_request(text, None);
+            return Err(Refusal::new(begun, error));
         }
-    }
-}
-
-fn of_whole(line: &[u8]) -> Incoming {
-    let line = line.trim_ascii();
+    };
     // A byte order mark may be passed over (RFC 8259, section 8.1).
     let line = line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line);
     if line.is_empty() {
-        return Incoming::Blank;
+        return Ok(None);
     }
     let error = match check_unique(line) {
         Ok(Ok(())) => match serde_json::from_slice(line) {
-            Ok(message) => return Incoming::Message(message),
+            Ok(message) => return Ok(Some(message)),
             Err(_) if line.starts_with(b"[") => {
                 ErrorData::invalid_request("a batch is not taken: one message a line", None)
             }
@@ -86,7 +73,7 @@ fn of_whole(line: &[u8]) -> Incoming {
             ErrorData::new(ErrorCode::PARSE_ERROR, text, None)
         }
     };
-    Incoming::Refused(Refusal::new(line, error))
+    Err(Refusal::new(line, error))
 }
 
 impl Refusal {
@@ -143,9 +130,7 @@ mod tests {
 
     /// The code and the id of the answer to a line, none where there is no answer.
     fn answer(line: &str) -> Option<(i64, Value)> {
-        let Incoming::Refused(refusal) = Incoming::of(&Line::Whole(line.into())) else {
-            panic!("{line} is taken");
-        };
+        let refusal = message(&Line::Whole(line.into())).expect_err(line);
         let answer: Value = serde_json::from_slice(&refusal.answer()?).expect("JSON");
         assert_eq!(answer["jsonrpc"], "2.0");
         assert!(answer.as_object().expect("an object").contains_key("id"));
@@ -154,10 +139,7 @@ mod tests {
     }
 
     fn is_message(line: &str) -> bool {
-        matches!(
-            Incoming::of(&Line::Whole(line.into())),
-            Incoming::Message(_)
-        )
+        matches!(message(&Line::Whole(line.into())), Ok(Some(_)))
     }
 
     #[test]
@@ -231,9 +213,7 @@ mod tests {
     /// A client that sends back what it cannot read starts no endless exchange.
     #[test]
     fn an_answer_that_comes_back_is_a_message() {
-        let Incoming::Refused(refusal) = Incoming::of(&Line::Whole(b"poolwarden\n".into())) else {
-            panic!("it is taken");
-        };
+        let refusal = message(&Line::Whole(b"poolwarden\n".into())).expect_err("no JSON");
         let line = refusal.answer().expect("an answer");
         assert!(is_message(&String::from_utf8(line).expect("text")));
     }
@@ -246,7 +226,7 @@ mod tests {
         }
         for line in ["\n", "\r\n", " \t\n", "\u{feff}\n"] {
             let line = Line::Whole(line.into());
-            assert!(matches!(Incoming::of(&line), Incoming::Blank), "{line:?}");
+            assert!(matches!(message(&line), Ok(None)), "{line:?}");
         }
     }
 }

@@ -7,7 +7,7 @@ use rmcp::transport::{StdioReader, StdioWriter, Transport};
 use tokio::task::JoinSet;
 
 use super::closing::Closing;
-use super::incoming::{Incoming, Refusal};
+use super::incoming::{self, Refusal};
 use super::lines::{Line, Lines};
 use super::load::Load;
 use super::outgoing::Outgoing;
@@ -111,10 +111,10 @@ impl Transport<RoleServer> for Messages {
                 return None;
             };
             let bytes = line.len();
-            let mut message = match Incoming::of(&line) {
-                Incoming::Message(message) => message,
-                Incoming::Blank => continue,
-                Incoming::Refused(refusal) => {
+            let mut message = match incoming::message(&line) {
+                Ok(Some(message)) => message,
+                Ok(None) => continue,
+                Err(refusal) => {
                     self.refuse(refusal, bytes);
                     continue;
                 }
