@@ -173,3 +173,18 @@ fn the_page_of_a_repaired_pool_says_what_was_done() {
         "{shown}"
     );
 }
+
+/// No writer removes it, so that it is no leftover like others.
+#[test]
+fn a_directory_in_the_way_of_every_writer_is_told_and_moved_away() {
+    let pool = TestPool::with(&[Entry::new("dead", NO_PROCESS)]);
+    let in_the_way = pool.directory().join("registry.json.new");
+    fs::create_dir_all(in_the_way.join("within")).expect("directories");
+    pool.run(&["ensure"]).error(1);
+    let told = pool.run(&["doctor"]).stdout;
+    assert!(told.contains("in the way of whoever writes that file"), "{told}");
+    assert!(!told.contains("does no harm"), "{told}");
+    pool.run(&["doctor", "--fix", "--yes"]).answer(0);
+    pool.ask(&["ensure"]);
+    assert_eq!(pool.sids(), [""; 0]);
+}
