@@ -165,9 +165,10 @@ pub(super) fn leftovers_problem(leftovers: &[(String, Facts)]) -> Option<Problem
         return Some(Problem {
             about: About::Leftover,
             what: format!("{name} is a directory, in the way of whoever writes that file"),
-            remedy: "what is to be written there is not, until it is moved away; a repair keeps it \
+            remedy:
+                "what is to be written there is not, until it is moved away; a repair keeps it \
                      under another name"
-                .into(),
+                    .into(),
             repairable: true,
         });
     }

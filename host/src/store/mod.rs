@@ -13,6 +13,7 @@ mod directory;
 mod directory_store;
 mod disk;
 mod error;
+mod exchange;
 mod facts;
 mod file;
 mod file_system;
