@@ -1,13 +1,10 @@
 //! A client that asks for more than it takes, and leaves as it likes.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Rude, TestPool, Worker, await_that, call, request};
-
-/// How long clients wait for a server to exit before they signal it.
-const CLIENTS_PATIENCE: Duration = Duration::from_secs(2);
+use crate::harness::{PATIENCE, Rude, TestPool, Worker, await_that, call, request};
 
 /// A grace period that no test waits for.
 const FOREVER: u64 = 3_600_000;
@@ -194,7 +191,7 @@ fn expect_prompt_end(client: &mut Rude) {
     let started = Instant::now();
     assert!(client.await_end().success());
     let took = started.elapsed();
-    assert!(took < CLIENTS_PATIENCE, "{took:?}");
+    assert!(took < PATIENCE / 2, "{took:?}");
 }
 
 impl Rude {

@@ -82,8 +82,9 @@ fn another_policy_has_none_of_them() {
         &CONFIGURED.replace("signal-term", "registry-write"),
     );
     let denied = pool.run(&[&policy[..], &attack, &["ensure"]].concat());
-    let error = denied.error(7);
-    assert!(error.contains("for none that --policy names"), "{error}");
+    assert_eq!(denied.code, 7, "{denied:#?}");
+    let told = "for none that --policy names";
+    assert!(denied.stderr.contains(told), "{denied:#?}");
 }
 
 #[test]
