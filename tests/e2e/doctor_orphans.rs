@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Detached, Entry, Ran, Terminal, TestPool, Worker, await_that};
+use crate::harness::{Detached, Entry, NO_PROCESS, Ran, Terminal, TestPool, Worker, await_that};
 
 #[track_caller]
 fn start(pool: &TestPool, sid: &str, program: &[&str]) -> Detached {
@@ -132,12 +132,12 @@ fn a_sid_that_somebody_else_has_is_not_given_twice() {
     assert_eq!(orphans(&pool, 0), [] as [Value; 0]);
 }
 
-/// The entry of a process that had the pid before is no entry of this one.
+/// The entry of a process that is no more is no entry of this one.
 #[test]
 fn a_dead_entry_gives_way() {
     let pool = TestPool::new();
     let worker = start(&pool, "a", &SLEEP);
-    let old = Entry::new("a", worker.pid()).created_at("2020-01-01T00:00:00Z");
+    let old = Entry::new("a", NO_PROCESS).created_at("2020-01-01T00:00:00Z");
     let stays = Worker::obedient();
     let (old, stays) = (old.text(), stays.entry("b").text());
     pool.write(format!(
@@ -148,6 +148,8 @@ fn a_dead_entry_gives_way() {
     assert_eq!(pool.sids(), ["b", "a"]);
     let text = String::from_utf8(pool.bytes()).expect("text");
     assert!(text.starts_with("{\"before\":1,\"sessions\":["), "{text}");
+    let pid = format!("\"pid\":{}", worker.pid());
+    assert!(text.contains(&pid), "{text}");
     assert!(
         text.contains(&stays) && text.ends_with(",\"after\" : [2]}"),
         "{text}"

@@ -12,6 +12,7 @@ mod cli;
 mod contention;
 mod doctor;
 mod doctor_done;
+mod doctor_evidence;
 mod doctor_files;
 mod doctor_fix;
 mod doctor_large;

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
 use rustix::io::{FdFlags, fcntl_setfd};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Pid, PidfdFlags, Resource, Rlimit, getrlimit, pidfd_open, setrlimit};
 use serde_json::{Value, json};
 
 use crate::harness::{Detached, Ran, Terminal, TestPool, await_that, redact};
@@ -68,6 +68,7 @@ fn a_worker_is_registered_detached_and_knows_its_pool() {
             pool.directory().to_str().map(str::to_owned),
         ),
         ("POOLWARDEN_PID", Some(pid.clone())),
+        ("POOLWARDEN_PROCESS", Some(process(&worker))),
     ] {
         assert_eq!(worker.variable(name), value, "{name}");
     }
@@ -76,6 +77,17 @@ fn a_worker_is_registered_detached_and_knows_its_pool() {
 
     pool.ask(&["stop", "a"]);
     worker.await_end();
+}
+
+/// Which process it is, as the kernel says of it now.
+fn process(worker: &Detached) -> String {
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").expect("a boot id");
+    let pid = Pid::from_raw(i32::try_from(worker.pid()).expect("a pid"));
+    let pidfd = pidfd_open(pid.expect("a pid"), PidfdFlags::empty()).expect("it runs");
+    let inode = File::from(pidfd).metadata().expect("its number").ino();
+    let stat = worker.fact("stat");
+    let ticks = stat.rsplit(") ").next().expect("fields").split(' ').nth(19);
+    format!("{}:{inode}:{}", boot.trim(), ticks.expect("a start time"))
 }
 
 /// The ledger's row is about the stub, which the program replaced.
@@ -110,7 +122,8 @@ fn nothing_is_inherited_that_does_not_concern_the_worker() {
     command
         .env("POOLWARDEN_SOCK", "/of/an/ancestor")
         .env("POOLWARDEN_WORKER_VERSION", "of an ancestor")
-        .env("POOLWARDEN_PID", "1");
+        .env("POOLWARDEN_PID", "1")
+        .env("POOLWARDEN_PROCESS", "of:an:ancestor");
     // SAFETY: each of these is one system call.
     unsafe {
         command.pre_exec(move || {
@@ -156,6 +169,8 @@ fn nothing_is_inherited_that_does_not_concern_the_worker() {
     assert_eq!(worker.variable("POOLWARDEN_WORKER_VERSION"), None);
     let pid = worker.pid().to_string();
     assert_eq!(worker.variable("POOLWARDEN_PID"), Some(pid));
+    let own = process(&worker);
+    assert_eq!(worker.variable("POOLWARDEN_PROCESS"), Some(own));
 
     // It would not, were it blocked or ignored.
     assert_eq!(pool.ask(&["stop", "a"])["outcomes"][0]["outcome"], "exited");

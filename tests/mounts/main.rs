@@ -1,8 +1,9 @@
-//! Pools on file systems that are full or read-only, and files that something is mounted
-//! over.
+//! Pools on file systems that are full or read-only, files that something is mounted over, and
+//! pools whose workers' pids are given away, or mean other processes elsewhere.
 //!
-//! Each test mounts a small tmpfs in a user and a mount namespace of its own, which takes root
-//! or a kernel that lets everybody make user namespaces; without that it fails and says so.
+//! Each test has namespaces of its own, and a small tmpfs that it mounts or pids that it
+//! chooses there, which takes root or a kernel that lets everybody make user namespaces; without
+//! that it fails and says so.
 
 #[expect(
     dead_code,
@@ -12,9 +13,11 @@
 #[path = "../e2e/harness/mod.rs"]
 mod harness;
 
+mod doctor_pids;
 mod full;
 mod mounted;
 mod namespace;
+mod pids;
 mod read_only;
 
 /// A test file that nobody declares is a test that nobody runs.

@@ -3,6 +3,8 @@
 
 use std::fs::File;
 
+use serde_json::json;
+
 use crate::harness::{Entry, NO_PROCESS, Ran, TestPool, Worker, processes_of};
 use crate::namespace::Namespace;
 
@@ -90,8 +92,11 @@ fn a_pool_that_nobody_has_used_cannot_be_locked() {
     assert_refused(&pool.run(&["status"]), &["registry.lock"]);
     let place = namespace.directory().join("another");
     let absent = TestPool::absent_at(place.to_str().expect("text"));
+    // Nothing has to be made to see that nothing is there.
+    assert_eq!(absent.run(&["status"]).answer(0)["sessions"], json!([]));
+    let pid = std::process::id().to_string();
     assert_refused(
-        &absent.run(&["status"]),
+        &absent.run(&["register", "--sid", "a", "--pid", &pid]),
         &["cannot create the pool directory"],
     );
 }

@@ -42,7 +42,7 @@ impl RequestState {
             .iter()
             .zip(&positions)
             .filter_map(|(claim, position)| Some((claim, (*position)?)));
-        let (questions, last_signals): (Vec<_>, Vec<_>) = registered
+        let (questions, remembered): (Vec<_>, Vec<_>) = registered
             .map(|(claim, index)| {
                 let row = match &rows {
                     Some(rows) => rows.get(index),
@@ -53,7 +53,7 @@ impl RequestState {
                         claim,
                         record: row.map(|row| &row.record),
                     },
-                    row.and_then(|row| row.last_signal),
+                    row.map(|row| (row.last_signal, row.withdrawn)),
                 )
             })
             .unzip();
@@ -61,7 +61,7 @@ impl RequestState {
             .context
             .processes
             .inspect(&questions, self.origin.mandate.strength());
-        let mut inspected = inspections.into_iter().zip(last_signals);
+        let mut inspected = inspections.into_iter().zip(remembered);
 
         let mut findings = Vec::with_capacity(claims.len());
         for (claim, position) in claims.iter().zip(positions) {
@@ -70,12 +70,17 @@ impl RequestState {
                 continue;
             };
             // One inspection for each question, in order.
-            let (Some(open), Some((inspection, last_signal))) =
+            let (Some(open), Some((inspection, remembered))) =
                 (self.transaction.as_mut(), inspected.next())
             else {
                 findings.push(unknown("the host has no finding"));
                 continue;
             };
+            let (last_signal, withdrawn) = remembered.unwrap_or_default();
+            // Whoever was to drop the entry did not live to do it.
+            if withdrawn {
+                open.ledger.reinstate(claim);
+            }
             open.note(index, &inspection.finding, inspection.process);
             if let Some(record) = inspection.learned {
                 open.ledger.insert(claim.clone(), *record);

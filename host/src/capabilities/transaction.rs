@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use crate::floor::{Change, Reading};
 use crate::process::{Claim, Finding, Process, Record, Signal, Standing};
-use crate::store::{Guarded, Ledger, SentSignal};
+use crate::store::{Guarded, Ledger, SentSignal, StoreError};
 
 use super::held::Held;
 
@@ -142,33 +142,59 @@ impl OpenTransaction {
     }
 
     /// Writes the ledger, then the registry. In this order: a row without its entry is
-    /// harmless, an entry without its row has lost its strongest proof.
-    pub(super) fn replace(
-        &mut self,
-        bytes: &[u8],
-        change: &Change,
-    ) -> Result<(), crate::store::StoreError> {
+    /// harmless once it says that the entry was to go, an entry without its row has lost its
+    /// strongest proof.
+    ///
+    /// # Errors
+    /// When the registry is not replaced. So it is when the ledger cannot say of an entry that
+    /// it goes while its process may live: it could bring that entry back.
+    pub(super) fn replace(&mut self, bytes: &[u8], change: &Change) -> Result<(), StoreError> {
         if let (Some(claim), Some(record)) = (&change.added, self.registering.take()) {
             self.ledger.insert(claim.clone(), record);
             self.added = Some(claim.clone());
         }
-        self.write_ledger();
+        let may_live = self.withdraw(change);
+        let written = self.write_ledger();
+        if may_live && written.is_err() {
+            return written;
+        }
+        told(written);
         self.replaced = true;
         self.locked.replace_registry(bytes)
     }
 
-    /// Writes the ledger where it changed. A failure costs proof and never the request.
-    fn write_ledger(&mut self) {
+    /// Has the ledger say of the entries that go that they do, where a process of theirs may
+    /// live on; whether one may. Of the dead only where it is written anyway. Should they stay
+    /// all the same, the next request that looks at them takes it back.
+    fn withdraw(&mut self, change: &Change) -> bool {
+        let reading = self.reading.clone();
+        let claims = reading.claims().unwrap_or_default();
+        let may_live = change.dropped.iter().any(|index| !self.is_dead(*index));
+        if may_live || self.ledger.is_changed() {
+            for index in &change.dropped {
+                self.ledger.withdraw(&claims[*index]);
+            }
+        }
+        may_live
+    }
+
+    /// Writes the ledger where it changed.
+    fn write_ledger(&mut self) -> Result<(), StoreError> {
         if !self.writes || !self.ledger.is_changed() {
-            return;
+            return Ok(());
         }
         self.drop_rows_without_entry();
-        if let Err(error) = self.locked.write_ledger(&mut self.ledger).map(drop) {
-            tracing::warn!(
-                "the ledger was not written: {}",
-                crate::error::chain(&error)
-            );
-        }
+        self.locked.write_ledger(&mut self.ledger).map(drop)
+    }
+}
+
+/// A ledger that was not written costs proof and never the request.
+fn told(written: Result<(), StoreError>) {
+    if let Err(error) = written {
+        tracing::warn!(
+            "the ledger was not written: {}",
+            crate::error::chain(&error)
+        );
     }
 }
 
@@ -187,6 +213,6 @@ impl OpenTransaction {
 
 impl Drop for OpenTransaction {
     fn drop(&mut self) {
-        self.write_ledger();
+        told(self.write_ledger());
     }
 }

@@ -81,8 +81,8 @@ pub(crate) enum Verb {
     /// Start a worker that never runs unregistered
     ///
     /// The worker is detached: it has a process session of its own, reads nothing, and
-    /// writes to a log. It finds POOLWARDEN_SID, POOLWARDEN_SOCK, POOLWARDEN_STATE_DIR and
-    /// POOLWARDEN_PID in its environment.
+    /// writes to a log. It finds POOLWARDEN_SID, POOLWARDEN_SOCK, POOLWARDEN_STATE_DIR,
+    /// POOLWARDEN_PID and POOLWARDEN_PROCESS in its environment.
     Run(RunArguments),
     /// What becomes a worker's program once it is registered
     #[command(hide = true)]
@@ -90,6 +90,9 @@ pub(crate) enum Verb {
     /// Add an entry for a process that already runs
     Register(RegisterArguments),
     /// Drop an entry without touching its process
+    ///
+    /// One that lives on stays forgotten: doctor does not bring it back by the ledger. It shows
+    /// a worker that run started, and offers it an entry once the ledger was written since.
     Forget(ForgetArguments),
     /// Show what was done to workers and entries, the newest last
     Log(LogArguments),

@@ -25,6 +25,9 @@ pub(super) enum Rule {
     /// The ledger is an old one or a new one, whole; it has every row of a live worker
     /// that it had, and one for an entry that came, unless it could not be written.
     Ledger,
+    /// The ledger does not offer whom the registry was to lose while he lives, and does
+    /// offer whom it has.
+    Withdrawal,
     /// A signal is in the trail before it is sent.
     Signal,
     /// A removal is in the trail before the entry is gone.
@@ -81,6 +84,7 @@ pub(super) fn check(run: &Run, pool: &Path, seen: Seen) -> Vec<Violation> {
     let mut findings = Findings::default();
     let files = Files::in_directory(pool);
     check_files(&mut findings, run, &files);
+    check_withdrawals(&mut findings, run, &files, pool);
     check_removals(&mut findings, run, &files, pool);
     if seen == Seen::Live {
         findings.check(Rule::Signal, run.unrecorded.is_empty(), || {
@@ -88,6 +92,7 @@ pub(super) fn check(run: &Run, pool: &Path, seen: Seen) -> Vec<Violation> {
         });
     }
     check_next_request(&mut findings, run, &files, pool);
+    check_offers(&mut findings, run, pool);
     check_trail(&mut findings, run, &files, pool, seen);
     check_names(&mut findings, pool);
     findings.0
@@ -122,6 +127,24 @@ fn check_files(findings: &mut Findings, run: &Run, files: &Files) {
         let needed = had || (came && !run.is_disturbed) || (came && is_ended(run));
         findings.check(Rule::Ledger, has || !needed, || {
             format!("{sid} has an entry and no row")
+        });
+    }
+}
+
+/// Nothing of what the ledger says brings back an entry that was dropped: not to those who
+/// read it without a registry.
+fn check_withdrawals(findings: &mut Findings, run: &Run, files: &Files, pool: &Path) {
+    let (has, offered) = (sids(&files.registry), offered(&files.ledger));
+    let lines = trail_lines(pool);
+    for sid in run.scenario.before() {
+        let dropped_alive = || {
+            lines.iter().any(|line| {
+                line["event"] == "removal" && line["standing"] == "alive" && line["sid"] == sid
+            })
+        };
+        let comes_back = !has.contains(sid) && offered.contains(sid) && dropped_alive();
+        findings.check(Rule::Withdrawal, !comes_back, || {
+            format!("{sid} has no entry any more, and the ledger offers one")
         });
     }
 }
@@ -168,6 +191,22 @@ fn check_next_request(findings: &mut Findings, run: &Run, files: &Files, pool: &
         }
         Err(Error::Busy(text)) => findings.check(Rule::Lock, false, || text),
         Err(error) => findings.check(Rule::NextRequest, false, || error.to_string()),
+    }
+}
+
+/// Whoever lives and has an entry can be found by his row once more, whoever was about to
+/// drop that entry.
+fn check_offers(findings: &mut Findings, run: &Run, pool: &Path) {
+    let files = Files::in_directory(pool);
+    let (rows, offered) = (rows(&files.ledger), offered(&files.ledger));
+    for sid in sids(&files.registry)
+        .into_iter()
+        .filter(|sid| lives(run, sid))
+    {
+        let withdrawn = rows.contains(&sid) && !offered.contains(&sid);
+        findings.check(Rule::Withdrawal, !withdrawn, || {
+            format!("{sid} has an entry, and its row is withdrawn")
+        });
     }
 }
 
@@ -255,13 +294,23 @@ fn rows(ledger: &Option<Vec<u8>>) -> BTreeSet<String> {
     names_in(ledger, "rows")
 }
 
+/// Who could get an entry by the ledger.
+fn offered(ledger: &Option<Vec<u8>>) -> BTreeSet<String> {
+    named(ledger, "rows", |row| row["withdrawn"] != true)
+}
+
 fn names_in(file: &Option<Vec<u8>>, list: &str) -> BTreeSet<String> {
+    named(file, list, |_| true)
+}
+
+fn named(file: &Option<Vec<u8>>, list: &str, which: fn(&Value) -> bool) -> BTreeSet<String> {
     let parsed = file.as_deref().map(serde_json::from_slice);
     let Some(Ok(Value::Object(parsed))) = parsed else {
         return BTreeSet::new();
     };
     let entries = parsed[list].as_array().cloned().unwrap_or_default();
-    let sids = entries.iter().filter_map(|entry| entry["sid"].as_str());
+    let sids = entries.iter().filter(|entry| which(entry));
+    let sids = sids.filter_map(|entry| entry["sid"].as_str());
     sids.map(Into::into).collect()
 }
 

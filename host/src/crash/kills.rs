@@ -102,3 +102,8 @@ fn collecting_that_is_killed_is_done_or_not() {
 fn a_stop_that_is_killed_is_done_or_not() {
     end_real_processes(Scenario::Stop);
 }
+
+#[test]
+fn forgetting_that_is_killed_is_done_or_not() {
+    end_real_processes(Scenario::Forget);
+}

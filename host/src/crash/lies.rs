@@ -91,6 +91,17 @@ fn a_ledger_behind_the_registry_is_noticed() {
 }
 
 #[test]
+fn a_withdrawal_behind_the_registry_is_noticed() {
+    is_noticed(Scenario::Forget, Rule::Withdrawal, |step| {
+        if step.is(Call::Rename, "ledger.json.new") {
+            Verdict::Postpone
+        } else {
+            Verdict::Go
+        }
+    });
+}
+
+#[test]
 fn a_signal_without_its_line_is_noticed() {
     is_noticed(Scenario::Kill, Rule::Signal, |step| {
         without(step.is(Call::Write, "audit.jsonl"))

@@ -18,8 +18,10 @@
 //! 1. the trail has a signal before it is sent;
 //! 2. the trail has a removal, durably, before the registry lacks the entry;
 //! 3. the ledger has a row before the registry has its entry, and as long;
-//! 4. a file has its contents, durably, before it has its name;
-//! 5. the pool's directory has its name, durably, before the first registry is in it.
+//! 4. the ledger says that an entry is withdrawn, durably, before the registry lacks it, where
+//!    its process may live: a row alone would bring it back;
+//! 5. a file has its contents, durably, before it has its name;
+//! 6. the pool's directory has its name, durably, before the first registry is in it.
 //!
 //! `steps/` has the calls that each request makes, in order. A call that comes or goes
 //! changes them, so that whoever adds one looks at where it stands.

@@ -6,6 +6,7 @@ use crate::pool::REGISTRY;
 use crate::process::Marked;
 use crate::store::{Facts, LEDGER, Ledger, MAX_REGISTRY, Seen, TRAIL};
 
+use super::added::Added;
 use super::candidate::{Candidate, candidates, is_pool};
 use super::directory::{self, Directory};
 use super::entries::{doubles, states};
@@ -60,7 +61,8 @@ impl Doctor {
             _ => marked,
         };
         let is_lost = matches!(registry.state, State::Absent | State::Damaged);
-        let candidates = candidates(&self.processes, marked, &ledger.ledger, is_lost);
+        let strength = self.strength();
+        let candidates = candidates(&self.processes, strength, marked, &ledger.ledger, is_lost);
         let borrowed: Vec<_> = candidates.iter().collect();
         let rewrite = self.rewrite(registry::held_by(&seen), &ledger.ledger, &borrowed);
         if registry.state == State::Damaged {
@@ -202,10 +204,7 @@ fn plan_registry(
     candidates: &[&Candidate],
 ) {
     let added = rewrite.added(candidates);
-    let added: Vec<_> = added
-        .into_iter()
-        .map(|candidate| candidate.claim.clone())
-        .collect();
+    let added: Vec<_> = added.into_iter().map(Added::of).collect();
     match (state, seen.facts()) {
         (State::Damaged, Some(facts)) => {
             let aside = steps.aside(REGISTRY);

@@ -6,9 +6,11 @@
 //! of a living worker and no byte of a file.
 //!
 //! An unreadable registry is written anew from three sources: the entries that its damaged
-//! text still holds, the living workers whose environment names the pool and their own pid,
-//! and those that the ledger proves.
+//! text still holds, the living workers whose environment names the pool and that very
+//! process, and those whom the ledger knows and who are not proven dead. Where these disagree,
+//! the ledger and the entries count, and an environment by itself proves nothing that they deny.
 
+mod added;
 mod candidate;
 mod configuration;
 mod damage;

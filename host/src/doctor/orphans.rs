@@ -1,4 +1,4 @@
-//! Living workers that no entry names, as the report tells of them.
+//! Workers that no entry names, as the report tells of them.
 
 use super::candidate::Candidate;
 use super::date;
@@ -18,9 +18,10 @@ pub(super) fn of(rewrite: &Rewrite<'_>, candidates: &[Candidate]) -> Vec<Orphan>
             pid: candidate.claim.pid,
             sock: candidate.claim.sock.clone(),
             version: candidate.version.clone(),
-            running_since: date::seconds(candidate.started),
+            running_since: candidate.started.and_then(date::seconds),
             command: candidate.command.clone(),
-            evidence: candidate.evidence.words(),
+            standing: candidate.standing.name(),
+            evidence: candidate.words(),
             kept_out: match verdict {
                 Verdict::KeptOut(why) => Some(why.clone()),
                 Verdict::Named | Verdict::Ended | Verdict::Added => None,
@@ -39,11 +40,17 @@ pub(super) fn problem(orphans: &[Orphan]) -> Option<Problem> {
         about: About::Orphans,
         what: format!(
             "no entry names {} that the pool's own evidence says it has",
-            counted(orphans.len(), "living worker", "living workers")
+            match orphans.iter().filter(|one| one.standing != "alive").count() {
+                0 => counted(orphans.len(), "living worker", "living workers"),
+                others => format!(
+                    "{} ({others} of them not known to live)",
+                    counted(orphans.len(), "worker", "workers")
+                ),
+            }
         ),
         remedy: match kept_out {
             Some(orphan) => format!(
-                "one whose sid is taken is left to you: register it under another sid, as in \
+                "one that is kept out is left to you: register it under a sid that is free, as in \
                  poolwarden register --sid OTHER --pid {}, or end it",
                 orphan.pid
             ),

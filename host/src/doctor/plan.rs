@@ -1,9 +1,9 @@
 //! What a repair is going to do, so that somebody can say yes to it.
 
 use crate::pool::REGISTRY;
-use crate::process::Claim;
 use crate::store::{Facts, LEDGER};
 
+use super::added::Added;
 use super::candidate::Candidate;
 
 /// The repairs that an examination found to be needed, each with the file as it was then.
@@ -15,9 +15,6 @@ pub struct Plan {
     /// another process meanwhile.
     pub(super) candidates: Vec<Candidate>,
 }
-
-/// How many workers are named in a line.
-const NAMED: usize = 8;
 
 /// The names under which a file stands that is written anew.
 #[derive(Clone, Debug)]
@@ -57,10 +54,10 @@ pub(super) enum Step {
         aside: Aside,
         kept: usize,
         dropped: usize,
-        added: Vec<Claim>,
+        added: Vec<Added>,
     },
     /// Entries are added to a registry that can be read, or that there is none of.
-    Adopt { dropped: usize, added: Vec<Claim> },
+    Adopt { dropped: usize, added: Vec<Added> },
 }
 
 impl Plan {
@@ -93,7 +90,7 @@ impl Plan {
 
 impl Step {
     /// The entries that it makes, where it writes the registry.
-    pub(super) fn added(&self) -> Option<&[Claim]> {
+    pub(super) fn added(&self) -> Option<&[Added]> {
         match self {
             Self::Registry { added, .. } | Self::Adopt { added, .. } => Some(added),
             Self::Restrict { .. } | Self::PutAside { .. } | Self::Ledger { .. } => None,
@@ -134,28 +131,23 @@ impl Step {
                 };
                 format!(
                     "rename {REGISTRY} to {}, and write a new one with {} from its text{left_out} \
-                     and {} found living without one",
+                     and {} found without one{}{}",
                     aside.name,
                     counted(*kept, "entry", "entries"),
-                    counted(added.len(), "worker", "workers")
+                    Added::counted(added),
+                    if added.is_empty() { "" } else { ": " },
+                    Added::named(added)
                 )
             }
             Self::Adopt { dropped, added } => {
-                let named = added.iter().take(NAMED);
-                let mut named: Vec<_> = named
-                    .map(|claim| format!("{} (pid {})", claim.sid, claim.pid))
-                    .collect();
-                if added.len() > NAMED {
-                    named.push(format!("and {} more", added.len() - NAMED));
-                }
                 let removed = match dropped {
                     0 => String::new(),
                     _ => format!(", and remove {}", of_the_dead(*dropped)),
                 };
                 format!(
                     "add {} to {REGISTRY}: {}{removed}",
-                    counted(added.len(), "living worker", "living workers"),
-                    named.join(", ")
+                    Added::counted(added),
+                    Added::named(added)
                 )
             }
         }

@@ -77,8 +77,8 @@ impl<'a> Record<'a> {
                 event: Event::Repair,
                 sid: candidate.claim.sid.clone(),
                 pid: candidate.claim.pid,
-                standing: Some(Standing::Alive),
-                evidence: candidate.evidence.words().to_owned(),
+                standing: Some(candidate.standing),
+                evidence: candidate.words(),
                 entry: candidate.entry().ok(),
             });
         }

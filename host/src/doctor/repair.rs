@@ -11,6 +11,7 @@ use crate::store::{
     write_ledger,
 };
 
+use super::added::Added;
 use super::candidate::Candidate;
 use super::plan::{Plan, Step};
 use super::record::Record;
@@ -155,13 +156,13 @@ impl Repair<'_> {
             let agreed = plan.steps.iter().find_map(Step::added).unwrap_or_default();
             if !added
                 .iter()
-                .all(|candidate| agreed.contains(&candidate.claim))
+                .all(|candidate| agreed.iter().any(|one| one.claim == candidate.claim))
             {
                 return Err(rejected("other workers than before are without an entry"));
             }
             for candidate in &added {
-                if ledger.get(&candidate.claim).is_none() {
-                    ledger.insert(candidate.claim.clone(), candidate.record());
+                if let (None, Some(record)) = (ledger.get(&candidate.claim), candidate.record()) {
+                    ledger.insert(candidate.claim.clone(), record);
                 }
             }
             record.entries(&rewrite, &candidates);
@@ -205,12 +206,7 @@ impl Repair<'_> {
         rows_found: usize,
     ) -> Option<Step> {
         let mut step = step.clone();
-        let claims = || {
-            found
-                .iter()
-                .map(|candidate| candidate.claim.clone())
-                .collect()
-        };
+        let now = || found.iter().copied().map(Added::of).collect();
         match &mut step {
             Step::Restrict { .. } => return None,
             Step::PutAside { name, .. } if name == TRAIL => self.trail_aside.then_some(())?,
@@ -227,12 +223,12 @@ impl Repair<'_> {
             } => {
                 *kept = rewrite.kept().count();
                 *dropped = rewrite.dropped().count();
-                *added = claims();
+                *added = now();
             }
             Step::Adopt { .. } if found.is_empty() => return None,
             Step::Adopt { dropped, added } => {
                 *dropped = rewrite.dropped().count();
-                *added = claims();
+                *added = now();
             }
         }
         Some(step)

@@ -22,7 +22,7 @@ pub struct Report {
     pub registry: RegistryState,
     /// The entries; of a registry that cannot be read, those that can be salvaged.
     pub entries: Vec<EntryState>,
-    /// Living workers that no entry names.
+    /// Workers that no entry names, and that live or may.
     pub orphans: Vec<Orphan>,
     /// The ledger.
     pub ledger: LedgerState,
@@ -216,7 +216,7 @@ pub struct EntryState {
     pub stop: String,
 }
 
-/// A living worker that no entry names.
+/// A worker that no entry names, and that lives, or may for all that is known here.
 #[derive(Clone, Debug, Serialize)]
 pub struct Orphan {
     /// The session that it says it is, or the ledger.
@@ -231,8 +231,10 @@ pub struct Orphan {
     pub running_since: Option<String>,
     /// Its command line.
     pub command: Vec<String>,
+    /// What was proven: `alive` where it runs here.
+    pub standing: &'static str,
     /// What says that it belongs to this pool.
-    pub evidence: &'static str,
+    pub evidence: String,
     /// Why a repair makes no entry for it.
     pub kept_out: Option<String>,
 }

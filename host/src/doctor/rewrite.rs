@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::process::{Claim, Inspection, LinuxProcesses, Processes, Question, Strength};
 use crate::store::{Ledger, MAX_REGISTRY};
 
-use super::candidate::Candidate;
+use super::candidate::{Candidate, Evidence};
 use super::decide::{Applicant, Verdict, decide, left_out};
 use super::salvage::{Salvage, SalvagedEntry};
 
@@ -54,7 +54,9 @@ impl<'a> Rewrite<'a> {
             .filter(|(_, running)| **running)
             .map(|(candidate, _)| Applicant {
                 claim: &candidate.claim,
-                proven: candidate.evidence.is_proof(),
+                standing: candidate.standing,
+                is_recorded: candidate.evidence != Evidence::Environment,
+                objection: candidate.objection(ledger),
             })
             .collect();
         let mut decided = decide(&entries, &applicants).into_iter();

@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::identify::{Identified, identify};
-use super::{Forbidden, LinuxProcesses};
+use super::{Forbidden, Identity, LinuxProcesses};
 
 /// A worker's session id.
 pub const SID: &str = "POOLWARDEN_SID";
@@ -19,8 +19,25 @@ pub const STATE_DIR: &str = "POOLWARDEN_STATE_DIR";
 /// Its own pid, by which it can tell that these variables are about it and not about an
 /// ancestor: children inherit all of them.
 pub const PID: &str = "POOLWARDEN_PID";
+/// Which process it is, as [`process`] writes it. A child inherits this too, and may one day
+/// have the worker's pid; but never this.
+pub const PROCESS: &str = "POOLWARDEN_PROCESS";
 /// Its version, where one was given.
 pub const WORKER_VERSION: &str = "POOLWARDEN_WORKER_VERSION";
+
+/// The value of [`PROCESS`]: `BOOT_ID:INODE:START_TICKS`, of the boot id in `/proc`
+/// (random(4)), the process's inode number on pidfs (Linux 6.9) and its start time
+/// (`/proc/PID/stat`, field 22). All of them stay when it becomes another program. Without
+/// pidfs the number is empty, and the rest can be another process's, too.
+pub fn process(identity: &Identity) -> String {
+    let Identity {
+        place,
+        inode,
+        start_ticks,
+    } = identity;
+    let inode = inode.map_or_else(String::new, |inode| inode.to_string());
+    format!("{}:{inode}:{start_ticks}", place.boot)
+}
 
 /// A process whose environment says that it is a worker of a pool, held since before that
 /// was read.
@@ -48,14 +65,16 @@ struct Told {
     sock: String,
     version: String,
     directory: PathBuf,
+    process: String,
 }
 
 impl LinuxProcesses {
-    /// Finds the processes of this user whose environment names a pool and their own pid.
+    /// Finds the processes of this user whose environment names a pool and themselves.
     /// `is_pool` says whether the path, as the process with this pid sees it, is the pool.
     ///
     /// An environment is what a program was started with (proc_pid_environ(5)): the worker
-    /// may have changed its own since, and its children have a copy.
+    /// may have changed its own since, and its children have a copy, also one that has got
+    /// the worker's pid. A kernel without pidfs cannot tell that one for certain.
     ///
     /// # Errors
     /// When `/proc` cannot be listed.
@@ -86,7 +105,8 @@ impl LinuxProcesses {
         let kernel = self.kernel();
         let identified = identify(kernel, pid).ok()?;
         let told = Told::parse(&kernel.read(&environ(pid)).ok()?, pid)?;
-        let here = is_pool(pid, &told.directory);
+        let itself = told.process == process(identified.process.identity());
+        let here = itself && is_pool(pid, &told.directory);
         let ours = may_be_ours(&identified);
         // All of it was about this process if it still runs.
         let running = matches!(identified.process.has_ended(), Ok(false));
@@ -113,12 +133,18 @@ fn may_be_ours(identified: &Identified) -> bool {
     )
 }
 
+/// Whether a session can have this id: nobody can register one that is empty.
+fn is_sid(sid: &str) -> bool {
+    !sid.is_empty()
+}
+
 fn environ(pid: u32) -> String {
     format!("/proc/{pid}/environ")
 }
 
 impl Told {
-    /// What an environment says, if it is about the process with this pid.
+    /// What an environment says, if it may be about the process with this pid. Whatever is
+    /// not as `run` sets it was set by somebody else.
     fn parse(environ: &[u8], pid: u32) -> Option<Self> {
         let variable = |wanted: &str| {
             let mut variables = environ.split(|&byte| byte == 0);
@@ -128,14 +154,18 @@ impl Told {
             })
         };
         let text = |wanted| Some(std::str::from_utf8(variable(wanted)?).ok()?.to_owned());
-        let own: u32 = text(PID)?.parse().ok()?;
-        let directory = PathBuf::from(OsStr::from_bytes(variable(STATE_DIR)?));
-        (own == pid && directory.is_absolute()).then_some(Self {
+        // Absent is something else than not a text.
+        let text_if_set = |wanted| variable(wanted).map_or(Some(String::new()), |_| text(wanted));
+        let told = Self {
             sid: text(SID)?,
-            sock: text(SOCK).unwrap_or_default(),
-            version: text(WORKER_VERSION).unwrap_or_default(),
-            directory,
-        })
+            sock: text_if_set(SOCK)?,
+            version: text_if_set(WORKER_VERSION)?,
+            directory: PathBuf::from(OsStr::from_bytes(variable(STATE_DIR)?)),
+            process: text(PROCESS)?,
+        };
+        let is_own = text(PID)? == pid.to_string();
+        let has_path = variable(SOCK).is_none() || Path::new(&told.sock).is_absolute();
+        (is_own && has_path && told.directory.is_absolute() && is_sid(&told.sid)).then_some(told)
     }
 }
 
@@ -150,6 +180,7 @@ mod tests {
 
     const PID: u32 = 4711;
     const MARKS: &str = "A=b\0POOLWARDEN_SID=a=1\0POOLWARDEN_STATE_DIR=/p\0POOLWARDEN_PID=4711\0\
+                         POOLWARDEN_PROCESS=this-boot:5711:360000\0\
                          POOLWARDEN_SOCK=/p/a.sock\0POOLWARDEN_WORKER_VERSION=2\0";
 
     /// A machine with one worker that has this environment.
@@ -180,8 +211,36 @@ mod tests {
             worker.version.as_str(),
         );
         assert_eq!(told, ("a=1", "/p/a.sock", "2"));
-        let least = "POOLWARDEN_SID=a\0POOLWARDEN_STATE_DIR=/p\0POOLWARDEN_PID=4711\0";
+        let least = "POOLWARDEN_SID=a\0POOLWARDEN_STATE_DIR=/p\0POOLWARDEN_PID=4711\0\
+                     POOLWARDEN_PROCESS=this-boot:5711:360000\0";
         assert_eq!(marked(&machine(least)).workers[0].sock, "");
+    }
+
+    /// It has all that the worker had, and its pid.
+    #[test]
+    fn a_child_that_gets_the_pid_is_not_found() {
+        for other in [
+            "POOLWARDEN_PROCESS=this-boot:5710:360000",
+            "POOLWARDEN_PROCESS=this-boot:5711:360001",
+            "POOLWARDEN_PROCESS=earlier-boot:5711:360000",
+            "POOLWARDEN_PROCESS=this-boot::360000",
+            "POOLWARDEN_PROCESS=",
+            "OTHER=this-boot:5711:360000",
+        ] {
+            let environ = MARKS.replace("POOLWARDEN_PROCESS=this-boot:5711:360000", other);
+            assert_ne!(environ, MARKS);
+            assert_eq!(marked(&machine(&environ)).workers.len(), 0, "{other}");
+        }
+    }
+
+    /// It is for others to say that this proves nothing.
+    #[test]
+    fn a_kernel_without_pidfs_has_half_of_the_mark() {
+        let fake = machine(&MARKS.replace(":5711:", "::"));
+        fake.without_pidfs();
+        let found = marked(&fake);
+        let identity = found.workers[0].identified.process.identity();
+        assert_eq!(process(identity), "this-boot::360000");
     }
 
     #[test]
@@ -194,6 +253,12 @@ mod tests {
             MARKS.replace("=/p\0", "=p\0"),
             MARKS.replace("POOLWARDEN_SID", "POOLWARDEN_SIDE"),
             MARKS.replace("POOLWARDEN_PID", "XPOOLWARDEN_PID"),
+            // Not as `run` writes it.
+            MARKS.replace("PID=4711", "PID=+4711"),
+            MARKS.replace("PID=4711", "PID=004711"),
+            MARKS.replace("SID=a=1", "SID="),
+            MARKS.replace("SOCK=/p/a.sock", "SOCK=a.sock"),
+            MARKS.replace("SOCK=/p/a.sock", "SOCK="),
         ] {
             assert_eq!(marked(&machine(&environ)).workers.len(), 0, "{environ:?}");
         }

@@ -13,7 +13,7 @@ use super::time::Calendar;
 use super::{Identity, Process};
 
 /// A process that runs, held so that it stays this one.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Identified {
     /// The process.
     pub process: Arc<dyn Process>,

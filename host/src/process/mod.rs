@@ -38,7 +38,7 @@ pub(crate) mod fake;
 mod tests;
 
 pub use claim::Claim;
-pub(crate) use environment::Marked;
+pub(crate) use environment::{Marked, MarkedWorker};
 pub use finding::{Finding, Inspection, Question, Standing, Strength, UnknownStrength};
 pub use forbidden::Forbidden;
 pub use identify::{Identified, IdentifyError};

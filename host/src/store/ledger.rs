@@ -14,6 +14,9 @@ pub struct Row {
     pub record: Record,
     /// The last signal sent to it.
     pub last_signal: Option<SentSignal>,
+    /// Whether its entry was to go, and its process perhaps not. Where the entry stands all
+    /// the same, the row still proves whose it is; nobody gets an entry for it.
+    pub withdrawn: bool,
 }
 
 /// A signal that was sent.
@@ -35,6 +38,8 @@ pub struct Ledger {
     changed: bool,
     /// Whether there is a file that could not be read, and that has rows which this lacks.
     unread: bool,
+    /// Claims whose rows there are to be withdrawn.
+    unseen: Vec<Claim>,
 }
 
 impl Ledger {
@@ -42,8 +47,7 @@ impl Ledger {
     pub(super) fn from_rows(rows: HashMap<Claim, Row>) -> Self {
         Self {
             rows: Arc::new(rows),
-            changed: false,
-            unread: false,
+            ..Self::default()
         }
     }
 
@@ -69,6 +73,11 @@ impl Ledger {
             row.record = old.record.clone();
             row.last_signal = row.last_signal.or(old.last_signal);
         }
+        for claim in self.unseen.drain(..) {
+            if let Some(row) = rows.get_mut(&claim) {
+                row.withdrawn = true;
+            }
+        }
         self.unread = false;
     }
 
@@ -88,9 +97,10 @@ impl Ledger {
         self.rows.iter()
     }
 
-    /// Records who the process of a claim is. The last signal is kept unless it went to
-    /// another process.
+    /// Records who the process of a claim is, which has an entry or is to get one. The last
+    /// signal is kept unless it went to another process.
     pub fn insert(&mut self, claim: Claim, record: Record) {
+        self.reinstate(&claim);
         if self.get(&claim).is_some_and(|row| row.record == record) {
             return;
         }
@@ -100,6 +110,7 @@ impl Ledger {
                 place.insert(Row {
                     record,
                     last_signal: None,
+                    withdrawn: false,
                 });
             }
             Entry::Occupied(mut place) => {
@@ -125,6 +136,34 @@ impl Ledger {
             self.changed = true;
         }
         true
+    }
+
+    /// Says that the entry of a claim goes, and its process perhaps not. That has to be
+    /// written before the entry goes: until the row goes too, it would else bring back an
+    /// entry that nobody wants.
+    pub fn withdraw(&mut self, claim: &Claim) {
+        if self.unread {
+            self.unseen.push(claim.clone());
+            self.changed = true;
+        }
+        self.set_withdrawn(claim, true);
+    }
+
+    /// Takes that back, where the entry stands.
+    pub fn reinstate(&mut self, claim: &Claim) {
+        self.unseen.retain(|unseen| unseen != claim);
+        self.set_withdrawn(claim, false);
+    }
+
+    fn set_withdrawn(&mut self, claim: &Claim, withdrawn: bool) {
+        if self
+            .get(claim)
+            .is_some_and(|row| row.withdrawn != withdrawn)
+            && let Some(row) = Arc::make_mut(&mut self.rows).get_mut(claim)
+        {
+            row.withdrawn = withdrawn;
+            self.changed = true;
+        }
     }
 
     /// Drops the rows whose claim `keep` does not want.
@@ -177,6 +216,7 @@ mod tests {
         let row = |inode| Row {
             record: record(inode),
             last_signal: None,
+            withdrawn: false,
         };
         Ledger::from_rows(HashMap::from([(claim("a"), row(1)), (claim("b"), row(2))]))
     }
@@ -194,6 +234,7 @@ mod tests {
             |ledger| ledger.insert(claim("c"), record(1)),
             |ledger| ledger.retain(|claim| claim.sid == "a"),
             |ledger| assert!(ledger.note_signal(&claim("a"), sent(1))),
+            |ledger| ledger.withdraw(&claim("a")),
         ] {
             let mut changed = ledger.clone();
             change(&mut changed);
@@ -242,6 +283,44 @@ mod tests {
         assert_eq!(row("a").last_signal, Some(sent(5)));
         assert_eq!((row("b").record, row("c").record), (record(2), record(3)));
         assert!(late.is_changed() && !late.is_unread());
+    }
+
+    #[test]
+    fn a_row_is_withdrawn_until_its_claim_is_made_again() {
+        let mut ledger = ledger();
+        ledger.withdraw(&claim("c"));
+        ledger.reinstate(&claim("a"));
+        assert!(!ledger.is_changed());
+        let withdrawn = |ledger: &Ledger| ledger.get(&claim("a")).map(|row| row.withdrawn);
+        for again in [
+            (|ledger| ledger.insert(claim("a"), record(1))) as fn(&mut Ledger),
+            |ledger| ledger.insert(claim("a"), record(9)),
+            |ledger| ledger.reinstate(&claim("a")),
+        ] {
+            ledger.withdraw(&claim("a"));
+            assert_eq!(withdrawn(&ledger), Some(true));
+            assert_eq!(
+                ledger.get(&claim("a")).map(|row| &row.record),
+                Some(&record(1))
+            );
+            let mut again_made = ledger.clone();
+            again_made.set_saved();
+            again(&mut again_made);
+            assert_eq!(withdrawn(&again_made), Some(false));
+            assert!(again_made.is_changed());
+        }
+    }
+
+    #[test]
+    fn a_row_that_could_not_be_read_is_withdrawn_when_it_can_be() {
+        let mut late = Ledger::unread();
+        late.withdraw(&claim("a"));
+        late.withdraw(&claim("b"));
+        late.insert(claim("b"), record(2));
+        assert!(late.is_changed());
+        late.catch_up(&ledger());
+        let withdrawn = |sid| late.get(&claim(sid)).expect("a row").withdrawn;
+        assert_eq!((withdrawn("a"), withdrawn("b")), (true, false));
     }
 
     #[test]

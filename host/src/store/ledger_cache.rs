@@ -309,13 +309,13 @@ mod tests {
     #[test]
     fn a_ledger_of_a_newer_format_is_never_written_over() {
         let pool = pool();
-        let newer = br#"{"version":2,"rows":[],"more":1}"#;
+        let newer = br#"{"version":3,"rows":[],"more":1}"#;
         fs::write(pool.file(LEDGER), newer).expect("write");
         let mut locked = pool.lock();
         let mut ledger = locked.read_ledger();
         assert_eq!(ledger.rows().len(), 0);
         ledger.insert(claim("b"), record(2));
-        let kept = LedgerWrite::KeptNewer { version: 2 };
+        let kept = LedgerWrite::KeptNewer { version: 3 };
         assert_eq!(locked.write_ledger(&mut ledger).expect("no error"), kept);
         assert!(ledger.is_changed());
         assert_eq!(fs::read(pool.file(LEDGER)).expect("read"), newer);

@@ -1,6 +1,7 @@
 //! The ledger as JSON text.
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize, de};
 use serde_json::value::RawValue;
@@ -10,8 +11,10 @@ use super::ledger_row::RowText;
 
 /// The version that this program writes. Any change to the format, an added field
 /// included, needs a new one: it is what keeps older programs from rewriting the file
-/// without what they do not know.
-const VERSION: u64 = 1;
+/// without what they do not know. Version 1 had no `withdrawn`.
+const VERSION: u64 = 2;
+/// The versions that it reads.
+const READABLE: RangeInclusive<u64> = 1..=VERSION;
 
 /// What a ledger's text holds.
 pub(crate) enum Contents {
@@ -43,10 +46,8 @@ pub(crate) fn encode(ledger: &Ledger) -> Result<Vec<u8>, serde_json::Error> {
 /// Reads a ledger's text. A row that cannot be read does not spoil the others.
 pub(crate) fn decode(text: &[u8]) -> Contents {
     // The usual case in one pass; what is unusual is sorted out afterwards.
-    if let Ok(FileText {
-        version: VERSION,
-        rows,
-    }) = serde_json::from_slice(text)
+    if let Ok(FileText { version, rows }) = serde_json::from_slice(text)
+        && READABLE.contains(&version)
     {
         let rows = rows.into_iter().map(RowText::into_row).collect();
         return Contents::Ledger {
@@ -65,7 +66,7 @@ fn decode_row_by_row(text: &[u8]) -> Contents {
         Ok(file) => file,
         Err(error) => return Contents::Damaged(error),
     };
-    if file.version != VERSION {
+    if !READABLE.contains(&file.version) {
         let what = format!("there is no version {}", file.version);
         return Contents::Damaged(de::Error::custom(what));
     }
@@ -122,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn the_text_is_that_of_version_1() {
+    fn the_text_is_that_of_version_2() {
         let at = SystemTime::UNIX_EPOCH + Duration::new(1_790_000_000, 500_000_000);
         let mut ledger = Ledger::default();
         ledger.insert(
@@ -140,14 +141,15 @@ mod tests {
                 at,
             },
         );
+        ledger.withdraw(&claim("a"));
         let text = encode(&ledger).expect("text");
         assert_eq!(
             String::from_utf8(text.clone()).expect("UTF-8"),
             concat!(
-                r#"{"version":1,"rows":["#,
+                r#"{"version":2,"rows":["#,
                 r#"{"sid":"a","pid":4242,"created_at":"2026-01-01T00:00:00Z","sock":"/run/a.sock","#,
                 r#""machine":"m","boot":"b","pid_namespace":4026531836,"inode":8,"#,
-                r#""start_ticks":100,"proof":"registered"},"#,
+                r#""start_ticks":100,"proof":"registered","withdrawn":true},"#,
                 r#"{"sid":"b","pid":4242,"created_at":"2026-01-01T00:00:00Z","sock":"/run/b.sock","#,
                 r#""machine":"m","boot":"b","pid_namespace":4026531836,"inode":7,"#,
                 r#""start_ticks":100,"proof":"socket","#,
@@ -157,6 +159,19 @@ mod tests {
         );
         let (rows, damaged) = decoded(&text);
         assert_eq!((rows.len(), damaged), (2, 0));
+    }
+
+    #[test]
+    fn what_version_1_wrote_is_read() {
+        let mut ledger = Ledger::default();
+        ledger.insert(claim("a"), record(1));
+        let text = String::from_utf8(encode(&ledger).expect("text")).expect("UTF-8");
+        let old = text.replace("\"version\":2", "\"version\":1");
+        assert_ne!(old, text);
+        assert_eq!(decoded(old.as_bytes()), decoded(text.as_bytes()));
+        assert!(!decoded(old.as_bytes()).0[&claim("a")].withdrawn);
+        let damaged = old.replace("registered", "guessed");
+        assert_eq!(decoded(damaged.as_bytes()).1, 1);
     }
 
     #[test]
@@ -188,7 +203,7 @@ mod tests {
             r#"{"version":1,"rows":{}}"#,
             r#"{"version":0,"rows":[]}"#,
             r#"{"version":"2","rows":[]}"#,
-            r#"{"version":2,"#,
+            r#"{"version":3,"#,
             "{\"version\":1,\"rows\":[]}x",
         ] {
             assert!(
@@ -205,12 +220,12 @@ mod tests {
     #[test]
     fn a_newer_version_is_known_by_its_number_alone() {
         for text in [
-            r#"{"version":2,"rows":[]}"#,
-            r#"{"rows":{"x":1},"version":2}"#,
-            r#"{"version":2}"#,
+            r#"{"version":3,"rows":[]}"#,
+            r#"{"rows":{"x":1},"version":3}"#,
+            r#"{"version":3}"#,
         ] {
             assert!(
-                matches!(decode(text.as_bytes()), Contents::Newer(2)),
+                matches!(decode(text.as_bytes()), Contents::Newer(3)),
                 "{text}"
             );
         }
@@ -255,25 +270,28 @@ mod tests {
             any::<Option<u64>>(),
             any::<u64>(),
             proof,
-            prop::option::of(sent),
+            (prop::option::of(sent), any::<bool>()),
         )
-            .prop_map(|(claim, place, inode, start_ticks, proof, last_signal)| {
-                let record = Record {
-                    identity: Identity {
-                        place,
-                        inode,
-                        start_ticks,
-                    },
-                    proof,
-                };
-                (
-                    claim,
-                    Row {
-                        record,
-                        last_signal,
-                    },
-                )
-            })
+            .prop_map(
+                |(claim, place, inode, start_ticks, proof, (last_signal, withdrawn))| {
+                    let record = Record {
+                        identity: Identity {
+                            place,
+                            inode,
+                            start_ticks,
+                        },
+                        proof,
+                    };
+                    (
+                        claim,
+                        Row {
+                            record,
+                            last_signal,
+                            withdrawn,
+                        },
+                    )
+                },
+            )
     }
 
     proptest! {

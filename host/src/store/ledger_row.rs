@@ -30,6 +30,8 @@ pub(super) struct RowText<'a> {
     proof: Proof,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     last_signal: Option<SignalText>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    withdrawn: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -74,6 +76,7 @@ impl RowText<'_> {
                     proof: self.proof,
                 },
                 last_signal,
+                withdrawn: self.withdrawn,
             },
         )
     }
@@ -86,6 +89,7 @@ impl<'a> From<(&'a Claim, &'a Row)> for RowText<'a> {
             Row {
                 record,
                 last_signal,
+                withdrawn,
             },
         ): (&'a Claim, &'a Row),
     ) -> Self {
@@ -106,6 +110,7 @@ impl<'a> From<(&'a Claim, &'a Row)> for RowText<'a> {
             start_ticks: *start_ticks,
             proof: record.proof,
             last_signal: last_signal.map(|SentSignal { signal, at }| SignalText { signal, at }),
+            withdrawn: *withdrawn,
         }
     }
 }

@@ -53,8 +53,8 @@ mod tests {
         assert_eq!(read.get(&claim("a")), ledger.get(&claim("a")));
         assert!(!read.is_changed());
         assert!(matches!(
-            Ledger::from_text(br#"{"version":2}"#),
-            Err(LedgerTextError::Newer(2))
+            Ledger::from_text(br#"{"version":3}"#),
+            Err(LedgerTextError::Newer(3))
         ));
         assert!(matches!(
             Ledger::from_text(b"{"),

@@ -21,6 +21,7 @@ const ENTRIES: Columns = &[
 const ORPHANS: Columns = &[
     ("SID", "sid"),
     ("PID", "pid"),
+    ("STANDING", "standing"),
     ("SINCE", "running_since"),
     ("SOCKET", "sock"),
     ("COMMAND", "command"),
@@ -75,7 +76,7 @@ pub(super) fn page(report: &Report) -> String {
     }
     rest(
         &mut text,
-        "\nliving workers that no entry names:",
+        "\nworkers that no entry names:",
         ORPHANS,
         orphans,
     );

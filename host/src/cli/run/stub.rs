@@ -64,11 +64,13 @@ fn become_program(arguments: &StubArguments) -> String {
     let Some((program, rest)) = arguments.command.split_first() else {
         return "no program is named".into();
     };
+    // Before it has no more descriptors than the program is to have.
+    let own = environment::Own::here();
     match prepare(arguments) {
         Ok(log) => {
             let mut command = Command::new(program);
             command.args(rest).stdin(Stdio::null()).stdout(log);
-            environment::set_pid(&mut command);
+            own.set(&mut command);
             format!("cannot run {}: {}", program.display(), command.exec())
         }
         Err((step, error)) => format!("cannot {step} for {}: {error}", program.display()),
