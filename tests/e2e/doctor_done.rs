@@ -11,11 +11,11 @@ use serde_json::{Value, json};
 
 use crate::harness::{Detached, Entry, Ran, Terminal, TestPool, Worker};
 
-/// Starts a worker that loses its entry.
+/// Starts a worker whose entry somebody else loses, and with it all others.
 fn orphan(pool: &TestPool, sid: &str) -> Detached {
     let command = pool.run_command(&["--sid", sid], &["--", "sleep", "600"]);
     let worker = Detached::of(&Ran::of(command).answer(0));
-    pool.ask(&["forget", sid, "--even-if-alive"]);
+    pool.seed(&[]);
     worker
 }
 
