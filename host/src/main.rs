@@ -16,6 +16,7 @@ fn main() -> ExitCode {
     let arguments = cli::Arguments::parse();
     if !arguments.verb.is_stub() {
         memory::keep_between_requests();
+        cli::survive_large_files();
         log_to_stderr();
     }
     cli::run(arguments).into()

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Terminal, TestPool, Worker};
+use crate::harness::{Entry, NO_PROCESS, Terminal, TestPool, Worker};
 
 fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).expect("chmod");
@@ -172,4 +172,22 @@ fn the_page_of_a_repaired_pool_says_what_was_done() {
         shown.contains("put aside by a repair: registry.json.damaged-"),
         "{shown}"
     );
+}
+
+/// No writer removes it, so that it is no leftover like others.
+#[test]
+fn a_directory_in_the_way_of_every_writer_is_told_and_moved_away() {
+    let pool = TestPool::with(&[Entry::new("dead", NO_PROCESS)]);
+    let in_the_way = pool.directory().join("registry.json.new");
+    fs::create_dir_all(in_the_way.join("within")).expect("directories");
+    pool.run(&["ensure"]).error(1);
+    let told = pool.run(&["doctor"]).stdout;
+    assert!(
+        told.contains("in the way of whoever writes that file"),
+        "{told}"
+    );
+    assert!(!told.contains("does no harm"), "{told}");
+    pool.run(&["doctor", "--fix", "--yes"]).answer(0);
+    pool.ask(&["ensure"]);
+    assert_eq!(pool.sids(), [""; 0]);
 }

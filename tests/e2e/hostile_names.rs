@@ -1,15 +1,16 @@
 //! What is refused, in which words, and that they say what to change.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
+use std::process::Command;
 
 use nix::unistd::geteuid;
 use rustix::thread::{CapabilitySet, remove_capability_from_bounding_set};
 use serde_json::json;
 
-use crate::harness::{Entry, Impostor, Mcp, NO_PROCESS, Ran, TestPool, Victim, Worker};
+use crate::harness::{Detached, Entry, Impostor, Mcp, NO_PROCESS, Ran, TestPool, Victim, Worker};
 
 /// A user that is not root and owns nothing: the kernel's overflow id.
 const NOBODY: u32 = 65534;
@@ -57,10 +58,16 @@ fn what_is_no_file_is_named_and_left_for_you_to_move_away() {
             let pool = TestPool::new();
             let at = pool.directory().join(name);
             impostor.put(&at, &Victim::new(pool.root()));
-            let link = kind == "a symbolic link";
-            let (code, way_out) = match name {
+            let (code, way_out) = match (name, impostor) {
+                ("registry.json", Impostor::Link) => (
+                    6,
+                    format!(
+                        "cp --remove-destination \"$(readlink -f {})\"",
+                        at.display()
+                    ),
+                ),
                 // It says more about a registry, and puts it aside itself.
-                "registry.json" if !link => (6, format!("{} doctor", pool.directory().display())),
+                ("registry.json", _) => (6, format!("{} doctor", pool.directory().display())),
                 _ => (1, format!("move it away: mv {0} {0}.aside", at.display())),
             };
             let wanted = format!("it is {kind} and not a regular file");
@@ -71,6 +78,40 @@ fn what_is_no_file_is_named_and_left_for_you_to_move_away() {
             pool.ask(&["status"]);
         }
     }
+}
+
+/// The part of an error that a shell runs: from this word on, up to what is said behind it.
+fn command_in<'a>(error: &'a str, word: &str) -> &'a str {
+    let (_, rest) = error.split_once(word).expect("a command");
+    let end = rest.find([';', '\n']).expect("an end");
+    &error[error.len() - rest.len() - word.len()..][..word.len() + end]
+}
+
+#[test]
+fn a_linked_registry_keeps_its_workers_when_the_advice_is_followed() {
+    let worker = Worker::obedient();
+    let pool = TestPool::with(&[worker.entry("a")]);
+    let elsewhere = pool.root().join("the real one.json");
+    fs::rename(pool.registry(), &elsewhere).expect("it is moved");
+    symlink("../the real one.json", pool.registry()).expect("a link");
+    let ran = pool.run(&["status"]);
+    let command = command_in(ran.error(6), "cp ");
+    let done = Command::new("sh").args(["-c", command]).status();
+    assert!(done.expect("sh").success(), "{command}");
+    assert_eq!(pool.ask(&["status"])["sessions"][0]["sid"], "a");
+}
+
+#[test]
+fn a_registry_that_links_to_nothing_is_made_anew_of_the_workers_that_live() {
+    let pool = TestPool::with(&[]);
+    let started = pool.run_command(&["--sid", "a", "--"], &["sleep", "600"]);
+    let _worker = Detached::of(&Ran::of(started).answer(0));
+    let gone = pool.root().join("gone.json");
+    fs::rename(pool.registry(), &gone).expect("it is moved");
+    symlink(pool.root().join("nowhere"), pool.registry()).expect("a link");
+    refused(&run(&pool, &["status"]), 6, &pool.registry(), &["doctor"]);
+    pool.run(&["doctor", "--fix", "--yes"]).answer(0);
+    assert_eq!(pool.ask(&["status"])["sessions"][0]["sid"], "a");
 }
 
 #[test]

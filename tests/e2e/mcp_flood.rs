@@ -29,22 +29,26 @@ fn status(id: usize) -> String {
 
 #[test]
 fn answers_that_nobody_reads_are_not_piled_up() {
-    let floods: [(&str, Line); 4] = [
-        ("calls", status),
-        ("pings", |id| request(&json!(id + 1), "ping", &json!({}))),
-        ("unknown tools", |id| {
-            call(&json!(id + 1), &"x".repeat(150), &json!({}))
-        }),
-        ("batches", |_| "[]\n".repeat(20)),
+    // And how many answers each has.
+    let floods: [(&str, Line, usize); 5] = [
+        ("calls", status, 1),
+        ("pings", |id| request(&json!(id + 1), "ping", &json!({})), 1),
+        (
+            "unknown tools",
+            |id| call(&json!(id + 1), &"x".repeat(150), &json!({})),
+            1,
+        ),
+        ("batches", |_| "[]\n".repeat(20), 20),
+        ("garbage", |_| "{\n".repeat(20), 20),
     ];
-    for (what, line) in floods {
+    for (what, line, answers) in floods {
         let pool = TestPool::new();
         let mut client = Rude::open(pool.command(&["mcp"]));
         client.call(&json!("first"), "pool_status", &json!({}));
         client.await_answer(&json!("first"));
         let before = client.memory("VmRSS");
         let sent = client.fill(FLOOD, line, Rude::output_is_full);
-        let last = client.take_all(sent);
+        let last = client.take_all(sent * answers);
         assert_eq!(last["result"]["isError"], false, "{what}: {last}");
         let most = client.memory("VmHWM");
         assert!(
@@ -141,7 +145,7 @@ fn withdrawn_requests_make_room() {
 
 #[test]
 fn a_client_that_leaves_its_answers_unread_does_not_keep_the_server() {
-    let floods: [Line; 2] = [status, |_| "[]\n".repeat(20)];
+    let floods: [Line; 3] = [status, |_| "[]\n".repeat(20), |_| "{\n".repeat(20)];
     for line in floods {
         let pool = TestPool::new();
         let mut client = Rude::open(pool.command(&["mcp"]));
@@ -191,13 +195,11 @@ fn expect_prompt_end(client: &mut Rude) {
 }
 
 impl Rude {
-    /// Reads what so many requests are answered, and then asks for the pool's status.
+    /// Reads so many answers, and then asks for the pool's status.
     #[track_caller]
-    fn take_all(&mut self, sent: usize) -> Value {
-        let mut answered = 0;
-        while answered < sent {
+    fn take_all(&mut self, answers: usize) -> Value {
+        for _ in 0..answers {
             self.next().expect("the server ended before it answered");
-            answered += 1;
         }
         self.send_rest();
         self.call(&json!("last"), "pool_status", &json!({}));

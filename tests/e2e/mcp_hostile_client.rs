@@ -1,5 +1,6 @@
 //! Lines that no client should send.
 
+use std::fs;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -16,8 +17,8 @@ const CLIENTS_PATIENCE: Duration = Duration::from_secs(2);
 enum Fate {
     /// It has no answer.
     Ignored,
-    /// The protocol's error with this code.
-    Refused(i64),
+    /// The protocol's error with this code, to this request; none where that cannot be told.
+    Refused(i64, Option<i64>),
     /// A tool's error whose text says this.
     ToolError(&'static str),
     /// A result.
@@ -25,11 +26,14 @@ enum Fate {
 }
 use Fate::{Answered, Ignored, Refused, ToolError};
 
-/// That the request is none, and that there is no such method or no such tool
-/// (JSON-RPC 2.0, section 5.1).
+/// That it is no JSON, that it is no request, and that there is no such method or no such
+/// tool (JSON-RPC 2.0, section 5.1).
+const PARSE_ERROR: i64 = -32700;
 const INVALID_REQUEST: i64 = -32600;
 const NO_METHOD: i64 = -32601;
 const INVALID_PARAMS: i64 = -32602;
+const NO_JSON: Fate = Refused(PARSE_ERROR, None);
+const NO_REQUEST: Fate = Refused(INVALID_REQUEST, None);
 
 /// Sends a line to a server that goes on, and checks that it does.
 #[track_caller]
@@ -50,7 +54,12 @@ fn expect(client: &mut Rude, what: &str, line: &[u8], fate: &Fate) {
     }
     match fate {
         Ignored => {}
-        Refused(code) => assert_eq!(first["error"]["code"], *code, "{what}: {first}"),
+        Refused(code, id) => {
+            assert_eq!(first["error"]["code"], *code, "{what}: {first}");
+            assert_eq!(first["id"], json!(id), "{what}: {first}");
+            let fields = first.as_object().expect("an object");
+            assert!(fields.contains_key("id"), "{what}: {first}");
+        }
         ToolError(text) => {
             let said = first["result"]["content"][0]["text"].as_str();
             assert_eq!(first["result"]["isError"], true, "{what}: {first}");
@@ -74,6 +83,12 @@ fn arguments(tool: &str, arguments: &Value) -> Vec<u8> {
     call(&json!(7), tool, arguments).trim_end().into()
 }
 
+/// A stop with arguments as they are.
+fn raw_arguments(arguments: &str) -> Vec<u8> {
+    let call = call(&json!(7), "pool_stop", &json!("here"));
+    call.trim_end().replace("\"here\"", arguments).into_bytes()
+}
+
 #[test]
 fn a_line_that_is_no_request_does_no_harm() {
     let worker = Worker::obedient();
@@ -88,35 +103,40 @@ fn a_line_that_is_no_request_does_no_harm() {
     };
     let lines: Vec<(&str, Vec<u8>, Fate)> = vec![
         ("nothing", b"".into(), Ignored),
-        ("NUL bytes", b"\0\0\0".into(), Ignored),
-        ("a NUL byte within", b"{\"jsonrpc\":\"2.0\",\0\"id\":7,\"method\":\"ping\"}".into(), Ignored),
-        ("no JSON", b"poolwarden".into(), Ignored),
-        ("half an object", b"{\"jsonrpc\":\"2.0\",\"id\":7,".into(), Ignored),
-        ("bytes that are no UTF-8", b"\xff\xfe\x80".into(), Ignored),
+        ("NUL bytes", b"\0\0\0".into(), NO_JSON),
+        ("a NUL byte within", b"{\"jsonrpc\":\"2.0\",\0\"id\":7,\"method\":\"ping\"}".into(), NO_JSON),
+        ("no JSON", b"poolwarden".into(), NO_JSON),
+        ("half an object", b"{\"jsonrpc\":\"2.0\",\"id\":7,".into(), NO_JSON),
+        ("bytes that are no UTF-8", b"\xff\xfe\x80".into(), NO_JSON),
         (
             "a string that is no UTF-8",
             b"{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"ping\",\"params\":{\"a\":\"\xff\"}}".into(),
-            Ignored,
+            Refused(PARSE_ERROR, Some(7)),
         ),
-        ("half a pair of surrogates", b"{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"\\ud800\"}".into(), Ignored),
-        ("brackets without end", b"[".repeat(1_000_000), Ignored),
-        ("arguments a hundred thousand deep", deep(100_000), Ignored),
+        ("half a pair of surrogates", b"{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"\\ud800\"}".into(), Refused(PARSE_ERROR, Some(7))),
+        ("brackets without end", b"[".repeat(1_000_000), NO_JSON),
+        ("arguments a hundred thousand deep", deep(100_000), Refused(PARSE_ERROR, Some(7))),
         ("arguments a hundred deep", deep(100), ToolError("expected a string")),
-        ("an empty batch", b"[]".into(), Refused(INVALID_REQUEST)),
+        ("an empty batch", b"[]".into(), NO_REQUEST),
         (
             "a batch",
             b"[{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"ping\"},{\"jsonrpc\":\"2.0\",\"id\":8,\"method\":\"ping\"}]".into(),
-            Refused(INVALID_REQUEST),
+            NO_REQUEST,
         ),
-        ("a number", b"7".into(), Refused(INVALID_REQUEST)),
-        ("another version", b"{\"jsonrpc\":\"1.0\",\"id\":7,\"method\":\"ping\"}".into(), Refused(INVALID_REQUEST)),
-        ("an object as id", b"{\"jsonrpc\":\"2.0\",\"id\":{},\"method\":\"ping\"}".into(), Refused(INVALID_REQUEST)),
-        ("a fraction as id", b"{\"jsonrpc\":\"2.0\",\"id\":1.5,\"method\":\"ping\"}".into(), Refused(INVALID_REQUEST)),
-        ("a huge id", b"{\"jsonrpc\":\"2.0\",\"id\":1e999,\"method\":\"ping\"}".into(), Ignored),
+        ("a number", b"7".into(), NO_REQUEST),
+        ("another version", b"{\"jsonrpc\":\"1.0\",\"id\":7,\"method\":\"ping\"}".into(), Refused(INVALID_REQUEST, Some(7))),
+        ("an object as id", b"{\"jsonrpc\":\"2.0\",\"id\":{},\"method\":\"ping\"}".into(), NO_REQUEST),
+        ("a fraction as id", b"{\"jsonrpc\":\"2.0\",\"id\":1.5,\"method\":\"ping\"}".into(), NO_REQUEST),
+        ("a huge id", b"{\"jsonrpc\":\"2.0\",\"id\":1e999,\"method\":\"ping\"}".into(), NO_JSON),
         ("a negative id", b"{\"jsonrpc\":\"2.0\",\"id\":-7,\"method\":\"ping\"}".into(), Answered),
-        ("a list of parameters", b"{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"tools/call\",\"params\":[]}".into(), Refused(INVALID_REQUEST)),
-        ("an unknown method", request(&json!(7), "no/such/method", &json!({})).trim_end().into(), Refused(NO_METHOD)),
-        ("an unknown tool", arguments("pool_destroy", &json!({})), Refused(INVALID_PARAMS)),
+        ("a list of parameters", b"{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"tools/call\",\"params\":[]}".into(), Refused(INVALID_REQUEST, Some(7))),
+        ("an unknown method", request(&json!(7), "no/such/method", &json!({})).trim_end().into(), Refused(NO_METHOD, Some(7))),
+        ("an unknown tool", arguments("pool_destroy", &json!({})), Refused(INVALID_PARAMS, Some(7))),
+        ("a number beyond any", raw_arguments("{\"sid\":\"b\",\"grace_ms\":1e400}"), Refused(PARSE_ERROR, Some(7))),
+        ("an argument that stands twice", raw_arguments("{\"sid\":\"nobody\",\"sid\":\"a\"}"), Refused(INVALID_PARAMS, Some(7))),
+        ("and says everybody", raw_arguments("{\"sid\":\"nobody\",\"s\\u0069d\":null}"), Refused(INVALID_PARAMS, Some(7))),
+        ("two ids", b"{\"jsonrpc\":\"2.0\",\"id\":7,\"id\":8,\"method\":\"ping\"}".into(), NO_REQUEST),
+        ("a notification beyond any", b"{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progress\":1e400}}".into(), Ignored),
         ("an unknown argument", arguments("pool_stop", &json!({"session": "a"})), ToolError("unknown field `session`")),
         ("a number as sid", arguments("pool_stop", &json!({"sid": 1})), ToolError("invalid type: integer")),
         ("null as force", arguments("pool_stop", &json!({"sid": "b", "force": null})), ToolError("invalid type: null")),
@@ -163,7 +183,7 @@ fn a_line_of_megabytes_does_no_harm() {
         (
             "a tool of megabytes",
             arguments(&long, &json!({})),
-            Refused(INVALID_PARAMS),
+            Refused(INVALID_PARAMS, Some(7)),
         ),
         (
             "an argument of megabytes",
@@ -175,11 +195,11 @@ fn a_line_of_megabytes_does_no_harm() {
             arguments("pool_stop", &json!({"force": long})),
             ToolError("invalid type: string"),
         ),
-        ("a longer line", vec![b'x'; 2 * LONGEST], Ignored),
+        ("a longer line", vec![b'x'; 2 * LONGEST], NO_REQUEST),
         (
             "a longer request",
             arguments("pool_stop", &json!({"sid": long.repeat(2)})),
-            Ignored,
+            Refused(INVALID_REQUEST, Some(7)),
         ),
     ];
     for (what, line, fate) in lines {
@@ -244,6 +264,36 @@ fn a_client_that_leaves_in_the_middle_of_a_line_does_no_harm() {
         assert_eq!(pool.bytes(), bytes);
         assert!(pool.lock_is_free());
     }
+}
+
+/// And the last of them has its answer, although the client is gone by then.
+#[test]
+fn what_is_refused_is_told_in_the_log_and_not_without_end() {
+    const LINES: usize = 30;
+
+    let pool = TestPool::with(&[]);
+    let input = pool.root().join("input");
+    fs::write(&input, "{\n".repeat(LINES)).expect("written");
+    let mut command = pool.command(&["mcp"]);
+    let input = fs::File::open(&input).expect("the input");
+    let ended = command.stdin(input).output().expect("the server starts");
+    assert!(ended.status.success(), "{ended:?}");
+    let answers = String::from_utf8(ended.stdout).expect("text");
+    let answered: Vec<Value> = answers
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("a message"))
+        .collect();
+    assert_eq!(answered.len(), LINES, "{answers}");
+    for answer in answered {
+        assert_eq!(answer["error"]["code"], PARSE_ERROR, "{answer}");
+    }
+    let log = String::from_utf8(ended.stderr).expect("text");
+    assert_eq!(
+        log.matches("refused a line of 2 bytes").count(),
+        10,
+        "{log}"
+    );
+    assert_eq!(log.matches("told to the client alone").count(), 1, "{log}");
 }
 
 #[track_caller]

@@ -157,7 +157,7 @@ fn a_registry_that_is_a_symlink_is_refused() {
     let real = TestPool::with(&[Entry::new("dead", NO_PROCESS)]);
     let pool = TestPool::new();
     symlink(real.registry(), pool.registry()).expect("a link");
-    refused(&pool, "symbolic link");
+    refused_with(&pool, 6, "symbolic link");
     assert_eq!(real.sids(), ["dead"]);
 }
 

@@ -183,7 +183,7 @@ fn without_a_record_nobody_is_killed_after_the_grace_period() {
 const FULL: u64 = 2 << 20;
 
 /// Lets no file of a command grow beyond [`FULL`] bytes: writes end short there, and then
-/// with EFBIG (setrlimit(2), RLIMIT_FSIZE).
+/// with EFBIG (setrlimit(2), RLIMIT_FSIZE), which by default ends the command.
 fn on_full_disk(mut command: Command) -> Command {
     let limit = Rlimit {
         current: Some(FULL),
@@ -193,7 +193,7 @@ fn on_full_disk(mut command: Command) -> Command {
     // disposition is the default of whatever is executed, and no handler.
     unsafe {
         command.pre_exec(move || {
-            signal::signal(Signal::SIGXFSZ, SigHandler::SigIgn)?;
+            signal::signal(Signal::SIGXFSZ, SigHandler::SigDfl)?;
             setrlimit(Resource::Fsize, limit)?;
             Ok(())
         });

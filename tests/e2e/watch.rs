@@ -293,7 +293,8 @@ fn a_pool_that_cannot_be_used_is_an_error() {
     std::os::unix::fs::symlink(pool.directory(), &link).expect("a link");
     let ran = Stream::start(pool.command_on(&link, &["watch"])).finish();
     assert!(ran.error(1).contains("symbolic link"), "{ran:?}");
-    std::os::unix::fs::symlink("nowhere", pool.registry()).expect("a link");
+    let lock = pool.directory().join("registry.lock");
+    std::os::unix::fs::symlink("nowhere", lock).expect("a link");
     let ran = watch(&pool).finish();
-    assert!(ran.error(1).contains("registry.json"), "{ran:?}");
+    assert!(ran.error(1).contains("registry.lock"), "{ran:?}");
 }

@@ -162,9 +162,24 @@ async def discovered(parameters):
         return client.session.discover_result
 
 
+def amid_noise(parameters):
+    """The same server, which is also sent what it cannot read, and answers that to nobody."""
+    noise = '{ echo garbage; echo "[]"; cat; } | "$0" "$@"'
+    return StdioServerParameters(
+        command="sh",
+        args=["-c", noise, parameters.command, *parameters.args],
+        env=parameters.env,
+    )
+
+
 def modes():
     """Each mode of the client with what checks it."""
     yield "ClientSession.initialize", lambda *to: check_session(*to, "initialize")
+
+    async def check_amid_noise(tally, parameters):
+        await check_session(tally, amid_noise(parameters), "initialize")
+
+    yield "ClientSession.initialize, beside errors that answer nobody", check_amid_noise
     if not hasattr(mcp, "Client"):
         return
     from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
@@ -172,6 +187,12 @@ def modes():
     yield "ClientSession.discover", lambda *to: check_session(*to, "discover")
     yield "legacy", lambda *to: check_client(*to, "legacy", HANDSHAKE_PROTOCOL_VERSIONS)
     yield "auto", lambda *to: check_client(*to, "auto", MODERN_PROTOCOL_VERSIONS)
+
+    async def check_client_amid_noise(tally, parameters):
+        to = amid_noise(parameters)
+        await check_client(tally, to, "auto", MODERN_PROTOCOL_VERSIONS)
+
+    yield "auto, beside errors that answer nobody", check_client_amid_noise
     for version in MODERN_PROTOCOL_VERSIONS:
         yield version, lambda *to, version=version: check_client(*to, version, [version])
 

@@ -32,6 +32,7 @@ pub(crate) use arguments::{Arguments, Options, Verb};
 pub(crate) use exit::Exit;
 pub(crate) use output::LogLines;
 pub(crate) use policy_source::PolicySource;
+pub(crate) use run::survive_large_files;
 
 use crate::mcp;
 

@@ -16,20 +16,52 @@ pub(super) const POOL_VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The longest message, in characters: it may quote a session id of a megabyte.
 const LONGEST_MESSAGE: usize = 4000;
 
+/// What was asked was done, and nobody was told.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the request was carried out, but its answer cannot be written to standard output; \
+     `poolwarden status` and `poolwarden log` show what it did"
+)]
+pub(super) struct Untold {
+    source: io::Error,
+}
+
+/// Standard output cannot be written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write to standard output")]
+pub(super) struct Unwritten {
+    source: io::Error,
+}
+
+impl From<Unwritten> for Untold {
+    fn from(Unwritten { source }: Unwritten) -> Self {
+        Self { source }
+    }
+}
+
 /// Prints an answer: JSON as the policy wrote it, or a table. That no session has the sid
 /// which was asked for is said beside the JSON as well.
 ///
 /// # Errors
 /// When standard output cannot be written; a reader that went away is none.
-pub(super) fn print(request: &Request, answer: &Answer, json: bool) -> io::Result<()> {
+pub(super) fn print(request: &Request, answer: &Answer, json: bool) -> Result<(), Untold> {
     if json {
         write_json(&format!("{}\n", answer.text()))?;
         if let Some(sid) = table::unknown_sid(request, &answer.value()) {
             eprintln!("hint: {}", table::no_session(sid));
         }
-        return Ok(());
+        Ok(())
+    } else {
+        tell(&table::render(request, &answer.value()))
     }
-    write(&table::render(request, &answer.value()))
+}
+
+/// Writes the answer to a request that was carried out.
+///
+/// # Errors
+/// As [`print`].
+pub(super) fn tell(answer: &str) -> Result<(), Untold> {
+    Ok(write(answer)?)
 }
 
 /// Prints an answer of this program's own: JSON in one line, or a table.
@@ -40,11 +72,15 @@ pub(super) fn print_own<T: Serialize>(
     answer: &T,
     json: bool,
     table: impl FnOnce(&Value) -> String,
-) -> io::Result<()> {
+) -> Result<(), Untold> {
+    let unwritten = |error: serde_json::Error| Unwritten {
+        source: error.into(),
+    };
     if json {
-        return write_json(&format!("{}\n", serde_json::to_string(answer)?));
+        let text = serde_json::to_string(answer).map_err(unwritten)?;
+        return Ok(write_json(&format!("{text}\n"))?);
     }
-    write(&table(&serde_json::to_value(answer)?))
+    tell(&table(&serde_json::to_value(answer).map_err(unwritten)?))
 }
 
 /// Writes JSON to standard output: to a program the text as it is, to a terminal nothing
@@ -52,7 +88,7 @@ pub(super) fn print_own<T: Serialize>(
 ///
 /// # Errors
 /// As [`write`].
-pub(super) fn write_json(text: &str) -> io::Result<()> {
+pub(super) fn write_json(text: &str) -> Result<(), Unwritten> {
     if io::stdout().is_terminal() {
         write(&visible::json(text))
     } else {
@@ -64,10 +100,14 @@ pub(super) fn write_json(text: &str) -> io::Result<()> {
 ///
 /// # Errors
 /// When it cannot be written; a reader that went away is none.
-pub(super) fn write(text: &str) -> io::Result<()> {
-    match io::stdout().lock().write_all(text.as_bytes()) {
+pub(super) fn write(text: &str) -> Result<(), Unwritten> {
+    let mut output = io::stdout().lock();
+    match output
+        .write_all(text.as_bytes())
+        .and_then(|()| output.flush())
+    {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        written => written,
+        written => written.map_err(|source| Unwritten { source }),
     }
 }
 

@@ -96,7 +96,7 @@ impl Doctor {
             orphans::problem(&orphans),
             ledger.problem,
             trail.problem,
-            files::leftovers_problem(&files.leftovers),
+            files::leftovers_problem(&leftovers),
             configuration::problem(&configuration),
         ]
         .into_iter()

@@ -159,8 +159,20 @@ pub(super) fn leftovers(pool: &PoolDir) -> Vec<(String, Facts)> {
 }
 
 /// What is wrong with that.
-pub(super) fn leftovers_problem(names: &[String]) -> Option<Problem> {
-    let first = names.first()?;
+pub(super) fn leftovers_problem(leftovers: &[(String, Facts)]) -> Option<Problem> {
+    let mut writers = leftovers.iter().filter(|(name, _)| !is_draft(name));
+    if let Some((name, _)) = writers.find(|(_, facts)| facts.kind == FileKind::Directory) {
+        return Some(Problem {
+            about: About::Leftover,
+            what: format!("{name} is a directory, in the way of whoever writes that file"),
+            remedy:
+                "what is to be written there is not, until it is moved away; a repair keeps it \
+                     under another name"
+                    .into(),
+            repairable: true,
+        });
+    }
+    let (first, _) = leftovers.first()?;
     let (who, remedy) = if is_draft(first) {
         (
             "a repair",

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::error::chain;
 use crate::floor::Reading;
 use crate::pool::REGISTRY;
-use crate::store::{Facts, MAX_REGISTRY, Seen, StoreError};
+use crate::store::{Danger, Facts, FileKind, MAX_REGISTRY, Seen, StoreError};
 
 use super::damage::{damage, lost_text};
 use super::date;
@@ -59,7 +59,7 @@ pub(super) fn look(pool: &Path, seen: &Seen) -> (RegistryState, Option<Problem>)
             (state, Some(problem(cannot_be_read(error), &remedy, true)))
         }
         Seen::Unusable { error, .. } => {
-            let replaceable = is_of_wrong_kind(error);
+            let replaceable = is_of_wrong_kind(error) || leads_to_no_file(error);
             state.state = if replaceable {
                 State::Damaged
             } else {
@@ -76,6 +76,14 @@ pub(super) fn look(pool: &Path, seen: &Seen) -> (RegistryState, Option<Problem>)
             )
         }
     }
+}
+
+/// Whether it is a symbolic link behind which there is no registry that somebody could want.
+fn leads_to_no_file(error: &StoreError) -> bool {
+    matches!(error, StoreError::Unsafe {
+        path,
+        danger: Danger::Kind { found: FileKind::SymbolicLink, .. },
+    } if !path.is_file())
 }
 
 /// What to say of it here. The error itself sends its reader to the doctor.

@@ -2,14 +2,18 @@
 
 mod closing;
 mod file_watch;
+mod incoming;
+mod lines;
 mod load;
 mod lookup;
 mod outgoing;
+mod outline;
 mod policy;
 mod schema;
 mod server;
 mod tools;
 mod transport;
+mod unique;
 
 use anyhow::Context;
 use nix::fcntl::{FcntlArg, fcntl};

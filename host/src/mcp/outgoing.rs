@@ -7,14 +7,11 @@ use rmcp::RoleServer;
 use rmcp::model::{JsonRpcMessage, JsonRpcResponse, ServerResult};
 use rmcp::service::TxJsonRpcMessage;
 use rmcp::transport::StdioWriter;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream};
+use tokio::io::AsyncWriteExt;
 use tokio::sync::Mutex;
 
 use super::closing::Closing;
 use super::load::Load;
-
-/// How much of the SDK's own messages waits to be written, in bytes.
-const BUFFER: usize = 64 << 10;
 
 /// Writes messages whole, whoever they come from.
 #[derive(Clone)]
@@ -46,34 +43,31 @@ impl Outgoing {
         let encoded = encode(&message);
         let place = self.load.take(encoded.as_ref().map_or(0, Vec::len));
         async move {
-            let mut line = encoded?;
-            line.push(b'\n');
-            let written = self.write(&line).await;
+            let written = self.write_line(encoded?).await;
             drop(place);
             written
         }
     }
 
-    /// A stream whose lines are written as messages: the SDK's reader answers by itself
-    /// to what is no message, through a stream of its own.
-    pub(super) fn stream(&self) -> DuplexStream {
-        let (theirs, ours) = tokio::io::duplex(BUFFER);
-        let outgoing = self.clone();
-        tokio::spawn(async move {
-            let mut lines = BufReader::new(ours);
-            let mut line = Vec::new();
-            while lines
-                .read_until(b'\n', &mut line)
-                .await
-                .is_ok_and(|read| read > 0)
-            {
-                if outgoing.write(&line).await.is_err() {
-                    break;
-                }
-                line.clear();
-            }
-        });
-        theirs
+    /// The same with a message that is encoded.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub(super) fn send_line(
+        self,
+        line: Vec<u8>,
+    ) -> impl Future<Output = io::Result<()>> + Send + 'static {
+        let place = self.load.take(line.len());
+        async move {
+            let written = self.write_line(line).await;
+            drop(place);
+            written
+        }
+    }
+
+    async fn write_line(&self, mut line: Vec<u8>) -> io::Result<()> {
+        line.push(b'\n');
+        self.write(&line).await
     }
 
     async fn write(&self, line: &[u8]) -> io::Result<()> {

@@ -3,6 +3,7 @@
 use std::time::SystemTime;
 
 use super::ledger::Agreement;
+use super::quoted::quoted;
 use super::socket::Service;
 use super::time::{Relation, text};
 use super::{Proof, Standing, Strength};
@@ -109,7 +110,7 @@ fn by_time(facts: &Facts<'_>, unanswered: bool) -> Decision {
         return unproven(format!(
             "{why}pid {pid} runs since {since}, and the entry is from {}: the proof by time, \
              which the setting proof = strong does not accept, is all there is",
-            facts.created_at
+            quoted(facts.created_at)
         ));
     }
     match facts.relation {
@@ -129,7 +130,7 @@ fn by_time(facts: &Facts<'_>, unanswered: bool) -> Decision {
         Relation::Unreadable => unproven(format!(
             "time: {why}pid {pid} runs since {since}, but the entry's created_at {:?} is no \
              RFC 3339 time",
-            facts.created_at
+            quoted(facts.created_at)
         )),
         Relation::Future { created } => unproven(format!(
             "time: {why}pid {pid} runs since {since}, but the entry is from {}, which is still \

@@ -10,6 +10,7 @@ use super::here;
 use super::kernel::Kernel;
 use super::ledger::{Whereabouts, agreement, whereabouts};
 use super::listeners::Listeners;
+use super::quoted::quoted;
 use super::socket::{Answer, service, still_answers};
 use super::subject::{OpenError, State, Subject, possible};
 use super::time::{Calendar, text};
@@ -253,7 +254,8 @@ impl<'a> Ladder<'a> {
                 format!("may still answer, it cannot be told: {error}"),
             ),
         };
-        let evidence = format!("{}; but the socket {} {but}", finding.evidence, claim.sock);
+        let sock = quoted(&claim.sock);
+        let evidence = format!("{}; but the socket {sock} {but}", finding.evidence);
         Finding {
             standing,
             evidence: evidence.into(),

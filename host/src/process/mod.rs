@@ -22,6 +22,7 @@ mod listeners;
 mod parked;
 mod portrait;
 mod procfs;
+mod quoted;
 mod serving;
 mod signal;
 mod socket;

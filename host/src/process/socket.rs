@@ -7,6 +7,7 @@ use nix::errno::Errno;
 
 use super::kernel::{FileKind, Kernel};
 use super::listeners::{Holding, Listeners};
+use super::quoted::quoted;
 use super::subject::errno;
 
 /// What a running process and its entry's socket have to do with each other.
@@ -34,12 +35,13 @@ pub(super) fn service(
     let Some(path) = absolute(sock) else {
         return Service::NoSocket;
     };
+    let shown = quoted(sock);
     match kernel.kind(path) {
         Ok(FileKind::Socket) => {}
         Ok(FileKind::Symlink | FileKind::Other) => return Service::NoSocket,
-        Err(error) if means_absent(&error) => return Service::NoSocket,
+        Err(error) if names_nothing(&error) => return Service::NoSocket,
         Err(error) => {
-            return Service::Unclear(format!("its socket {sock} cannot be seen: {error}"));
+            return Service::Unclear(format!("its socket {shown} cannot be seen: {error}"));
         }
     }
     let holding = listeners.holding(kernel, pid, path, false);
@@ -49,7 +51,7 @@ pub(super) fn service(
     match (answer(kernel, path), holding) {
         (Answer::No, _) => Service::Unanswered,
         (Answer::Yes, Holding::Hidden(error)) => Service::Unclear(format!(
-            "its socket {sock} answers, but whether it is held by the process cannot be told: {error}"
+            "its socket {shown} answers, but whether it is held by the process cannot be told: {error}"
         )),
         // It may have begun to listen after the table was read.
         (Answer::Yes, _) => match listeners.holding(kernel, pid, path, true) {
@@ -57,7 +59,7 @@ pub(super) fn service(
             _ => Service::Elsewhere,
         },
         (Answer::Unclear(error), _) => Service::Unclear(format!(
-            "whether its socket {sock} answers cannot be told: {error}"
+            "whether its socket {shown} answers cannot be told: {error}"
         )),
     }
 }
@@ -83,7 +85,7 @@ pub(super) fn still_answers(kernel: &dyn Kernel, sock: &str) -> Answer {
     match kernel.kind(path) {
         Ok(FileKind::Socket | FileKind::Symlink) => answer(kernel, path),
         Ok(FileKind::Other) => Answer::No,
-        Err(error) if means_absent(&error) => Answer::No,
+        Err(error) if names_nothing(&error) => Answer::No,
         Err(error) => Answer::Unclear(error),
     }
 }
@@ -111,4 +113,11 @@ fn absolute(sock: &str) -> Option<&Path> {
 /// Whether an error says that nothing is at the path.
 fn means_absent(error: &io::Error) -> bool {
     matches!(errno(error), Some(Errno::ENOENT | Errno::ENOTDIR))
+}
+
+/// The same where the error is lstat(2)'s, which takes paths of up to 4095 bytes: what is too
+/// long for it names nothing to anybody. connect(2) takes 107 bytes, and a socket that was
+/// bound by a shorter path may well be at a longer one.
+fn names_nothing(error: &io::Error) -> bool {
+    means_absent(error) || errno(error) == Some(Errno::ENAMETOOLONG)
 }

@@ -1,5 +1,6 @@
 //! One request, in a fresh instance of a policy.
 
+use std::io;
 use std::path::PathBuf;
 
 use wasmtime::component::ResourceTableError;
@@ -94,8 +95,33 @@ pub(super) fn instantiate<T: WasiHost>(
     let _tick = policy.tick();
     match linked.instantiate(&mut store) {
         Ok(instance) => Ok((instance, store)),
-        Err(trap) => Err(broken(&mut store, trap)),
+        Err(error) => Err(match refusal_of_system(&error) {
+            Some(refusal) => Error::System(format!("the policy cannot be started: {refusal}")),
+            None => broken(&mut store, error),
+        }),
     }
+}
+
+/// What the system refused for an instance, and what to do: it takes memory that is mapped
+/// from a file of its own.
+fn refusal_of_system(error: &wasmtime::Error) -> Option<String> {
+    let errno = error.chain().find_map(|cause| {
+        let errno = cause.downcast_ref().copied();
+        let of_system = cause.downcast_ref::<io::Error>();
+        errno.or_else(|| rustix::io::Errno::from_io_error(of_system?))
+    })?;
+    let what_to_do = match errno {
+        rustix::io::Errno::NOMEM => {
+            "; it takes some GiB of addresses, and next to none of the memory behind them: raise \
+             their limit, ulimit -v"
+        }
+        rustix::io::Errno::FBIG => "; raise the limit of file sizes: ulimit -f",
+        rustix::io::Errno::MFILE | rustix::io::Errno::NFILE => {
+            "; raise the limit of open files: ulimit -n"
+        }
+        _ => "",
+    };
+    Some(format!("{errno}{what_to_do}"))
 }
 
 fn ask<T: WasiHost>(

@@ -3,10 +3,10 @@
 use std::fs::File;
 use std::io::{self, Read};
 
-use super::check::Facts;
 use super::directory::PoolDir;
 use super::disk::{Disk, again};
 use super::error::StoreError;
+use super::facts::Facts;
 
 /// Reads a whole file of at most `limit` bytes.
 pub(super) fn read_all(

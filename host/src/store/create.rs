@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
 use nix::errno::Errno;
+use nix::fcntl::AT_FDCWD;
 
 use super::disk::{Disk, again};
 use super::system_disk::SystemDisk;
@@ -16,7 +17,7 @@ pub(crate) fn create_with_parents(path: &Path) -> io::Result<()> {
 
 /// The same through `disk`.
 pub(super) fn create_on(disk: &dyn Disk, path: &Path) -> io::Result<()> {
-    let make = || again(|| disk.make_directory(path));
+    let make = || again(|| disk.make_directory(AT_FDCWD, path));
     let made = match (make(), path.parent()) {
         (Err(error), Some(parent)) if error.kind() == io::ErrorKind::NotFound => {
             create_on(disk, parent)?;
@@ -31,7 +32,7 @@ pub(super) fn create_on(disk: &dyn Disk, path: &Path) -> io::Result<()> {
         Err(error) => return Err(error),
     }
     // The umask may have taken away permissions of our own.
-    again(|| disk.set_directory_mode(path))
+    again(|| disk.set_directory_mode(AT_FDCWD, path))
 }
 
 /// Brings to the disk the name of an open directory, and those of the directories above it

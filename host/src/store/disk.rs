@@ -1,26 +1,35 @@
 //! The system calls of the store, behind one seam.
+//!
+//! Beside it go: which file system a file is on, which has a seam of its own
+//! ([`Look`](super::directory::Look)); what is asked of `/proc` about the holder of a lock,
+//! for a message; the list of names and the room that is left, which the doctor looks at; and
+//! what is read of a worker's log, which belongs to no step of a request.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use super::check::Facts;
+use super::facts::Facts;
 
 /// What the store asks of the system for a pool: all of it, with one system call behind
-/// each method where that is possible. Names are relative to the directory `dir`.
+/// each method where that is possible. Names are relative to the directory `dir`, and so are
+/// paths that are not absolute.
 ///
 /// A seam: an implementation that fails, stops or loses what was not synced shows, call by
 /// call, what is left behind. Whatever may be interrupted is called through [`again`].
 pub(crate) trait Disk: Send + Sync {
     /// Opens a directory that is no symbolic link.
-    fn open_directory(&self, path: &Path) -> io::Result<OwnedFd>;
+    fn open_directory(&self, dir: BorrowedFd<'_>, path: &Path) -> io::Result<OwnedFd>;
+    /// Opens the directory that a path leads to through whatever symbolic links.
+    fn follow_directory(&self, path: &Path) -> io::Result<OwnedFd>;
     /// Opens the directory that a directory is in.
     fn open_parent(&self, dir: BorrowedFd<'_>) -> io::Result<OwnedFd>;
     /// Makes a directory with mode 0700, less what the umask takes away.
-    fn make_directory(&self, path: &Path) -> io::Result<()>;
+    fn make_directory(&self, dir: BorrowedFd<'_>, path: &Path) -> io::Result<()>;
     /// Gives a directory that is no symbolic link the mode 0700.
-    fn set_directory_mode(&self, path: &Path) -> io::Result<()>;
+    fn set_directory_mode(&self, dir: BorrowedFd<'_>, path: &Path) -> io::Result<()>;
     /// What is at a path, whose parents may be symbolic links.
     fn look_at_path(&self, path: &Path) -> io::Result<Facts>;
     /// What a path leads to through whatever symbolic links.
@@ -35,6 +44,9 @@ pub(crate) trait Disk: Send + Sync {
     /// Creates a file that must not exist, for writing, with mode 0600 less what the umask
     /// takes away.
     fn create(&self, dir: BorrowedFd<'_>, name: &str) -> io::Result<File>;
+    /// Opens a file that is no symbolic link, for reading and for writing at the end, and
+    /// creates it where it is missing, with mode 0600 less what the umask takes away.
+    fn open_log(&self, dir: BorrowedFd<'_>, name: &OsStr) -> io::Result<File>;
     /// Gives a file the mode 0600.
     fn set_mode(&self, file: &File) -> io::Result<()>;
     /// Reads from this offset, in bytes, and says how many bytes there were: none at the end.

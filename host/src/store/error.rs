@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use nix::unistd::geteuid;
 
-use super::check::{self, Danger, FileKind};
+use super::danger::{Danger, move_away, quoted};
 use super::file_system::UntrustedLocks;
 use super::holder::Holder;
 
@@ -71,12 +71,14 @@ pub enum StoreError {
         untrusted: UntrustedLocks,
     },
     /// A file, or the directory that it is in, cannot take what a worker writes.
-    #[error("{} cannot be a worker's log: {}; {}", .path.display(), .danger.finding(), .danger.remedy(.path))]
+    #[error("{} cannot be a worker's log: {}; {}", .path.display(), .danger.finding(), .danger.remedy_for_log(.path, *.named))]
     UnsafeLog {
         /// The file or the directory.
         path: PathBuf,
         /// What is wrong with it.
         danger: Danger,
+        /// Whether the operator named it: else it is the pool's own.
+        named: bool,
     },
     /// A file is not the one that was looked at.
     #[error(
@@ -180,12 +182,15 @@ pub(crate) fn advice(source: &io::Error, path: &Path) -> String {
         io::ErrorKind::PermissionDenied => format!(
             "; see which permission user {} lacks: namei -l {}",
             geteuid(),
-            check::quoted(path)
+            quoted(path)
         ),
-        io::ErrorKind::IsADirectory => {
-            let path = check::quoted(path);
-            format!("; look at it, then move it away: mv {path} {path}.aside")
+        io::ErrorKind::IsADirectory => format!("; {}", move_away(path)),
+        io::ErrorKind::FileTooLarge => "; raise the limit of file sizes: ulimit -f".into(),
+        io::ErrorKind::OutOfMemory => {
+            "; end something that uses memory, or raise its limit: ulimit -v".into()
         }
+        // Of all that is asked for here, only a timer has that error (timer_create(2)).
+        io::ErrorKind::WouldBlock => "; raise the limit of pending signals: ulimit -i".into(),
         io::ErrorKind::ResourceBusy => {
             "; a file of its own is mounted there: mount the directory instead".into()
         }
@@ -223,17 +228,20 @@ impl StoreError {
     }
 
     /// What is wrong with a registry that cannot be read before something else is put in
-    /// its place: it is too large, or of another kind than a file. A symbolic link is not
-    /// among these: what it leads to may be what somebody wants.
+    /// its place: it is too large, or of another kind than a file. What a symbolic link
+    /// leads to may be what somebody wants, so that is said with it.
     pub(crate) fn no_registry(&self) -> Option<String> {
         match self {
             Self::TooLarge { size, limit, .. } => {
                 Some(format!("it has {size} bytes, and {limit} is the limit"))
             }
             Self::Unsafe {
-                danger: danger @ Danger::Kind { found, .. },
-                ..
-            } if *found != FileKind::SymbolicLink => Some(danger.finding()),
+                path,
+                danger: danger @ Danger::Kind { .. },
+            } => Some(match danger.put_in_place(path) {
+                Some(remedy) => format!("{}; {remedy}", danger.finding()),
+                None => danger.finding(),
+            }),
             _ => None,
         }
     }
@@ -275,6 +283,9 @@ mod tests {
             (libc::EMFILE, "raise the limit of open files"),
             (libc::ENFILE, "raise the limit of open files"),
             (libc::EIO, "check the disk"),
+            (libc::EFBIG, "ulimit -f"),
+            (libc::ENOMEM, "ulimit -v"),
+            (libc::EAGAIN, "ulimit -i"),
         ] {
             let source = io::Error::from_raw_os_error(errno);
             let text = StoreError::step("write", path, source).to_string();

@@ -3,10 +3,10 @@
 use std::io;
 use std::os::fd::AsFd;
 
-use super::check::Facts;
 use super::directory::PoolDir;
 use super::disk::again;
 use super::error::StoreError;
+use super::facts::Facts;
 use super::locked::LockedPool;
 use super::set_aside::{changed, check_planned, sync};
 use super::{contents, file};

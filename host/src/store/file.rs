@@ -6,10 +6,12 @@ use std::os::fd::AsFd;
 
 use nix::unistd::geteuid;
 
-use super::check::{Danger, Facts, FileKind, check_file};
+use super::check::check_file;
+use super::danger::Danger;
 use super::directory::PoolDir;
 use super::disk::{Access, again};
 use super::error::StoreError;
+use super::facts::{Facts, FileKind};
 
 /// Opens a file of the pool and checks it; none when there is no such file.
 pub(super) fn open_file(

@@ -5,10 +5,10 @@ use std::fs::File;
 use std::io;
 use std::sync::{Mutex, PoisonError};
 
-use super::check::Facts;
 use super::directory::PoolDir;
 use super::disk::Access;
 use super::error::StoreError;
+use super::facts::Facts;
 use super::ledger::Ledger;
 use super::ledger_file::{self, Contents};
 use super::locked::LedgerWrite;

@@ -2,10 +2,10 @@
 
 use std::os::fd::AsFd;
 
-use super::check::FileKind;
 use super::directory::PoolDir;
 use super::disk::again;
 use super::error::StoreError;
+use super::facts::FileKind;
 use super::{file, stale_socket};
 
 /// Removes the temporary files called `names`, and a socket that was being removed. The

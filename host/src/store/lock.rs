@@ -6,10 +6,10 @@ use std::io;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use super::check::Facts;
 use super::directory::PoolDir;
 use super::disk::{Access, again};
 use super::error::StoreError;
+use super::facts::Facts;
 use super::file;
 use super::wait::Wait;
 use crate::cancel::Cancel;

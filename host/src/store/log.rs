@@ -2,18 +2,19 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, openat};
-use nix::sys::stat::{Mode, fchmod, fstat, fstatat, mkdirat};
 use nix::unistd::geteuid;
 
-use super::check::{Danger, Facts, FileKind, check_directory, check_file, check_only_name};
+use super::check::{check_directory, check_file, check_only_name};
+use super::danger::Danger;
 use super::directory::PoolDir;
+use super::disk::{Disk, again};
 use super::error::StoreError;
+use super::facts::{Facts, FileKind};
+use super::system_disk::SystemDisk;
 
 /// The directory of the logs within the pool.
 const LOGS: &str = "logs";
@@ -49,79 +50,57 @@ impl Log {
                 error,
             ));
         }
-        let made = match mkdirat(pool, LOGS, Mode::S_IRWXU) {
-            Ok(()) => true,
-            Err(Errno::EEXIST) => false,
-            Err(errno) => return Err(StoreError::step("create", &path, errno)),
-        };
-        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        let directory = openat(pool, LOGS, flags, Mode::empty()).map_err(|errno| {
-            let seen = fstatat(pool, LOGS, AtFlags::AT_SYMLINK_NOFOLLOW);
-            not_opened(&path, seen, FileKind::Directory, errno)
-        })?;
-        if made {
+        let (disk, logs) = (pool.disk(), Path::new(LOGS));
+        match again(|| disk.make_directory(pool.as_fd(), logs)) {
             // The umask may have taken away permissions of our own.
-            fchmod(&directory, Mode::S_IRWXU)
-                .map_err(|errno| StoreError::step("set the mode of", &path, errno))?;
+            Ok(()) => again(|| disk.set_directory_mode(pool.as_fd(), logs))
+                .map_err(|error| StoreError::step("set the mode of", &path, error))?,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(StoreError::step("create", &path, error)),
         }
-        check_directory(&facts(&directory, &path)?, geteuid().as_raw()).map_err(|danger| {
-            StoreError::UnsafeLog {
-                path: path.clone(),
-                danger,
-            }
-        })?;
-        Self::open(&directory, path.join(name))
+        let log = Place {
+            disk,
+            path: path.join(name),
+            named: false,
+        };
+        let directory = again(|| disk.open_directory(pool.as_fd(), logs))
+            .map_err(|error| log.not_opened(&path, FileKind::Directory, error))?;
+        check_directory(&log.facts(directory.as_fd(), &path)?, geteuid().as_raw())
+            .map_err(|danger| log.refused(&path, danger))?;
+        log.open(directory.as_fd())
     }
 
     /// Opens a log that the operator named, and makes it with mode 0600 where it is
     /// missing. Its directory has to exist, and may be reached through symbolic links.
+    /// `/dev/null` is for a worker whose words nobody wants.
     ///
     /// # Errors
     /// As with a session's own log.
     pub fn at(path: &Path) -> Result<Self, StoreError> {
-        let absolute = std::path::absolute(path)
-            .map_err(|error| StoreError::step("make an absolute path of", path, error))?;
-        let (Some(parent), Some(_)) = (absolute.parent(), absolute.file_name()) else {
-            return Err(StoreError::step("open", &absolute, Errno::EISDIR));
-        };
-        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        let directory = openat(AT_FDCWD, parent, flags, Mode::empty())
-            .map_err(|errno| StoreError::step("open the log's directory", parent, errno))?;
-        Self::open(&directory, absolute)
+        Self::at_on(&SystemDisk, path)
     }
 
-    /// Opens the file with the last name of `path` in `directory`.
-    fn open(directory: &OwnedFd, path: PathBuf) -> Result<Self, StoreError> {
-        let name = path.file_name().unwrap_or_default();
-        // For reading too, so that a worker's last words can be told, and so that a FIFO
-        // is not waited for (fifo(7)) but opened and refused.
-        let flags = OFlag::O_RDWR
-            | OFlag::O_APPEND
-            | OFlag::O_CREAT
-            | OFlag::O_NOFOLLOW
-            | OFlag::O_NOCTTY
-            | OFlag::O_CLOEXEC;
-        let opened = loop {
-            match openat(directory, name, flags, Mode::S_IRUSR | Mode::S_IWUSR) {
-                Err(Errno::EINTR) => {}
-                opened => break opened,
-            }
-        };
-        let file = opened.map_err(|errno| {
-            let seen = fstatat(directory, name, AtFlags::AT_SYMLINK_NOFOLLOW);
-            not_opened(&path, seen, FileKind::Regular, errno)
-        })?;
-        let seen = facts(&file, &path)?;
-        check_file(&seen, &facts(directory, &path)?, geteuid().as_raw())
-            .and_then(|()| check_only_name(&seen))
-            .map_err(|danger| StoreError::UnsafeLog {
-                path: path.clone(),
-                danger,
-            })?;
-        Ok(Self {
-            file: File::from(file),
+    /// The same, reached through `disk`.
+    pub(super) fn at_on(disk: &dyn Disk, path: &Path) -> Result<Self, StoreError> {
+        let path = std::path::absolute(path)
+            .map_err(|error| StoreError::step("make an absolute path of", path, error))?;
+        let log = Place {
+            disk,
             path,
-        })
+            named: true,
+        };
+        let Some(parent) = log.path.parent() else {
+            return Err(log.refused(
+                &log.path,
+                Danger::Kind {
+                    found: FileKind::Directory,
+                    wanted: FileKind::Regular,
+                },
+            ));
+        };
+        let directory = again(|| disk.follow_directory(parent))
+            .map_err(|error| StoreError::step("open the log's directory", parent, error))?;
+        log.open(directory.as_fd())
     }
 
     /// Its path, absolute.
@@ -169,29 +148,54 @@ impl Log {
     }
 }
 
-fn facts(fd: &OwnedFd, path: &Path) -> Result<Facts, StoreError> {
-    fstat(fd)
-        .map(Facts::from)
-        .map_err(|errno| StoreError::step("look at", path, errno))
+/// Where a log is to be.
+struct Place<'a> {
+    disk: &'a dyn Disk,
+    path: PathBuf,
+    /// Whether the operator named it.
+    named: bool,
 }
 
-/// Says why something could not be opened: the system's own words do not tell a symbolic
-/// link from a directory.
-fn not_opened(
-    path: &Path,
-    seen: Result<nix::sys::stat::FileStat, Errno>,
-    wanted: FileKind,
-    errno: Errno,
-) -> StoreError {
-    match seen.map(Facts::from) {
-        Ok(seen) if seen.kind != wanted => StoreError::UnsafeLog {
+impl Place<'_> {
+    /// Opens the file with the last name of the path in its directory.
+    fn open(self, directory: BorrowedFd<'_>) -> Result<Log, StoreError> {
+        let name = self.path.file_name().unwrap_or_default();
+        let file = again(|| self.disk.open_log(directory, name))
+            .map_err(|error| self.not_opened(&self.path, FileKind::Regular, error))?;
+        let seen = self.facts(file.as_fd(), &self.path)?;
+        if !(self.named && seen.is_null) {
+            let of_directory = self.facts(directory, &self.path)?;
+            check_file(&seen, &of_directory, geteuid().as_raw())
+                .and_then(|()| check_only_name(&seen))
+                .map_err(|danger| self.refused(&self.path, danger))?;
+        }
+        Ok(Log {
+            file,
+            path: self.path,
+        })
+    }
+
+    fn facts(&self, fd: BorrowedFd<'_>, path: &Path) -> Result<Facts, StoreError> {
+        again(|| self.disk.facts(fd)).map_err(|error| StoreError::step("look at", path, error))
+    }
+
+    /// Says why the file or its directory could not be opened: the system's own words do not
+    /// tell a symbolic link from a directory.
+    fn not_opened(&self, path: &Path, wanted: FileKind, error: io::Error) -> StoreError {
+        match again(|| self.disk.look_at_path(path)) {
+            Ok(Facts { kind: found, .. }) if found != wanted => {
+                self.refused(path, Danger::Kind { found, wanted })
+            }
+            _ => StoreError::step("open", path, error),
+        }
+    }
+
+    fn refused(&self, path: &Path, danger: Danger) -> StoreError {
+        StoreError::UnsafeLog {
             path: path.to_owned(),
-            danger: Danger::Kind {
-                found: seen.kind,
-                wanted,
-            },
-        },
-        _ => StoreError::step("open", path, errno),
+            danger,
+            named: self.named,
+        }
     }
 }
 
@@ -214,6 +218,7 @@ mod tests {
     use std::io::Write;
     use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
+    use nix::sys::stat::Mode;
     use nix::unistd::mkfifo;
 
     use super::super::error::StoreErrorKind;
@@ -322,6 +327,26 @@ mod tests {
         Log::of_session(&pool.dir, &longest).expect("log");
         let error = Log::of_session(&pool.dir, &(longest + "x")).expect_err("too long");
         assert!(error.to_string().contains("file name"), "{error}");
-        assert!(Log::at(Path::new("/")).is_err());
+    }
+
+    #[test]
+    fn nobody_is_told_to_move_away_what_was_named() {
+        for path in ["/", "/dev", ".", "/dev/zero", "/proc/self/fd"] {
+            let error = Log::at(Path::new(path)).expect_err(path);
+            assert_eq!(error.kind(), StoreErrorKind::Unsafe, "{path}: {error}");
+            let text = error.to_string();
+            assert!(text.ends_with("; name another file with --log"), "{text}");
+        }
+    }
+
+    /// And nothing else that is no file, whatever it is called.
+    #[test]
+    fn the_null_device_takes_what_nobody_wants_to_read() {
+        let log = Log::at(Path::new("/dev/null")).expect("no log");
+        log.writer()
+            .and_then(|mut file| file.write_all(b"words"))
+            .expect("written");
+        assert_eq!(log.size().expect("a size"), 0);
+        assert_eq!(log.tail(0, 100).expect("nothing"), b"");
     }
 }

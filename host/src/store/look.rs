@@ -8,10 +8,12 @@ use std::time::Duration;
 use nix::sys::stat::{Mode, fchmod};
 use nix::unistd::geteuid;
 
-use super::check::{Danger, Facts, check_directory};
+use super::check::check_directory;
+use super::danger::Danger;
 use super::directory::PoolDir;
 use super::disk::Access;
 use super::error::StoreError;
+use super::facts::Facts;
 use super::lock::{FileLock, LOCK};
 use super::locked::LockedPool;
 use super::trail;

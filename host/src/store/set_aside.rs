@@ -3,10 +3,10 @@
 use std::io;
 use std::os::fd::AsFd;
 
-use super::check::Facts;
 use super::directory::PoolDir;
 use super::disk::again;
 use super::error::StoreError;
+use super::facts::Facts;
 use super::locked::LockedPool;
 
 impl LockedPool {

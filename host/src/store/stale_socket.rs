@@ -7,10 +7,10 @@ use std::path::Path;
 use nix::errno::Errno;
 use nix::unistd::geteuid;
 
-use super::check::FileKind;
 use super::directory::PoolDir;
 use super::disk::again;
 use super::error::StoreError;
+use super::facts::FileKind;
 use super::file;
 
 /// What a socket is called between the two looks at it.

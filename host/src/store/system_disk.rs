@@ -1,5 +1,6 @@
 //! The system itself.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
@@ -9,11 +10,11 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, RenameFlags, open, openat, renameat, renameat2};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
-use nix::sys::stat::{FchmodatFlags, Mode, fchmod, fchmodat, fstat, fstatat, stat};
-use nix::unistd::{UnlinkatFlags, fdatasync, fsync, ftruncate, mkdir, unlinkat};
+use nix::sys::stat::{FchmodatFlags, Mode, fchmod, fchmodat, fstat, fstatat, mkdirat, stat};
+use nix::unistd::{UnlinkatFlags, fdatasync, fsync, ftruncate, unlinkat};
 
-use super::check::Facts;
 use super::disk::{Access, Disk};
+use super::facts::Facts;
 
 /// The mode of a pool's files.
 const FILE_MODE: Mode = Mode::S_IRUSR.union(Mode::S_IWUSR);
@@ -22,8 +23,13 @@ const FILE_MODE: Mode = Mode::S_IRUSR.union(Mode::S_IWUSR);
 pub(crate) struct SystemDisk;
 
 impl Disk for SystemDisk {
-    fn open_directory(&self, path: &Path) -> io::Result<OwnedFd> {
+    fn open_directory(&self, dir: BorrowedFd<'_>, path: &Path) -> io::Result<OwnedFd> {
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        Ok(openat(dir, path, flags, Mode::empty())?)
+    }
+
+    fn follow_directory(&self, path: &Path) -> io::Result<OwnedFd> {
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         Ok(open(path, flags, Mode::empty())?)
     }
 
@@ -32,13 +38,13 @@ impl Disk for SystemDisk {
         Ok(openat(dir, "..", flags, Mode::empty())?)
     }
 
-    fn make_directory(&self, path: &Path) -> io::Result<()> {
-        Ok(mkdir(path, Mode::S_IRWXU)?)
+    fn make_directory(&self, dir: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
+        Ok(mkdirat(dir, path, Mode::S_IRWXU)?)
     }
 
-    fn set_directory_mode(&self, path: &Path) -> io::Result<()> {
+    fn set_directory_mode(&self, dir: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
         let flags = FchmodatFlags::NoFollowSymlink;
-        Ok(fchmodat(AT_FDCWD, path, Mode::S_IRWXU, flags)?)
+        Ok(fchmodat(dir, path, Mode::S_IRWXU, flags)?)
     }
 
     fn look_at_path(&self, path: &Path) -> io::Result<Facts> {
@@ -71,6 +77,18 @@ impl Disk for SystemDisk {
     fn create(&self, dir: BorrowedFd<'_>, name: &str) -> io::Result<File> {
         let flags =
             OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        Ok(openat(dir, name, flags, FILE_MODE)?.into())
+    }
+
+    fn open_log(&self, dir: BorrowedFd<'_>, name: &OsStr) -> io::Result<File> {
+        // For reading too, so that a worker's last words can be told, and so that a FIFO
+        // is not waited for (fifo(7)) but opened and refused.
+        let flags = OFlag::O_RDWR
+            | OFlag::O_APPEND
+            | OFlag::O_CREAT
+            | OFlag::O_NOFOLLOW
+            | OFlag::O_NOCTTY
+            | OFlag::O_CLOEXEC;
         Ok(openat(dir, name, flags, FILE_MODE)?.into())
     }
 

@@ -19,7 +19,7 @@ pub(crate) struct RunArguments {
     /// Wait this long for the worker to listen on its socket, and stop it if it does not
     #[arg(long, value_name = "TIME", value_parser = grace, requires = "sock")]
     pub(super) wait_sock: Option<Duration>,
-    /// Where its output is appended [default: logs/SID.log in the pool]
+    /// Where its output is appended; /dev/null keeps none [default: logs/SID.log in the pool]
     #[arg(long, value_name = "FILE")]
     pub(super) log: Option<PathBuf>,
     /// Stop the worker that has this session id now, if there is one

@@ -23,6 +23,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub(crate) use arguments::{RunArguments, StubArguments};
+pub(crate) use signals::survive_large_files;
 pub(crate) use stub::stub;
 
 use super::{Exit, output, table};
@@ -66,7 +67,7 @@ pub(super) fn run(pool: &Pool, arguments: &RunArguments, json: bool) -> anyhow::
     } else {
         table::started(&serde_json::to_value(&answer).context("cannot write the answer")?)
     };
-    output::write(&text)?;
+    output::tell(&text)?;
     Ok(Exit::Ok)
 }
 

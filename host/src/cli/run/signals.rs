@@ -23,6 +23,14 @@ pub(super) fn keep_children() {
     set_default(libc::SIGCHLD);
 }
 
+/// Has a write beyond the limit of file sizes fail (`EFBIG`), of which the error says what to
+/// do: by default its signal ends the program, and with it whatever it is in the middle of
+/// (setrlimit(2)). Workers get the default back.
+pub(crate) fn survive_large_files() {
+    // SAFETY: to ignore a signal runs no code of this program.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+}
+
 fn set_default(signal: c_int) {
     // SAFETY: the default disposition runs no code of this program. Where the signal has
     // no other one, or is the C library's own, the call fails and changes nothing.

@@ -287,3 +287,35 @@ fn the_dead_whose_socket_cannot_be_asked_are_unknown() {
         assert_finding(&finding, Standing::Unknown, "may still answer");
     }
 }
+
+/// Neither lstat(2) nor anybody else can name what is there.
+#[test]
+fn the_dead_whose_socket_no_call_can_name_stay_dead() {
+    for (fake, record, standing) in dead() {
+        fake.hide(SOCK, Errno::ENAMETOOLONG);
+        let finding = inspect(&fake, &claim_with_sock(), record.as_ref(), Strength::Any).finding;
+        assert_eq!(finding.standing, standing);
+    }
+    let fake = machine();
+    fake.hide(SOCK, Errno::ENAMETOOLONG);
+    assert_finding(&find(&fake, &claim_with_sock()), Standing::Alive, "time");
+}
+
+#[test]
+fn evidence_quotes_only_the_beginning_of_a_long_field() {
+    let fake = machine();
+    let long = format!("/{}", "x".repeat(1_000_000));
+    fake.hide(&long, Errno::EACCES);
+    let claim = Claim {
+        sock: long.clone(),
+        created_at: long,
+        ..claim()
+    };
+    let alive = find(&fake, &claim);
+    fake.reap(PID);
+    for finding in [alive, find(&fake, &claim)] {
+        let evidence = finding.evidence;
+        assert!(evidence.contains("(1000001 bytes)"), "{evidence:.300}");
+        assert!(evidence.len() < 1000, "{} bytes", evidence.len());
+    }
+}

@@ -2,7 +2,9 @@
 
 mod chance;
 mod journal;
+mod log_faults;
 mod refusals;
+mod staged_calls;
 mod staged_disk;
 mod step;
 mod verdict;

@@ -8,6 +8,7 @@ use nix::errno::Errno;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Call {
     OpenDirectory,
+    FollowDirectory,
     OpenParent,
     MakeDirectory,
     SetDirectoryMode,
@@ -17,6 +18,7 @@ pub(crate) enum Call {
     Look,
     Open,
     Create,
+    OpenLog,
     SetMode,
     Read,
     Write,
@@ -39,6 +41,7 @@ impl Call {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::OpenDirectory => "open directory",
+            Self::FollowDirectory => "open directory behind",
             Self::OpenParent => "open parent of",
             Self::MakeDirectory => "make directory",
             Self::SetDirectoryMode => "set mode of directory",
@@ -48,6 +51,7 @@ impl Call {
             Self::Look => "look at",
             Self::Open => "open",
             Self::Create => "create",
+            Self::OpenLog => "open or create",
             Self::SetMode => "set mode of",
             Self::Read => "read",
             Self::Write => "write",
@@ -69,8 +73,8 @@ impl Call {
     /// Whether it changes names, contents or modes, or makes such a change last.
     pub(crate) fn changes(self) -> bool {
         use Call::{
-            Create, Cut, Exchange, MakeDirectory, Remove, Rename, RenameToFree, SetDirectoryMode,
-            SetMode, Sync, SyncData, SyncDirectory, Write,
+            Create, Cut, Exchange, MakeDirectory, OpenLog, Remove, Rename, RenameToFree,
+            SetDirectoryMode, SetMode, Sync, SyncData, SyncDirectory, Write,
         };
         matches!(
             self,
@@ -78,6 +82,7 @@ impl Call {
                 | Cut
                 | Exchange
                 | MakeDirectory
+                | OpenLog
                 | Remove
                 | Rename
                 | RenameToFree
@@ -103,28 +108,35 @@ impl Call {
     /// section 2 of the manual one for each cause, and what a file system adds to them
     /// whose disk fails (EIO) or that was remounted for it (EROFS).
     pub(crate) fn errors(self) -> &'static [Errno] {
-        use Errno::{EACCES, EDQUOT, EINTR, EIO, EMFILE, ENOLCK, ENOSPC, EPERM, EROFS};
+        use Errno::{
+            EACCES, EDQUOT, EFBIG, EINTR, EIO, EMFILE, ENFILE, ENOBUFS, ENOLCK, ENOMEM, ENOSPC,
+            EPERM, EROFS,
+        };
         match self {
-            Self::OpenDirectory | Self::OpenParent => &[EACCES, EINTR, EIO, EMFILE],
-            Self::MakeDirectory => &[EACCES, EDQUOT, EIO, ENOSPC, EROFS],
-            Self::SetDirectoryMode | Self::SetMode => &[EIO, EPERM, EROFS],
-            Self::LookAtPath | Self::FollowPath | Self::Look => &[EACCES, EIO],
-            Self::Facts => &[EIO],
-            Self::Open => &[EACCES, EINTR, EIO, EMFILE, EROFS],
-            Self::Create => &[EACCES, EDQUOT, EINTR, EIO, EMFILE, ENOSPC, EROFS],
+            Self::OpenDirectory | Self::FollowDirectory | Self::OpenParent => {
+                &[EACCES, EINTR, EIO, EMFILE, ENFILE, ENOMEM]
+            }
+            Self::MakeDirectory => &[EACCES, EDQUOT, EIO, ENOMEM, ENOSPC, EROFS],
+            Self::SetDirectoryMode | Self::SetMode => &[EIO, ENOMEM, EPERM, EROFS],
+            Self::LookAtPath | Self::FollowPath | Self::Look => &[EACCES, EIO, ENOMEM],
+            Self::Facts => &[EIO, ENOMEM],
+            Self::Open => &[EACCES, EINTR, EIO, EMFILE, ENFILE, ENOMEM, EROFS],
+            Self::Create | Self::OpenLog => &[
+                EACCES, EDQUOT, EINTR, EIO, EMFILE, ENFILE, ENOMEM, ENOSPC, EROFS,
+            ],
             Self::Read => &[EINTR, EIO],
-            Self::Write => &[EDQUOT, EINTR, EIO, ENOSPC],
+            Self::Write => &[EDQUOT, EFBIG, EINTR, EIO, ENOSPC],
             Self::Cut => &[EINTR, EIO, EPERM],
             Self::Sync | Self::SyncData | Self::SyncDirectory => {
                 &[EDQUOT, EINTR, EIO, ENOSPC, EROFS]
             }
             Self::Exchange | Self::Rename | Self::RenameToFree => {
-                &[EACCES, EDQUOT, EIO, ENOSPC, EROFS]
+                &[EACCES, EDQUOT, EIO, ENOMEM, ENOSPC, EROFS]
             }
-            Self::Remove => &[EACCES, EIO, EROFS],
+            Self::Remove => &[EACCES, EIO, ENOMEM, EROFS],
             Self::TryLock | Self::Lock => &[EINTR, ENOLCK],
             Self::Unlock => &[ENOLCK],
-            Self::Connect => &[EACCES, EMFILE],
+            Self::Connect => &[EACCES, EMFILE, ENFILE, ENOBUFS, ENOMEM],
         }
     }
 }

@@ -108,7 +108,8 @@ fn write_at_once(pool: &PoolDir, file: &File, bytes: &[u8]) -> io::Result<()> {
     Err(io::Error::new(
         io::ErrorKind::WriteZero,
         format!(
-            "only {written} of {} bytes were written, so the disk or a quota is full",
+            "only {written} of {} bytes were written, so the disk, a quota or the limit of \
+             file sizes (ulimit -f) is full",
             bytes.len()
         ),
     ))
@@ -138,8 +139,9 @@ mod tests {
     use nix::sys::stat::Mode;
     use nix::unistd::{geteuid, mkfifo};
 
-    use super::super::super::check::{Danger, FileKind};
+    use super::super::super::danger::Danger;
     use super::super::super::error::StoreErrorKind;
+    use super::super::super::facts::FileKind;
     use super::super::super::testing::{
         Call, LONG, StagedDisk, Step, TestPool, Verdict, cancel, until_awaited,
     };

@@ -2,9 +2,11 @@
 
 use std::os::fd::AsFd;
 
+use super::super::danger::Danger;
 use super::super::directory::PoolDir;
 use super::super::disk::again;
 use super::super::error::StoreError;
+use super::super::facts::{Facts, FileKind};
 use super::super::file;
 use super::{KEPT, name};
 
@@ -25,6 +27,14 @@ pub(super) fn put_aside(pool: &PoolDir) -> Result<(), StoreError> {
             // A rename would replace anything: what should not be here is not ours to
             // remove.
             Some(facts) if number == KEPT => file::check(pool, &name(number), &facts)?,
+            // And it would move anything along, up to where the next one fails for it.
+            Some(Facts { kind: found, .. }) if found != FileKind::Regular => {
+                let wanted = FileKind::Regular;
+                return Err(StoreError::Unsafe {
+                    path: pool.path_of(&name(number)),
+                    danger: Danger::Kind { found, wanted },
+                });
+            }
             Some(_) => {}
         }
     }
@@ -140,6 +150,29 @@ mod tests {
         let error = put_aside(&pool.dir).expect_err("a link");
         assert!(error.to_string().contains("symbolic link"), "{error}");
         assert!(pool.file(TRAIL).exists());
+    }
+
+    /// Whichever it is, also where it would be replaced only some rotations later.
+    #[test]
+    fn what_is_no_file_of_the_trail_is_named_before_anything_moves() {
+        for place in 1..=KEPT {
+            let pool = TestPool::new();
+            for number in (0..=KEPT).filter(|number| *number != place) {
+                fs::write(pool.file(&name(number)), number.to_string()).expect("write");
+            }
+            let path = pool.file(&name(place));
+            fs::create_dir(&path).expect("mkdir");
+            let error = put_aside(&pool.dir).expect_err("a directory").to_string();
+            let remedy = format!("move it away: mv {0} {0}.aside", path.display());
+            assert!(
+                error.contains("it is a directory") && error.ends_with(&remedy),
+                "{error}"
+            );
+            for number in (0..=KEPT).filter(|number| *number != place) {
+                let text = fs::read_to_string(pool.file(&name(number))).expect("still there");
+                assert_eq!(text, number.to_string(), "with a directory at {place}");
+            }
+        }
     }
 
     #[test]
