@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -72,6 +72,8 @@ impl Suite {
     pub(super) fn new(mut nursery: Nursery) -> Self {
         let root = tempfile::tempdir().expect("a directory");
         let directory = root.path().join("pool");
+        let mut private = fs::DirBuilder::new();
+        private.mode(0o700).create(&directory).expect("mkdir");
         let kernel = Arc::new(Hooked::default());
         let policy = Arc::new(Policy::shipped().expect("the shipped policy"));
         let long_lived = pool(&directory, &kernel, &policy);
@@ -90,7 +92,7 @@ impl Suite {
             serial: 0,
             tally: Tally::default(),
         };
-        // It makes the directory.
+        // It makes the lock.
         suite.call(&suite.long_lived, Request::Ensure { dry_run: false });
         suite
     }
