@@ -112,12 +112,16 @@ impl<'a> Client<'a> {
         ]);
         let mut arguments = vec!["stop", &sid];
         arguments.extend(manners.split(' '));
-        stopped(&self.place.pool.run(&arguments))
+        let ran = self.place.pool.run(&arguments);
+        assert_nothing_wrong(&ran, &sid);
+        stopped(&ran)
     }
 
     fn stop_all(&mut self) -> &'static str {
         let all = ["stop", "--all", "--grace", "1s", "--force"];
-        stopped(&self.place.pool.run(&all))
+        let ran = self.place.pool.run(&all);
+        assert_eq!(ran.stderr, "");
+        stopped(&ran)
     }
 
     fn status(&mut self) -> &'static str {
@@ -127,7 +131,7 @@ impl<'a> Client<'a> {
         }
         let sid = self.sid();
         let ran = self.place.pool.run(&["status", &sid]);
-        assert_eq!(ran.stderr, "");
+        assert_nothing_wrong(&ran, &sid);
         // 4 would be: not decidable.
         match listed(&ran.answer(ran.code)).len() {
             0 if ran.code == 3 => "not running",
@@ -161,9 +165,15 @@ impl<'a> Client<'a> {
     }
 }
 
+/// Asserts that nothing was said, or that nobody has this sid.
+#[track_caller]
+fn assert_nothing_wrong(ran: &Ran, sid: &str) {
+    let nobody = format!("hint: no session has the sid \"{sid}\"\n");
+    assert!(ran.stderr.is_empty() || ran.stderr == nobody, "{ran:?}");
+}
+
 #[track_caller]
 fn stopped(ran: &Ran) -> &'static str {
-    assert_eq!(ran.stderr, "");
     let outcome = outcome(&ran.answer(ran.code));
     assert_eq!(ran.code, i32::from(outcome == "still running"), "{ran:?}");
     outcome
