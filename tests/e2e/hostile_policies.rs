@@ -9,7 +9,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::harness::{Ran, Running, TestPool, Worker};
 
@@ -27,6 +29,13 @@ const ROUNDS: &str = "POOLWARDEN_TEST_ROUNDS";
 
 /// A little more than a policy may write to the log in one request.
 const LOG_LINES: usize = 1010;
+
+/// A registry whose entries are kept as they are written.
+#[derive(Deserialize)]
+struct Registry<'a> {
+    #[serde(borrow)]
+    sessions: Vec<&'a RawValue>,
+}
 
 /// A pool with the two workers that are attacked.
 struct Attacked {
@@ -53,7 +62,7 @@ impl Attacked {
     fn command(&self, attack: &Attack) -> Command {
         let mut words = vec!["--policy".to_owned(), text(&self.policy(attack))];
         if attack.how != How::Ungranted {
-            for grant in ["registry-write", "signal-term", "signal-kill"] {
+            for grant in ["registry-write", "dismiss", "signal-term", "signal-kill"] {
                 words.extend(["--grant".to_owned(), grant.to_owned()]);
             }
         }
@@ -91,14 +100,15 @@ impl Attacked {
     }
 
     fn fill(&self, value: &str) -> String {
-        let registry: Value = serde_json::from_slice(&self.pool.bytes()).expect("a registry");
-        let entries = &registry["sessions"];
-        let made = entries[0]["created_at"].as_str().expect("a time");
+        let bytes = self.pool.bytes();
+        let Registry { sessions: entries } = serde_json::from_slice(&bytes).expect("a registry");
+        let first: Value = serde_json::from_str(entries[0].get()).expect("an entry");
+        let made = first["created_at"].as_str().expect("a time");
         value
             .replace("$pid0", &self.workers[0].pid().to_string())
             .replace("$pid1", &self.workers[1].pid().to_string())
-            .replace("$entry0", &entries[0].to_string())
-            .replace("$entry1", &entries[1].to_string())
+            .replace("$entry0", entries[0].get())
+            .replace("$entry1", entries[1].get())
             .replace("$made0", made)
     }
 

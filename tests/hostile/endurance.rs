@@ -76,7 +76,7 @@ fn try_once(attacked: &mut Attacked, pool: &Pool, attack: &Attack, policy: &Arc<
     let cancel = Cancel::new().expect("an eventfd");
     let mut mandate = Mandate::new(policy.clone());
     if attack.how != How::Ungranted {
-        mandate = mandate.with_grants(Grants::shipped());
+        mandate = mandate.with_grants(Grants::shipped().with_dismiss());
     }
     if let Guest::Hostile(name, settings) = attack.guest {
         mandate = mandate.with_setting("attack", name);

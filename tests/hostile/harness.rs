@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::fs;
+use std::io::Read;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -41,13 +42,18 @@ impl Attacked {
         Self::with((0..count).map(|_| Worker::start_leading()).collect())
     }
 
+    /// The same, each taking no notice of TERM.
+    pub(crate) fn with_stubborn_workers(count: usize) -> Self {
+        Self::with((0..count).map(|_| Worker::start_stubborn()).collect())
+    }
+
     fn with(workers: Vec<Worker>) -> Self {
         let root = tempfile::tempdir().expect("a temporary directory");
         let count = workers.len();
         let pool = Self {
             workers,
             root,
-            grants: Grants::shipped(),
+            grants: Grants::shipped().with_dismiss(),
             limits: Limits::default(),
         };
         fs::DirBuilder::new()
@@ -206,6 +212,23 @@ impl Worker {
     /// A process that leads a group of its own.
     pub(crate) fn start_leading() -> Self {
         Self::spawn(Command::new("sleep").process_group(0))
+    }
+
+    /// A process that takes no notice of TERM.
+    pub(crate) fn start_stubborn() -> Self {
+        // What a process ignores, it ignores also as the next program.
+        let script = "trap '' TERM; echo ready; exec sleep $0";
+        let mut command = Command::new("sh");
+        command.args(["-c", script]).stdout(Stdio::piped());
+        let worker = Self::spawn(&mut command);
+        let mut said = [0; 6];
+        let mut child = worker.child.borrow_mut();
+        let output = child.stdout.as_mut().expect("a pipe");
+        output
+            .read_exact(&mut said)
+            .expect("it says that it is ready");
+        drop(child);
+        worker
     }
 
     fn spawn(command: &mut Command) -> Self {

@@ -118,7 +118,7 @@ pub(super) const RULES: &[Attack] = &[
         How::Ungranted,
         "signalling without the grant",
         hostile!("signal"),
-        Ends::Denied("--grant signal-term"),
+        Ends::Denied("--grant dismiss"),
     ),
     attack_of(
         How::Ungranted,
