@@ -16,6 +16,9 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 fn main() -> ExitCode {
+    if cli::is_compiler() {
+        return poolwarden::compile_stdin();
+    }
     let arguments = cli::Arguments::parse();
     if arguments.verb.is_stub() {
         return cli::run(arguments).into();

@@ -9,6 +9,7 @@ mod absent_pool;
 mod adopt;
 mod any_registry;
 mod cli;
+mod compiled_code;
 mod contention;
 mod doctor;
 mod doctor_done;
