@@ -9,6 +9,7 @@ use crate::capabilities::bindings::PolicyPre;
 use crate::capabilities::{RequestState, add_to_linker};
 
 use super::engine;
+use super::executable::executable_memory;
 use super::limits::Bounded;
 use super::load::{LoadError, Shape, check_exports};
 use super::ticker::{TickGuard, Ticker};
@@ -169,6 +170,8 @@ impl Code {
     }
 }
 
+/// An engine, where code can run at all.
 pub(super) fn new_engine() -> Result<Engine, LoadError> {
+    executable_memory().map_err(LoadError::Executable)?;
     Engine::new(&engine::config()).map_err(|error| LoadError::Engine(format!("{error:#}")))
 }
