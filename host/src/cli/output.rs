@@ -112,9 +112,9 @@ pub(super) fn write(text: &str) -> Result<(), Unwritten> {
 }
 
 /// Says on standard error why a request failed, and what to do.
-pub(super) fn complain(error: &Error) {
+pub(super) fn complain(error: &Error, pool: &Path) {
     eprintln!("error: {}", line(&error.to_string()));
-    if let Some(hint) = hint(error) {
+    if let Some(hint) = hint(error, pool) {
         eprintln!("hint: {}", line(&hint));
     }
 }
