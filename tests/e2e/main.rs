@@ -19,6 +19,7 @@ mod doctor_fix;
 mod doctor_large;
 mod doctor_orphans;
 mod doctor_policy;
+mod doctor_stuck;
 mod every_file;
 mod findings;
 mod hostile_directory;

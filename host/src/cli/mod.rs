@@ -25,7 +25,7 @@ use anyhow::Context;
 use poolwarden::audit::Asker;
 use poolwarden::process::Signal;
 use poolwarden::recording::RecordingFile;
-use poolwarden::{Cancel, Pool, PoolBuilder, Request};
+use poolwarden::{Cancel, Error, Pool, PoolBuilder, Request};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 pub(crate) use arguments::{Arguments, Options, Verb};
@@ -77,7 +77,7 @@ pub(crate) fn run(arguments: Arguments) -> Exit {
                         Request::Stop(stop) => Some(stop.signal),
                         _ => None,
                     };
-                    ask(&open(&options, signal)?, request, as_json(&options))
+                    ask(&options, &open(&options, signal)?, request)
                 })
         }
     };
@@ -88,7 +88,8 @@ pub(crate) fn run(arguments: Arguments) -> Exit {
 }
 
 /// Asks the pool and prints its answer.
-fn ask(pool: &Pool, request: Request, json: bool) -> anyhow::Result<Exit> {
+fn ask(options: &Options, pool: &Pool, request: Request) -> anyhow::Result<Exit> {
+    let json = as_json(options);
     let cancel = Cancel::new().context("cannot start the request")?;
     Ok(match pool.call(request.clone(), &cancel) {
         Ok(answer) => {
@@ -96,13 +97,43 @@ fn ask(pool: &Pool, request: Request, json: bool) -> anyhow::Result<Exit> {
             if !json {
                 output::tell_of_absent_pool(pool.path());
             }
-            exit::of_answer(&request, &answer.value())
+            let value = answer.value();
+            for sid in table::not_stopped(&request, &value) {
+                advise(options, sid);
+            }
+            exit::of_answer(&request, &value)
         }
         Err(error) => {
-            output::complain(&error);
+            output::complain(&error, pool.path());
+            if let (Error::Rejected(_), Some(sid)) = (&error, sid_of(&request)) {
+                advise(options, sid);
+            }
             exit::of_error(&error)
         }
     })
+}
+
+/// Says on standard error what there is to do about a session that was refused.
+fn advise(options: &Options, sid: &str) {
+    // Nobody types a longer one, and the whole text is on a terminal.
+    const LONGEST_SID: usize = 256;
+    if sid.len() > LONGEST_SID {
+        return;
+    }
+    if let Some(hint) = doctor::way_out(options, sid) {
+        eprintln!("hint: {}", output::line(&hint));
+    }
+}
+
+/// The one session that a request is about.
+fn sid_of(request: &Request) -> Option<&str> {
+    match request {
+        Request::Stop(stop) => stop.sid.as_deref(),
+        Request::Register(register) => Some(&register.sid),
+        Request::Forget { sid, .. } => Some(sid),
+        Request::Status { sid } => sid.as_deref(),
+        Request::Ensure { .. } => None,
+    }
 }
 
 /// The pool that the options name, for requests on the command line. `signal` is what the

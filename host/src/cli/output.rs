@@ -115,9 +115,9 @@ pub(super) fn write(text: &str) -> Result<(), Unwritten> {
 }
 
 /// Says on standard error why a request failed, and what to do.
-pub(super) fn complain(error: &Error) {
+pub(super) fn complain(error: &Error, pool: &Path) {
     say!("error: {}", line(&error.to_string()));
-    if let Some(hint) = hint(error) {
+    if let Some(hint) = hint(error, pool) {
         say!("hint: {}", line(&hint));
     }
 }
