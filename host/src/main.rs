@@ -1,9 +1,12 @@
 //! The `poolwarden` program: a command line, and an MCP server.
 
+#![warn(clippy::print_stderr)] // `say!` comes behind the log, and never fails
+
 mod cli;
 mod hint;
 mod mcp;
 mod memory;
+mod stderr;
 
 use std::process::ExitCode;
 
@@ -14,12 +17,20 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 fn main() -> ExitCode {
     let arguments = cli::Arguments::parse();
-    if !arguments.verb.is_stub() {
-        memory::keep_between_requests();
-        cli::survive_large_files();
-        log_to_stderr();
+    if arguments.verb.is_stub() {
+        return cli::run(arguments).into();
     }
-    cli::run(arguments).into()
+    memory::keep_between_requests();
+    cli::survive_large_files();
+    log_to_stderr();
+    stderr::log_panics();
+    let patience = match arguments.verb {
+        cli::Verb::Mcp { .. } => stderr::SERVER_PATIENCE,
+        _ => stderr::PATIENCE,
+    };
+    let exit = cli::run(arguments);
+    stderr::flush(patience);
+    exit.into()
 }
 
 /// The log goes to standard error: standard output carries answers and MCP only.
@@ -38,7 +49,7 @@ fn log_to_stderr() {
     tracing_subscriber::registry()
         .with(
             tracing_subscriber::fmt::layer()
-                .with_writer(|| cli::LogLines)
+                .with_writer(|| stderr::LogLines)
                 .with_ansi(false),
         )
         .with(

@@ -62,5 +62,6 @@ mod terminal_policies;
 mod trail;
 mod trail_refusals;
 mod unchanged;
+mod unread_log;
 mod wait;
 mod watch;

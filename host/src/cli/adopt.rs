@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{Exit, Options, as_json, ask, exit, open, output, table};
+use crate::stderr::say;
 
 #[derive(Debug, Args)]
 pub(crate) struct AdoptArguments {
@@ -34,7 +35,7 @@ pub(super) fn run(options: &Options, arguments: &AdoptArguments) -> anyhow::Resu
     };
     let mut found = Found::of(&examination);
     if examination.is_weak() {
-        eprintln!(
+        say!(
             "warning: this kernel gives processes no number of their own (Linux 6.9 does), so \
              the worker may stay unproven although it is adopted"
         );
@@ -45,7 +46,7 @@ pub(super) fn run(options: &Options, arguments: &AdoptArguments) -> anyhow::Resu
         if json || !asks {
             output::print_own(&Answer::Unproven(found).into_object(), json, record)?;
         }
-        eprintln!(
+        say!(
             "hint: nothing was adopted{}",
             // Who was asked has said no.
             if asks {

@@ -14,6 +14,7 @@ use rmcp::transport::TokioChildProcess;
 use serde_json::{Value, json};
 
 use super::Exit;
+use crate::stderr::say;
 
 const SESSIONS: [&str; 3] = ["search", "index", "watch"];
 
@@ -213,7 +214,7 @@ impl TemporaryPool {
 impl Drop for TemporaryPool {
     fn drop(&mut self) {
         if let Err(error) = std::fs::remove_dir_all(&self.0) {
-            eprintln!("warning: {} is left: {error}", self.0.display());
+            say!("warning: {} is left: {error}", self.0.display());
         }
     }
 }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::arguments::LogArguments;
 use super::table::{Columns, section};
 use super::{Exit, output};
+use crate::stderr::say;
 
 const ACTIONS: Columns = &[
     ("TIME", "at"),
@@ -46,14 +47,14 @@ pub(super) fn run(
     if as_json {
         output::write_json(&lines(&actions)?)?;
         if let (Some(sid), true) = (&arguments.sid, actions.is_empty()) {
-            eprintln!("hint: {}", nothing_done(Some(sid)));
+            say!("hint: {}", nothing_done(Some(sid)));
         }
     } else {
         output::write(&table(&actions, arguments.sid.as_deref()))?;
         output::tell_of_absent_pool(directory);
     }
     for problem in &problems {
-        eprintln!("warning: {}", output::line(&problem.to_string()));
+        say!("warning: {}", output::line(&problem.to_string()));
     }
     Ok(Exit::Ok)
 }

@@ -30,17 +30,17 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 pub(crate) use arguments::{Arguments, Options, Verb};
 pub(crate) use exit::Exit;
-pub(crate) use output::LogLines;
 pub(crate) use policy_source::PolicySource;
 pub(crate) use run::survive_large_files;
 
 use crate::mcp;
+use crate::stderr::say;
 
 /// Carries out what the command line asks.
 pub(crate) fn run(arguments: Arguments) -> Exit {
     let Arguments { options, verb } = arguments;
     if let (Some(_), Some(name)) = (&options.record, verb.asks_no_policy()) {
-        eprintln!(
+        say!(
             "error: --record records what a policy is asked, and `{name}` asks none; it goes with \
              mcp, ensure, status, stop, run, register and forget"
         );
@@ -82,7 +82,7 @@ pub(crate) fn run(arguments: Arguments) -> Exit {
         }
     };
     done.unwrap_or_else(|error| {
-        eprintln!("error: {}", output::line(&format!("{error:#}")));
+        say!("error: {}", output::line(&format!("{error:#}")));
         exit::of_failure(&error)
     })
 }

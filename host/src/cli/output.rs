@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::table;
 use crate::hint::hint;
+use crate::stderr::{self, say};
 
 /// The pool's version in answers that no policy writes.
 pub(super) const POOL_VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -48,7 +49,7 @@ pub(super) fn print(request: &Request, answer: &Answer, json: bool) -> Result<()
     if json {
         write_json(&format!("{}\n", answer.text()))?;
         if let Some(sid) = table::unknown_sid(request, &answer.value()) {
-            eprintln!("hint: {}", table::no_session(sid));
+            say!("hint: {}", table::no_session(sid));
         }
         Ok(())
     } else {
@@ -101,6 +102,8 @@ pub(super) fn write_json(text: &str) -> Result<(), Unwritten> {
 /// # Errors
 /// When it cannot be written; a reader that went away is none.
 pub(super) fn write(text: &str) -> Result<(), Unwritten> {
+    // Where both are one terminal, the answer comes after the log.
+    stderr::flush(stderr::PATIENCE);
     let mut output = io::stdout().lock();
     match output
         .write_all(text.as_bytes())
@@ -113,16 +116,16 @@ pub(super) fn write(text: &str) -> Result<(), Unwritten> {
 
 /// Says on standard error why a request failed, and what to do.
 pub(super) fn complain(error: &Error) {
-    eprintln!("error: {}", line(&error.to_string()));
+    say!("error: {}", line(&error.to_string()));
     if let Some(hint) = hint(error) {
-        eprintln!("hint: {}", line(&hint));
+        say!("hint: {}", line(&hint));
     }
 }
 
 /// Says to a person whose pool is empty because it is not there: its name may be misspelt.
 pub(super) fn tell_of_absent_pool(directory: &Path) {
     if matches!(directory.try_exists(), Ok(false)) {
-        eprintln!(
+        say!(
             "hint: there is no directory {} yet, which is an empty pool",
             line(&directory.display().to_string())
         );
@@ -132,23 +135,4 @@ pub(super) fn tell_of_absent_pool(directory: &Path) {
 /// A message, which may quote text from anywhere, as one line for a terminal.
 pub(super) fn line(text: &str) -> String {
     visible::bounded_line(text, LONGEST_MESSAGE)
-}
-
-/// Standard error for the log, whose lines quote text from anywhere too: each is one line,
-/// and fit for a terminal.
-pub(crate) struct LogLines;
-
-impl Write for LogLines {
-    /// The log writes each of its lines in one call.
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let text = String::from_utf8_lossy(bytes);
-        let mut shown = visible::line(text.trim_end_matches('\n'));
-        shown.push('\n');
-        io::stderr().lock().write_all(shown.as_bytes())?;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        io::stderr().flush()
-    }
 }

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::arguments::duration;
 use super::{Exit, Options, as_json, exit, open, output, table};
+use crate::stderr::say;
 
 #[derive(Debug, Args)]
 pub(crate) struct WaitArguments {
@@ -79,7 +80,7 @@ pub(super) fn run(options: &Options, arguments: &WaitArguments) -> anyhow::Resul
         output::tell_of_absent_pool(pool.path());
     }
     if let (Exit::Failed, Some(timeout)) = (exit, arguments.timeout) {
-        eprintln!(
+        say!(
             "error: sid={}: it still runs after {timeout:?}; wait longer, or stop it",
             output::line(sid)
         );
@@ -92,7 +93,7 @@ pub(super) fn run(options: &Options, arguments: &WaitArguments) -> anyhow::Resul
 fn complain(options: &Options, arguments: &WaitArguments, error: &Error) {
     let lock_wait = options.lock_wait.unwrap_or(Limits::default().lock_wait);
     match (error, arguments.timeout) {
-        (Error::Busy(_), Some(timeout)) if timeout < lock_wait => eprintln!(
+        (Error::Busy(_), Some(timeout)) if timeout < lock_wait => say!(
             "error: {}\nhint: the first look takes the lock, and waits for it within --timeout; \
              try again when the holder is done, or give a longer one",
             output::line(&error.to_string())

@@ -11,6 +11,7 @@ use poolwarden::{Cancel, Mandate};
 use serde::Serialize;
 
 use super::{Exit, Options, as_json, ask, directories, directory, exit, output};
+use crate::stderr::say;
 
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArguments {
@@ -45,7 +46,7 @@ pub(super) fn run(options: &Options, arguments: &DoctorArguments) -> anyhow::Res
     if !arguments.fix || examined.plan.is_empty() {
         print(&examined, Vec::new(), json)?;
         if arguments.fix && !examined.report.healthy {
-            eprintln!("hint: there is nothing here that a repair can do; see what is wrong");
+            say!("hint: there is nothing here that a repair can do; see what is wrong");
         }
         return Ok(of_report(&examined.report));
     }
@@ -55,7 +56,7 @@ pub(super) fn run(options: &Options, arguments: &DoctorArguments) -> anyhow::Res
         if json || !asks {
             print(&examined, Vec::new(), json)?;
         }
-        eprintln!("hint: nothing was repaired; if this is what you want, say --fix --yes");
+        say!("hint: nothing was repaired; if this is what you want, say --fix --yes");
         return Ok(of_report(&examined.report));
     }
     let cancel = Cancel::new().context("cannot start the repair")?;
@@ -72,7 +73,7 @@ pub(super) fn run(options: &Options, arguments: &DoctorArguments) -> anyhow::Res
     let idle = repaired.is_empty();
     print(&after, repaired, json)?;
     if idle {
-        eprintln!("hint: nothing was repaired: by then there was nothing left to do");
+        say!("hint: nothing was repaired: by then there was nothing left to do");
     }
     Ok(of_report(&after.report))
 }

@@ -12,6 +12,7 @@ use super::launch::NoStart;
 use crate::cli::output::line;
 use crate::cli::{Exit, exit};
 use crate::hint::hint;
+use crate::stderr::say;
 
 /// What went wrong with one worker, and what else helps to understand it.
 #[derive(Debug)]
@@ -108,9 +109,9 @@ impl Failure {
             _ => Exit::Failed,
         };
         let reason = anyhow::Error::from(self.reason);
-        eprintln!("error: {}", line(&format!("sid={sid}: {reason:#}")));
+        say!("error: {}", line(&format!("sid={sid}: {reason:#}")));
         for note in self.notes {
-            eprintln!("{}", line(&note));
+            say!("{}", line(&note));
         }
         exit
     }
