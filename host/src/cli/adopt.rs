@@ -12,7 +12,7 @@ use poolwarden::process::Standing;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Exit, Options, as_json, ask, exit, open, output, table};
+use super::{Exit, Options, as_json, ask, exit, open_without_policy, output, table};
 use crate::stderr::say;
 
 #[derive(Debug, Args)]
@@ -26,7 +26,7 @@ pub(crate) struct AdoptArguments {
 
 /// Carries out the verb.
 pub(super) fn run(options: &Options, arguments: &AdoptArguments) -> anyhow::Result<Exit> {
-    let pool = open(options, None)?;
+    let pool = open_without_policy(options)?;
     let cancel = Cancel::new().context("cannot start the request")?;
     let json = as_json(options);
     let examination = match pool.examine(&arguments.sid, &cancel) {
