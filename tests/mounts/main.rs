@@ -15,6 +15,7 @@ mod harness;
 
 mod doctor_pids;
 mod full;
+mod hidden;
 mod mounted;
 mod namespace;
 mod pids;

@@ -12,7 +12,7 @@ use poolwarden::{Cancel, Pool, command};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Exit, Options, as_json, ask, doctor, exit, open, output, table};
+use super::{Exit, Options, as_json, ask, doctor, exit, open_without_policy, output, table};
 use crate::stderr::say;
 
 #[derive(Debug, Args)]
@@ -26,7 +26,7 @@ pub(crate) struct AdoptArguments {
 
 /// Carries out the verb.
 pub(super) fn run(options: &Options, arguments: &AdoptArguments) -> anyhow::Result<Exit> {
-    let pool = open(options, None)?;
+    let pool = open_without_policy(options)?;
     let cancel = Cancel::new().context("cannot start the request")?;
     let json = as_json(options);
     let examination = match pool.examine(&arguments.sid, &cancel) {
@@ -78,9 +78,9 @@ fn refused(options: &Options, pool: &Pool, sid: &str, error: AdoptError) -> anyh
         output::complain(&error, pool.path());
         return Ok(exit::of_error(&error));
     }
-    eprintln!("error: {}", output::line(&chain(error)));
+    say!("error: {}", output::line(&chain(error)));
     if let Some(hint) = doctor::way_out(options, sid) {
-        eprintln!("hint: {}", output::line(&hint));
+        say!("hint: {}", output::line(&hint));
     }
     Ok(Exit::Failed)
 }

@@ -107,6 +107,23 @@ impl PolicySource {
         Ok(mandate)
     }
 
+    /// What a verb goes by that asks no policy. Where another policy than the shipped one
+    /// decides, only the host's own of the settings count: the others are for that one.
+    ///
+    /// # Errors
+    /// When the configuration cannot be used.
+    pub(super) fn mandate_of_nobody(&self) -> anyhow::Result<Mandate> {
+        let config = self.config()?;
+        let is_shipped = self.file.is_none() && config.policy.is_none();
+        let mut mandate = Mandate::new(Policy::shipped()?);
+        for (name, value) in self.settings(&config, false) {
+            if is_shipped || name == Mandate::PROOF {
+                mandate = mandate.with_setting(name, value);
+            }
+        }
+        Ok(mandate)
+    }
+
     /// What a policy from this file is given: as the configured one when it is that, else
     /// as one that the command line names.
     ///

@@ -11,7 +11,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::arguments::duration;
-use super::{Exit, Options, as_json, exit, open, output, table};
+use super::{
+    Exit, Options, as_json, exit, open_without_policy, output, table, tell_of_absent_pool,
+};
 use crate::stderr::say;
 
 #[derive(Debug, Args)]
@@ -36,7 +38,7 @@ struct Answer<'a> {
 
 /// Carries out the verb.
 pub(super) fn run(options: &Options, arguments: &WaitArguments) -> anyhow::Result<Exit> {
-    let pool = open(options, None)?;
+    let pool = open_without_policy(options)?;
     let cancel = Cancel::new().context("cannot start the request")?;
     let sid = arguments.sid.as_str();
     let waited = match pool.wait(sid, arguments.timeout, &cancel) {
@@ -75,11 +77,8 @@ pub(super) fn run(options: &Options, arguments: &WaitArguments) -> anyhow::Resul
         evidence,
         pool_version: output::POOL_VERSION,
     };
-    let json = as_json(options);
-    output::print_own(&answer, json, record)?;
-    if !json {
-        output::tell_of_absent_pool(pool.path());
-    }
+    output::print_own(&answer, as_json(options), record)?;
+    tell_of_absent_pool(options, pool.path());
     if let (Exit::Failed, Some(timeout)) = (exit, arguments.timeout) {
         say!(
             "error: sid={}: it still runs after {timeout:?}; wait longer, or stop it",

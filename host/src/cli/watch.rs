@@ -15,7 +15,7 @@ use poolwarden::process::Standing;
 use poolwarden::{Cancel, visible};
 use serde::Serialize;
 
-use super::{Exit, Options, as_json, exit, open, output};
+use super::{Exit, Options, as_json, exit, open_without_policy, output};
 use crate::stderr::say;
 
 /// Carries out the verb.
@@ -23,7 +23,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<Exit> {
     let cancel = Cancel::new().context("cannot start to watch")?;
     // Before any other thread exists, since a thread inherits what it blocks.
     end_when_asked(&cancel).context("cannot listen for signals")?;
-    let pool = open(options, None)?;
+    let pool = open_without_policy(options)?;
     if matches!(pool.path().try_exists(), Ok(false)) {
         say!(
             "hint: there is no directory {} yet; it is made, as an empty pool",

@@ -45,9 +45,6 @@ pub(super) enum Reason {
     /// The log cannot be looked at.
     #[error("not started: the log cannot be looked at")]
     Log(#[source] io::Error),
-    /// A socket's path means nothing to others.
-    #[error("not started: cannot make an absolute path of {sock}")]
-    Sock { sock: String, source: io::Error },
     /// The stub could not be started.
     #[error("not started: this program cannot be run again to wait for its registration")]
     Spawn(#[source] io::Error),
@@ -71,9 +68,6 @@ pub(super) enum Reason {
         seen: Serving,
         status: ExitStatus,
     },
-    /// Whether it listens cannot be waited for.
-    #[error("whether it listens on {sock} cannot be told, so it was ended")]
-    Unwatched { sock: String, source: io::Error },
     /// What was started cannot be ended.
     #[error("it failed to start, and pid {pid} is still there after SIGKILL; its entry is kept")]
     Immortal { pid: u32, source: WaitError },
@@ -117,7 +111,7 @@ impl Failure {
             say!("{}", line(&note));
         }
         if let Some(hint) = hint {
-            eprintln!("hint: {}", line(&hint));
+            say!("hint: {}", line(&hint));
         }
         exit
     }
