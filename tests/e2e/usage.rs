@@ -97,7 +97,7 @@ fn a_level_of_the_log_that_there_is_not_is_refused_with_those_that_there_are() {
     await_that("it ends", || !worker.is_running());
 }
 
-/// They are not for this program when somebody says them wrong.
+/// The error names it: the command line has no such word.
 #[test]
 fn a_variable_that_means_nothing_is_wrong_usage() {
     let worker = Worker::obedient();
@@ -105,12 +105,17 @@ fn a_variable_that_means_nothing_is_wrong_usage() {
     for (variable, value) in [
         ("POOLWARDEN_LOCK_WAIT", "soon"),
         ("POOLWARDEN_LOCK_WAIT", "5"),
+        ("POOLWARDEN_POLICY", ""),
     ] {
         let mut command = pool.command(&["stop", "a"]);
         command.env(variable, value);
         let ran = Ran::of(command);
-        assert!(ran.error(2).contains("--lock-wait"), "{ran:?}");
+        assert!(ran.error(2).contains(variable), "{ran:?}");
     }
+    let mut command = pool.command(&["stop", "a", "--lock-wait", "soon"]);
+    command.env("POOLWARDEN_LOCK_WAIT", "5s");
+    let ran = Ran::of(command);
+    assert!(!ran.error(2).contains("variable"), "{ran:?}");
     assert!(worker.is_running());
 }
 

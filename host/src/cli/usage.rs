@@ -1,6 +1,8 @@
 //! Which options a verb uses: its help shows those and no others. One that says how a policy
 //! is to decide is refused where none is asked.
 
+use std::ffi::OsString;
+
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, CommandFactory, Error, FromArgMatches};
@@ -17,12 +19,14 @@ pub(crate) fn parse() -> Result<Arguments, Error> {
 }
 
 pub(super) fn parse_from(
-    words: impl IntoIterator<Item = impl Into<std::ffi::OsString> + Clone>,
+    words: impl IntoIterator<Item = impl Into<OsString>>,
 ) -> Result<Arguments, Error> {
     let mut command = command();
-    let matches = command
-        .try_get_matches_from_mut(words)
-        .map_err(with_what_exists)?;
+    let words: Vec<_> = words.into_iter().map(Into::into).collect();
+    let matches = match command.try_get_matches_from_mut(&words) {
+        Ok(matches) => matches,
+        Err(error) => return Err(with_variable(with_what_exists(error), &command, &words)),
+    };
     let read = Arguments::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
     match unused(&command, &matches, &read) {
         None => Ok(read),
@@ -161,6 +165,36 @@ fn with_what_exists(mut error: Error) -> Error {
         error.insert(ContextKind::Suggested, tips);
     }
     error
+}
+
+/// Says in the error of a value that it is an environment variable's, where no word of the
+/// command line names the option.
+fn with_variable(mut error: Error, command: &Command, words: &[OsString]) -> Error {
+    let variable = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(shown)) => {
+            let option = global(command);
+            let option = option.iter().find(|option| option.to_string() == *shown);
+            option.and_then(|option| variable(option, words))
+        }
+        _ => None,
+    };
+    if let Some(variable) = variable {
+        let tip = format!("it is the value of the environment variable {variable}");
+        error.insert(
+            ContextKind::Suggested,
+            ContextValue::StyledStrs(vec![tip.into()]),
+        );
+    }
+    error
+}
+
+/// The environment variable that an option has its value of.
+fn variable(option: &Arg, words: &[OsString]) -> Option<String> {
+    let flag = format!("--{}", option.get_long()?);
+    let is_named = |word: &OsString| word.as_encoded_bytes().starts_with(flag.as_bytes());
+    let variable = option.get_env()?;
+    let is_set = std::env::var_os(variable).is_some();
+    (is_set && !words.iter().any(is_named)).then(|| variable.display().to_string())
 }
 
 /// The verb that does what others call so.
