@@ -64,6 +64,7 @@ mod terminal;
 mod terminal_files;
 mod terminal_policies;
 mod trail;
+mod trail_large;
 mod trail_refusals;
 mod unchanged;
 mod unread_log;

@@ -3,6 +3,7 @@
 
 mod cache;
 mod compile;
+mod describe;
 mod guest;
 mod inspect;
 mod outside;

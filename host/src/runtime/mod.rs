@@ -4,7 +4,6 @@
 mod cache;
 mod call;
 mod compile;
-mod described;
 mod digest;
 mod engine;
 mod executable;

@@ -1,7 +1,5 @@
 //! A policy that is ready to run.
 
-use std::sync::{Arc, OnceLock};
-
 use wasmtime::component::{Component, Linker};
 use wasmtime::{Engine, Store};
 
@@ -30,7 +28,6 @@ pub struct Policy {
     ticker: Ticker,
     sha256: String,
     shipped: bool,
-    pub(super) said: OnceLock<Arc<Result<Description, String>>>,
 }
 
 /// What a policy says about itself.
@@ -94,7 +91,6 @@ impl Policy {
             ticker,
             sha256,
             shipped: false,
-            said: OnceLock::new(),
         })
     }
 
