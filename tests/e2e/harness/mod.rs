@@ -1,5 +1,6 @@
 //! Pools, workers and clients for tests.
 
+mod advice;
 mod detached;
 mod entry;
 mod evil;
@@ -15,6 +16,7 @@ mod terminal;
 mod wait;
 mod worker;
 
+pub(crate) use advice::{advice, shell, walk};
 pub(crate) use detached::{Detached, as_worker, processes_of};
 pub(crate) use entry::{Entry, NO_PROCESS, ago, now};
 pub(crate) use evil::{EVIL, EVIL_IN_JSON, EVIL_SHOWN, assert_harmless, shown};
