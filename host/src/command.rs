@@ -7,6 +7,8 @@ use std::borrow::Cow;
 use std::fmt::Write;
 use std::path::Path;
 
+use nix::unistd::geteuid;
+
 /// A word as a POSIX shell takes it for one argument.
 pub fn quoted(word: &str) -> Cow<'_, str> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+,:@%=".contains(c);
@@ -53,6 +55,16 @@ pub fn register(pool: &Path, sid: &str, pid: u32, sock: &str) -> String {
     let words = ["register", &sid, &pid, &sock];
     let given = if sock == "--sock=" { 3 } else { 4 };
     on_pool(pool, &words[..given])
+}
+
+/// A command that takes root's rights, for whoever has to type it: with `sudo` unless this
+/// program has them.
+pub fn as_root(command: &str) -> String {
+    if geteuid().is_root() {
+        command.to_owned()
+    } else {
+        format!("sudo {command}")
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What there is to do about one session, for a verb that refused something about it.
 
+use crate::command;
 use crate::pool::REGISTRY;
 use crate::process::{Inspection, Processes, Question};
 use crate::store::{MAX_REGISTRY, Seen};
@@ -9,7 +10,7 @@ use super::{Doctor, directory, files, registry};
 
 impl Doctor {
     /// What there is to do about the session with this id, with the whole commands in
-    /// backticks; nothing where no entry with it may live. It looks without the pool's lock,
+    /// backticks; nothing where no worker with it may live. It looks without the pool's lock,
     /// so what it says may be a moment old.
     pub fn way_out(&self, sid: &str) -> Option<String> {
         let directory = directory::look(&self.path);
@@ -34,7 +35,9 @@ impl Doctor {
             .zip(&inspections)
             .filter(may_live)
             .collect();
-        let (question, inspection) = living.first()?;
+        let Some((question, inspection)) = living.first() else {
+            return self.of_orphan(sid);
+        };
         let guide = Guide::new(pool.path(), &self.processes);
         let way_out = guide.way_out(Entry {
             claim: question.claim,
@@ -45,6 +48,19 @@ impl Doctor {
         Some(match way_out.what {
             Some(what) => format!("{what}; {}", way_out.remedy),
             None => way_out.remedy,
+        })
+    }
+
+    /// What there is to do about a worker that has no entry and would have this id.
+    fn of_orphan(&self, sid: &str) -> Option<String> {
+        let report = self.examine().report;
+        let mut orphans = report.orphans.into_iter();
+        let orphan = orphans.find(|orphan| orphan.sid == sid)?;
+        let fix = command::on_pool(&self.path, &["doctor", "--fix"]);
+        let what = format!("pid {} has no entry: {}", orphan.pid, orphan.evidence);
+        Some(match orphan.kept_out {
+            Some(why) => format!("{what}; {why}"),
+            None => format!("{what}; give it one: `{fix}`"),
         })
     }
 }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::command::quoted_path;
+use nix::unistd::geteuid;
+
+use crate::command::{as_root, quoted_path};
 use crate::error::chain;
 use crate::process::{IdentifyError, LinuxProcesses, Processes};
 use crate::store::{Holder, LOCK, PoolDir, Stillness, StoreError};
@@ -105,9 +107,11 @@ fn describe(pool: &PoolDir, processes: &LinuxProcesses, holder: &Holder) -> (Loc
             let portrait = portrait.unwrap_or_default();
             described.stopped = portrait.stopped;
             // Only root may signal another user's process.
-            let own = nix::unistd::geteuid();
-            let is_ours = own.is_root() || portrait.user == Some(own.as_raw());
-            let kill = if is_ours { "kill" } else { "sudo kill" };
+            let is_ours = portrait.user == Some(geteuid().as_raw());
+            let kill = match is_ours {
+                true => "kill".to_owned(),
+                false => as_root("kill"),
+            };
             if let Some(frozen) = freezer::look(*pid, &freezer::mounts()) {
                 described
                     .holder

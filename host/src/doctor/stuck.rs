@@ -126,11 +126,8 @@ impl<'a> Guide<'a> {
         let (remedy, is_problem) = match why {
             // As root, this program refuses the directory of another user, and another user's
             // process too: what is left is the signal itself.
-            Forbidden::OtherUser { real, own, .. } => {
-                let kill = match own {
-                    0 => format!("kill {pid}"),
-                    _ => format!("sudo kill {pid}"),
-                };
+            Forbidden::OtherUser { real, .. } => {
+                let kill = command::as_root(&format!("kill {pid}"));
                 let ensure = command::on_pool(self.pool, &["ensure"]);
                 let remedy = format!(
                     "look whether it is the worker: `ps -o user,pid,lstart,args -p {pid}`; then, \
