@@ -119,7 +119,7 @@ fn open(state: &mut RequestState, sid: &str, pid: u32) -> Result<Target, HostErr
 
 /// Proves an entry that the policy did not ask about, or whose process was not kept.
 fn prove(state: &mut RequestState, claim: &Claim, index: usize) -> Result<Held, HostError> {
-    let findings = look(state, claim);
+    let findings = look(state, claim)?;
     state.open_transaction()?.process(index).ok_or_else(|| {
         let evidence = findings
             .first()
@@ -130,11 +130,11 @@ fn prove(state: &mut RequestState, claim: &Claim, index: usize) -> Result<Held, 
 }
 
 /// Finds out about a claim for the host itself.
-fn look(state: &mut RequestState, claim: &Claim) -> Vec<types::Finding> {
+fn look(state: &mut RequestState, claim: &Claim) -> Result<Vec<types::Finding>, HostError> {
     let claims = std::slice::from_ref(claim);
-    let findings = state.inspect(claims);
+    let findings = state.inspect(claims)?;
     state.note_look(claims, &findings);
-    findings
+    Ok(findings)
 }
 
 fn send(
@@ -239,7 +239,7 @@ fn refuse_unless_dead(state: &mut RequestState, claim: &Claim) -> Result<(), Hos
     if state.transaction.is_none() {
         return Ok(());
     }
-    let finding = look(state, claim).pop();
+    let finding = look(state, claim)?.pop();
     let kept = finding.filter(|finding| {
         use types::Standing::{Exited, Gone, Reused};
         !matches!(finding.standing, Gone | Reused | Exited)
