@@ -150,7 +150,8 @@ fn two_entries_of_one_sid_are_told_apart() {
 fn a_registry_that_cannot_be_read_is_repaired() {
     let worker = Worker::obedient();
     type Break = fn(&TestPool);
-    let breaks: [Break; 7] = [
+    let breaks: [Break; 8] = [
+        |pool| fs::remove_file(pool.registry()).expect("remove"),
         |pool| pool.write(""),
         |pool| pool.write("{\"sessions\":[{]}"),
         |pool| pool.write([0xff_u8; 3]),

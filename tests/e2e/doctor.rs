@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Entry, NO_PROCESS, PATIENCE, Terminal, TestPool, Worker};
+use crate::harness::{Entry, NO_PROCESS, PATIENCE, Ran, Terminal, TestPool, Worker};
 
 /// Everything in a directory: names, contents, and when they were changed.
 fn snapshot(directory: &Path) -> Vec<(PathBuf, Vec<u8>, Option<std::time::SystemTime>)> {
@@ -306,8 +306,9 @@ fn other_files_and_the_configuration_are_told() {
 fn a_policy_that_does_not_load_is_no_matter() {
     let pool = TestPool::new();
     fs::write(pool.root().join("broken.wasm"), "no component").expect("write");
-    let ran = pool.run(&["--policy", "broken.wasm", "doctor"]);
-    assert_eq!(ran.answer(0)["healthy"], true);
+    let mut command = pool.command(&["doctor"]);
+    command.env("POOLWARDEN_POLICY", "broken.wasm");
+    assert_eq!(Ran::of(command).answer(0)["healthy"], true);
 }
 
 #[test]

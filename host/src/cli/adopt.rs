@@ -12,7 +12,8 @@ use poolwarden::{Cancel, Pool, command};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Exit, Options, as_json, ask, doctor, exit, open, output, table};
+use super::{Exit, Options, as_json, ask, doctor, exit, open_without_policy, output, table};
+use crate::stderr::say;
 
 #[derive(Debug, Args)]
 pub(crate) struct AdoptArguments {
@@ -25,7 +26,7 @@ pub(crate) struct AdoptArguments {
 
 /// Carries out the verb.
 pub(super) fn run(options: &Options, arguments: &AdoptArguments) -> anyhow::Result<Exit> {
-    let pool = open(options, None)?;
+    let pool = open_without_policy(options)?;
     let cancel = Cancel::new().context("cannot start the request")?;
     let json = as_json(options);
     let examination = match pool.examine(&arguments.sid, &cancel) {
@@ -34,7 +35,7 @@ pub(super) fn run(options: &Options, arguments: &AdoptArguments) -> anyhow::Resu
     };
     let mut found = Found::of(&examination);
     if examination.is_weak() {
-        eprintln!(
+        say!(
             "warning: this kernel gives processes no number of their own (Linux 6.9 does), so \
              the worker may stay unproven although it is adopted"
         );
@@ -47,11 +48,11 @@ pub(super) fn run(options: &Options, arguments: &AdoptArguments) -> anyhow::Resu
         }
         // Who was asked has said no.
         if asks {
-            eprintln!("hint: nothing was adopted");
+            say!("hint: nothing was adopted");
         } else {
             let words = ["adopt", "--yes"];
             let adopt = command::on_session(pool.path(), &words, &arguments.sid);
-            eprintln!(
+            say!(
                 "hint: nothing was adopted; if this process is the worker, adopt it with `{}`",
                 output::line(&adopt)
             );
@@ -77,9 +78,9 @@ fn refused(options: &Options, pool: &Pool, sid: &str, error: AdoptError) -> anyh
         output::complain(&error, pool.path());
         return Ok(exit::of_error(&error));
     }
-    eprintln!("error: {}", output::line(&chain(error)));
+    say!("error: {}", output::line(&chain(error)));
     if let Some(hint) = doctor::way_out(options, sid) {
-        eprintln!("hint: {}", output::line(&hint));
+        say!("hint: {}", output::line(&hint));
     }
     Ok(Exit::Failed)
 }

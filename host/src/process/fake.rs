@@ -51,6 +51,8 @@ struct State {
     sockets: HashMap<PathBuf, (FileKind, Result<(), Errno>)>,
     unseen: HashMap<PathBuf, Errno>,
     canonical: HashMap<PathBuf, PathBuf>,
+    /// The process groups that were joined; all begin in group 1.
+    groups: HashMap<u32, u32>,
     refusals: HashMap<Call, Errno>,
     calls: HashMap<Call, usize>,
     sent: Vec<(u32, Signal)>,
@@ -165,12 +167,30 @@ impl FakeKernel {
     /// Puts it into a process group; all begin in group 1.
     pub(crate) fn join(&self, pid: u32, group: u32) {
         let mut state = self.state();
+        state.groups.insert(pid, group);
         let stat = state.files.get_mut(&format!("/proc/{pid}/stat"));
         let stat = stat.and_then(|file| file.as_mut().ok()).expect("it runs");
         let text = String::from_utf8(std::mem::take(stat)).expect("text");
         let mut fields: Vec<_> = text.split(' ').map(str::to_owned).collect();
         fields[4] = group.to_string();
         *stat = fields.join(" ").into_bytes();
+    }
+
+    /// Lists the children of a process that has one thread.
+    pub(crate) fn children(&self, pid: u32, children: &[u32]) {
+        let children: Vec<_> = children.iter().map(u32::to_string).collect();
+        self.directory(&format!("/proc/{pid}/task"), &[&pid.to_string()]);
+        self.file(
+            &format!("/proc/{pid}/task/{pid}/children"),
+            &children.join(" "),
+        );
+    }
+
+    /// Hides a process, as `hidepid` does from an ordinary user.
+    pub(crate) fn hide_process(&self, pid: u32, error: Errno) {
+        for file in ["stat", "status", "task"] {
+            self.deny(&format!("/proc/{pid}/{file}"), error);
+        }
     }
 
     pub(crate) fn user(&self, pid: u32, real: u32, effective: u32) {
@@ -366,6 +386,10 @@ impl Kernel for FakeKernel {
 
     fn clocks(&self) -> Clocks {
         self.state().clocks.expect("set when the fake is made")
+    }
+
+    fn process_group(&self, pid: u32) -> io::Result<u32> {
+        Ok(self.state().groups.get(&pid).copied().unwrap_or(1))
     }
 
     fn ticks_per_second(&self) -> u64 {

@@ -48,6 +48,10 @@ pub(crate) trait Kernel: Send + Sync {
 
     /// Both clocks, read as closely together as can be.
     fn clocks(&self) -> Clocks;
+    /// `getpgid(2)`, which the system also answers about a process that `/proc` hides.
+    fn process_group(&self, _pid: u32) -> io::Result<u32> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
     /// `sysconf(_SC_CLK_TCK)`.
     fn ticks_per_second(&self) -> u64;
     /// The pid of this program.

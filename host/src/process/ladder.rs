@@ -124,9 +124,14 @@ impl<'a> Ladder<'a> {
             (Rung::Ledger, Some(row)) => row.proof,
             (Rung::Ledger | Rung::Time, _) => Proof::Time,
         };
+        // What was learned from the registry alone is no word of anybody's.
+        let named = rung == Rung::Ledger
+            && matches!(proof, Proof::Registered | Proof::Adopted)
+            && identity.inode.is_some()
+            && record.is_some_and(|record| record.identity.inode == identity.inode);
         Ok(Proven {
             unrecorded: rung != Rung::Ledger && !is_recorded(record, &identity, proof),
-            process: Arc::new(LinuxProcess::new(self.kernel, subject, identity)),
+            process: Arc::new(LinuxProcess::new(self.kernel, subject, identity).named(named)),
             rung,
             proof,
             started,

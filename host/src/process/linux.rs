@@ -143,6 +143,12 @@ impl Kernel for Linux {
         }
     }
 
+    fn process_group(&self, pid: u32) -> io::Result<u32> {
+        let pid = i32::try_from(pid).map_err(|_| io::ErrorKind::InvalidInput)?;
+        let group = nix::unistd::getpgid(Some(nix::unistd::Pid::from_raw(pid)))?;
+        u32::try_from(group.as_raw()).map_err(|_| io::ErrorKind::InvalidData.into())
+    }
+
     fn ticks_per_second(&self) -> u64 {
         rustix::param::clock_ticks_per_second()
     }

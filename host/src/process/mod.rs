@@ -12,6 +12,7 @@ mod forbidden;
 mod group;
 mod handle;
 mod here;
+mod hidden;
 mod identify;
 mod identity;
 mod inspect;

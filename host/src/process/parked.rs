@@ -18,6 +18,7 @@ pub(super) struct LinuxParked {
     pid: u32,
     inode: u64,
     identity: Identity,
+    named: bool,
 }
 
 impl LinuxParked {
@@ -28,6 +29,7 @@ impl LinuxParked {
             pid: process.pid(),
             inode: process.identity().inode?,
             identity: process.identity().clone(),
+            named: process.is_named(),
         })
     }
 }
@@ -45,7 +47,8 @@ impl Parked for LinuxParked {
             return Err(SendError::Ended);
         }
         let identity = self.identity.clone();
-        Ok(Arc::new(LinuxProcess::new(&self.kernel, subject, identity)))
+        let process = LinuxProcess::new(&self.kernel, subject, identity);
+        Ok(Arc::new(process.named(self.named)))
     }
 }
 

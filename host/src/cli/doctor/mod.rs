@@ -12,6 +12,7 @@ use poolwarden::{Cancel, Mandate};
 use serde::Serialize;
 
 use super::{Exit, Options, as_json, ask, directories, directory, exit, output};
+use crate::stderr::say;
 
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArguments {
@@ -46,7 +47,7 @@ pub(super) fn run(options: &Options, arguments: &DoctorArguments) -> anyhow::Res
     if !arguments.fix || examined.plan.is_empty() {
         print(&examined, Vec::new(), json)?;
         if arguments.fix && !examined.report.healthy {
-            eprintln!(
+            say!(
                 "hint: there is nothing here that a repair can do; what is wrong names what you \
                  can do"
             );
@@ -61,11 +62,11 @@ pub(super) fn run(options: &Options, arguments: &DoctorArguments) -> anyhow::Res
         }
         // Who was asked has said no.
         if asks {
-            eprintln!("hint: nothing was repaired");
+            say!("hint: nothing was repaired");
         } else {
             let pool = &examined.report.pool.path;
             let fix = command::on_pool(pool, &["doctor", "--fix", "--yes"]);
-            eprintln!(
+            say!(
                 "hint: nothing was repaired; if this is what you want: `{}`",
                 output::line(&fix)
             );
@@ -94,7 +95,7 @@ pub(super) fn run(options: &Options, arguments: &DoctorArguments) -> anyhow::Res
         return Ok(exit::of_error(&error));
     }
     if idle {
-        eprintln!("hint: nothing was repaired: by then there was nothing left to do");
+        say!("hint: nothing was repaired: by then there was nothing left to do");
     }
     Ok(of_report(&after.report))
 }

@@ -34,29 +34,36 @@ impl Awaited {
     }
 
     /// Returns once the worker listens. If it does not in time, or ends, nothing of it is
-    /// left when this returns.
+    /// left when this returns. Where it cannot be seen whether it listens, it is left running,
+    /// and this says so: a worker can keep others from looking into it (PR_SET_DUMPABLE(2const),
+    /// capabilities(7)).
     pub(super) fn confirm(
         &self,
         pool: &Pool,
         sid: &str,
         child: Child,
         worker: &Arc<dyn Process>,
-    ) -> Result<(), Failure> {
-        let waited = socket::wait(worker.as_ref(), &self.path, self.timeout);
-        if matches!(waited, Ok(Waited::Serving)) {
-            return Ok(());
-        }
-        let status = undo::end(pool, sid, child, worker)?;
+    ) -> Result<Option<String>, Failure> {
         let sock = self.path.display().to_string();
-        let reason = match waited {
-            Err(source) => Reason::Unwatched { sock, source },
-            Ok(Waited::TooLong(seen)) => Reason::Silent {
+        let too_long = match socket::wait(worker.as_ref(), &self.path, self.timeout) {
+            Waited::Serving => return Ok(None),
+            Waited::Unseen(error) => {
+                return Ok(Some(format!(
+                    "whether it listens on {sock} cannot be seen: {error}"
+                )));
+            }
+            Waited::TooLong(seen) => Some(seen),
+            Waited::Ended => None,
+        };
+        let status = undo::end(pool, sid, child, worker)?;
+        let reason = match too_long {
+            Some(seen) => Reason::Silent {
                 sock,
                 waited: self.timeout,
                 seen,
                 status,
             },
-            Ok(Waited::Ended | Waited::Serving) => Reason::Ended { sock, status },
+            None => Reason::Ended { sock, status },
         };
         let mut failure = Failure::from(reason);
         failure.notes.extend(self.obstacle());

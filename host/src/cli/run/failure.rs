@@ -13,6 +13,7 @@ use super::launch::NoStart;
 use crate::cli::output::line;
 use crate::cli::{Exit, Options, doctor, exit};
 use crate::hint::hint;
+use crate::stderr::say;
 
 /// What went wrong with one worker, and what else helps to understand it.
 #[derive(Debug)]
@@ -43,9 +44,6 @@ pub(super) enum Reason {
     /// The log cannot be looked at.
     #[error("not started: the log cannot be looked at")]
     Log(#[source] io::Error),
-    /// A socket's path means nothing to others.
-    #[error("not started: cannot make an absolute path of {sock}")]
-    Sock { sock: String, source: io::Error },
     /// The stub could not be started.
     #[error("not started: this program cannot be run again to wait for its registration")]
     Spawn(#[source] io::Error),
@@ -69,9 +67,6 @@ pub(super) enum Reason {
         seen: Serving,
         status: ExitStatus,
     },
-    /// Whether it listens cannot be waited for.
-    #[error("whether it listens on {sock} cannot be told, so it was ended")]
-    Unwatched { sock: String, source: io::Error },
     /// What was started cannot be ended.
     #[error("it failed to start, and pid {pid} is still there after SIGKILL; its entry is kept")]
     Immortal { pid: u32, source: WaitError },
@@ -110,12 +105,12 @@ impl Failure {
             _ => Exit::Failed,
         };
         let reason = anyhow::Error::from(self.reason);
-        eprintln!("error: {}", line(&format!("sid={sid}: {reason:#}")));
+        say!("error: {}", line(&format!("sid={sid}: {reason:#}")));
         for note in self.notes {
-            eprintln!("{}", line(&note));
+            say!("{}", line(&note));
         }
         if let Some(hint) = hint {
-            eprintln!("hint: {}", line(&hint));
+            say!("hint: {}", line(&hint));
         }
         exit
     }

@@ -1,4 +1,4 @@
-//! `run`: starts a detached worker that never runs unregistered.
+//! `run`: starts a worker that never runs unregistered, in a process session of its own.
 //!
 //! A stub of this program is started, registered, and only then given the word to become
 //! the worker's program: its pid and its identity stay.
@@ -30,6 +30,7 @@ pub(crate) use signals::survive_large_files;
 pub(crate) use stub::stub;
 
 use super::{Exit, Options, as_json, output, table};
+use crate::stderr::say;
 use confirm::Awaited;
 use failure::{Failure, Reason};
 use last_words::LastWords;
@@ -54,6 +55,9 @@ struct Started {
     version: Value,
     created_at: Value,
     log: String,
+    /// Why it cannot be told whether it listens, where that was waited for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    evidence: Option<String>,
 }
 
 /// Starts the worker and prints what was started.
@@ -75,11 +79,21 @@ pub(super) fn run(
         table::started(&serde_json::to_value(&answer).context("cannot write the answer")?)
     };
     output::tell(&text)?;
-    Ok(Exit::Ok)
+    let Some(unseen) = answer.started.evidence else {
+        return Ok(Exit::Ok);
+    };
+    say!(
+        "warning: {}",
+        output::line(&format!(
+            "sid={}: {unseen}; it is left running",
+            arguments.sid
+        ))
+    );
+    Ok(Exit::Undecidable)
 }
 
 fn start(pool: &Pool, arguments: &RunArguments) -> Result<Answer, Failure> {
-    let sock = arguments.sock.as_deref().map(absolute).transpose()?;
+    let sock = arguments.sock.clone();
     let replaced = replace::make_free(pool, arguments)?;
     let directory = PoolDir::open(pool.path()).map_err(Reason::Store)?;
     if let Some(sock) = &sock {
@@ -120,11 +134,11 @@ fn start(pool: &Pool, arguments: &RunArguments) -> Result<Answer, Failure> {
     };
     let confirmed = match (stub.go(), awaited) {
         (Ok(child), Some(awaited)) => awaited.confirm(pool, &arguments.sid, child, &worker),
-        (Ok(_), None) => Ok(()),
+        (Ok(_), None) => Ok(None),
         (Err(why), _) => Err(Reason::NoStart(why).into()),
     };
     match confirmed {
-        Ok(()) => Ok(Answer::new(registered, log, replaced)),
+        Ok(unseen) => Ok(Answer::new(registered, log, replaced, unseen)),
         Err(mut failure) => {
             undo::forget(pool, &arguments.sid, worker.pid(), &mut failure);
             failure.notes.extend(last_words.lines());
@@ -134,7 +148,12 @@ fn start(pool: &Pool, arguments: &RunArguments) -> Result<Answer, Failure> {
 }
 
 impl Answer {
-    fn new(mut registered: Value, log: &Log, replaced: Option<Value>) -> Self {
+    fn new(
+        mut registered: Value,
+        log: &Log,
+        replaced: Option<Value>,
+        unseen: Option<String>,
+    ) -> Self {
         let mut entry = registered["registered"].take();
         Self {
             started: Started {
@@ -144,6 +163,7 @@ impl Answer {
                 version: entry["version"].take(),
                 created_at: entry["created_at"].take(),
                 log: log.path().display().to_string(),
+                evidence: unseen,
             },
             pool_version: registered["pool_version"].take(),
             replaced,
@@ -166,19 +186,6 @@ fn clear(directory: &PoolDir, sock: &Path) -> Result<(), Failure> {
         locked.remove_stale_socket(sock).map_err(Reason::Store)?;
     }
     Ok(())
-}
-
-/// The path as every process understands it. What it leads to need not exist yet.
-fn absolute(sock: &str) -> Result<String, Reason> {
-    let failed = |source| Reason::Sock {
-        sock: sock.to_owned(),
-        source,
-    };
-    let path = std::path::absolute(sock).map_err(failed)?;
-    // The registry is a text.
-    path.into_os_string()
-        .into_string()
-        .map_err(|_| failed(std::io::ErrorKind::InvalidFilename.into()))
 }
 
 /// Makes one request.
