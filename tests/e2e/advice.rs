@@ -534,7 +534,6 @@ const WAYS: &[(&str, &str, &[(&str, Way)])] = &[
                 "Log",
                 Nothing("the system refuses to look at a file that is open"),
             ),
-            ("Sock", Nothing("the path is no text")),
             (
                 "Spawn",
                 Nothing("there are no processes left, which the text says"),
@@ -546,7 +545,6 @@ const WAYS: &[(&str, &str, &[(&str, Way)])] = &[
             ("NoStart", Nothing("the text says to start it again")),
             ("Ended", Walked(a_stale_socket_is_removed)),
             ("Silent", Walked(a_stale_socket_is_removed)),
-            ("Unwatched", Nothing("the system refuses poll(2)")),
             ("Immortal", Nothing("the kernel has to let go of it")),
         ],
     ),
