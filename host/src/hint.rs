@@ -15,8 +15,8 @@ pub(crate) fn hint(error: &Error) -> Option<Cow<'static, str>> {
         Error::Corrupted { path, .. } => {
             let command = doctor::command(path.parent().unwrap_or_else(|| Path::new(".")));
             format!(
-                "it is left exactly as it is, with the entries that are in it; workers keep running; \
-                 what can be done: {command} explains it, with --fix it salvages the entries"
+                "nothing was changed, and workers keep running; what can be done: {command} explains \
+                 it, with --fix it salvages the entries"
             )
             .into()
         }
