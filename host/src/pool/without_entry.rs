@@ -114,3 +114,150 @@ pub(super) fn check_nobody_lost(
         named: named.join(", "),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::process::fake::FakeKernel;
+    use crate::process::{Identity, LinuxProcesses, Proof};
+
+    const PID: u32 = 4711;
+    const START: u64 = 360_000;
+
+    fn claim(sid: &str, pid: u32) -> Claim {
+        Claim {
+            sid: sid.into(),
+            pid,
+            created_at: "2026-11-23T11:00:00Z".into(),
+            sock: String::new(),
+        }
+    }
+
+    /// The row of a process that runs, or ran, as the fake machine starts them.
+    fn record(pid: u32) -> Record {
+        Record {
+            identity: Identity {
+                place: FakeKernel::place(),
+                inode: Some(1000 + u64::from(pid)),
+                start_ticks: START,
+            },
+            proof: Proof::Registered,
+        }
+    }
+
+    fn on_another_machine() -> Record {
+        let mut record = record(PID);
+        record.identity.place.machine = "another".into();
+        record.identity.place.boot = "another".into();
+        record
+    }
+
+    fn machine() -> (Arc<FakeKernel>, LinuxProcesses) {
+        let fake = Arc::new(FakeKernel::new());
+        fake.run(PID, START, 1);
+        let processes = LinuxProcesses::with_kernel(fake.clone(), 100);
+        (fake, processes)
+    }
+
+    fn left(ledger: &Ledger) -> Vec<String> {
+        let mut sids: Vec<_> = ledger.rows().map(|(claim, _)| claim.sid.clone()).collect();
+        sids.sort();
+        sids
+    }
+
+    #[test]
+    fn who_lives_or_may_live_keeps_the_row_and_the_dead_do_not() {
+        let (fake, processes) = machine();
+        let mut ledger = Ledger::default();
+        ledger.insert(claim("lives", PID), record(PID));
+        ledger.insert(claim("forgotten", PID), record(PID));
+        ledger.withdraw(&claim("forgotten", PID));
+        ledger.insert(claim("elsewhere", PID), on_another_machine());
+        // A later worker of the session serves the socket.
+        let served = Claim {
+            sock: "/run/served.sock".into(),
+            ..claim("dead", 4712)
+        };
+        fake.listen(PID, "/run/served.sock");
+        ledger.insert(served, record(4712));
+        ledger.insert(claim("known", 4712), record(4712));
+        let known = claim("known", 4712);
+        let known = HashSet::from([&known]);
+        drop_the_dead(&mut ledger, &known, &processes, Strength::Any);
+        assert_eq!(left(&ledger), ["elsewhere", "forgotten", "known", "lives"]);
+        let withdrawn = ledger
+            .get(&claim("forgotten", PID))
+            .map(|row| row.withdrawn);
+        assert_eq!(withdrawn, Some(true));
+
+        // Another process has the pid by now.
+        fake.reap(PID);
+        fake.run_with_inode(PID, START + 5, 1, 77);
+        drop_the_dead(&mut ledger, &known, &processes, Strength::Any);
+        assert_eq!(left(&ledger), ["elsewhere", "known"]);
+    }
+
+    #[test]
+    fn rows_of_other_machines_do_not_grow_without_end() {
+        let (_fake, processes) = machine();
+        let mut ledger = Ledger::default();
+        for number in 0..MOST_ELSEWHERE + 50 {
+            let mut claim = claim(&format!("{number:04}"), PID);
+            claim.created_at = format!("2026-11-23T11:00:00.{number:04}Z");
+            ledger.insert(claim, on_another_machine());
+        }
+        ledger.insert(claim("lives", PID), record(PID));
+        drop_the_dead(&mut ledger, &HashSet::new(), &processes, Strength::Any);
+        let left = left(&ledger);
+        assert_eq!(left.len(), MOST_ELSEWHERE + 1);
+        // The oldest went.
+        assert_eq!(
+            (left[0].as_str(), left.last().map(String::as_str)),
+            ("0050", Some("lives"))
+        );
+    }
+
+    #[test]
+    fn a_registry_is_lost_while_a_row_that_is_not_withdrawn_may_be_of_the_living() {
+        let (fake, processes) = machine();
+        let check = |ledger: &Ledger| {
+            check_nobody_lost(
+                "/pool/registry.json".into(),
+                ledger,
+                &processes,
+                Strength::Any,
+            )
+        };
+        let mut ledger = Ledger::default();
+        check(&ledger).expect("a pool that nobody used");
+        ledger.insert(claim("dead", 4712), record(4712));
+        ledger.insert(claim("a0", PID), record(PID));
+        ledger.withdraw(&claim("a0", PID));
+        check(&ledger).expect("nobody lives but the forgotten");
+        ledger.insert(claim("elsewhere", PID), on_another_machine());
+        let text = check(&ledger).expect_err("it may live").to_string();
+        assert!(text.starts_with("/pool/registry.json is gone"), "{text}");
+        assert!(
+            text.ends_with("1 worker that lives or may live: elsewhere (pid 4711)"),
+            "{text}"
+        );
+        for number in 1..7 {
+            ledger.insert(claim(&format!("a{number}"), PID), record(PID));
+        }
+        let text = check(&ledger).expect_err("they live").to_string();
+        assert!(
+            text.contains("7 workers that live or may live: a1 (pid 4711), "),
+            "{text}"
+        );
+        assert!(text.ends_with("a5 (pid 4711), and 2 more"), "{text}");
+        fake.reap(PID);
+        assert!(
+            check(&ledger)
+                .expect_err("one elsewhere")
+                .to_string()
+                .contains("1 worker")
+        );
+    }
+}
