@@ -428,6 +428,14 @@ const WAYS: &[(&str, &str, &[(&str, Way)])] = &[
                 Nothing("the change was made; the disk has to be checked"),
             ),
             (
+                "RegistryLost",
+                Walked(a_registry_that_cannot_be_read_is_repaired),
+            ),
+            (
+                "Exchanged",
+                Nothing("the text says which names the files have"),
+            ),
+            (
                 "Step",
                 Nothing("the suite `mounts` walks what can be made to fail"),
             ),
