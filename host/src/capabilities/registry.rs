@@ -76,7 +76,7 @@ fn begin(state: &mut RequestState) -> Result<(), HostError> {
             state.context.lock_existing(wait, &state.cancel)?
         }
     };
-    let bytes = locked.read_registry().inspect_err(|error| {
+    let bytes = state.context.read_registry(&locked).inspect_err(|error| {
         let path = state.context.registry_path();
         state.no_registry.note(path, error);
     })?;
@@ -86,7 +86,7 @@ fn begin(state: &mut RequestState) -> Result<(), HostError> {
         locked,
         reading,
         writes,
-        state.context.processes.spare(),
+        &state.context,
     ));
     Ok(())
 }

@@ -3,6 +3,7 @@
 //! It takes two steps, so that somebody can look and decide in between. The second one
 //! proves that everything is still as it was shown before it believes anything.
 
+use crate::audit::Id;
 use crate::cancel::Cancel;
 use crate::error::Error;
 use crate::pool::{Context, Pool};
@@ -11,6 +12,7 @@ use crate::process::{
 };
 use crate::store::LedgerWrite;
 
+use super::adoption_record::AdoptionRecord;
 use super::survey::{Survey, of_store};
 use super::{AdoptError, Examination};
 
@@ -68,7 +70,8 @@ impl Pool {
     /// # Errors
     /// [`AdoptError::Changed`] when entry or process are not what was examined, and then
     /// nothing is adopted; the other [`AdoptError`]s as for [`examine`](Self::examine). A
-    /// ledger that cannot be written is an error too.
+    /// ledger that cannot be written is an error too, and so is a trail that cannot: nothing
+    /// is adopted that is not recorded first.
     pub fn adopt(&self, examination: &Examination, cancel: &Cancel) -> Result<Adopted, AdoptError> {
         self.check_settings(cancel)?;
         let claim = &examination.claim;
@@ -86,14 +89,30 @@ impl Pool {
             identity: examination.process().identity().clone(),
             proof: Proof::Adopted,
         };
+        let entry = survey.entry(claim).map(str::to_owned);
         let (mut ledger, mut locked) = survey.into_ledger();
         ledger.insert(claim.clone(), record.clone());
+        let adoption = AdoptionRecord {
+            trail: locked.trail(),
+            id: Id::next(),
+            claim,
+            wait: self.context.limits.lock_wait,
+        };
+        adoption.begin(
+            &self.asker.asks("adopt"),
+            &finding,
+            entry.as_deref(),
+            cancel,
+        )?;
         // The last word on whether the process is still the one that was looked at.
-        check_running(examination)?;
-        match locked.write_ledger(&mut ledger).map_err(of_store)? {
-            LedgerWrite::Written | LedgerWrite::Unchanged => {}
-            LedgerWrite::KeptNewer { version } => return Err(AdoptError::NewerLedger { version }),
-        }
+        let written = check_running(examination).and_then(|()| {
+            match locked.write_ledger(&mut ledger).map_err(of_store)? {
+                LedgerWrite::Written | LedgerWrite::Unchanged => Ok(()),
+                LedgerWrite::KeptNewer { version } => Err(AdoptError::NewerLedger { version }),
+            }
+        });
+        adoption.end(&written);
+        written?;
         let finding = judge_adopted(&self.context, claim, &record)?;
         let evidence = match finding.standing {
             Standing::Unproven if examination.is_weak() => {

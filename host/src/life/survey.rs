@@ -48,7 +48,7 @@ impl<'a> Survey<'a> {
     /// # Errors
     /// [`Error::Corrupted`] and [`Error::System`].
     pub(super) fn of(context: &'a Context, locked: Guarded) -> Result<Self, Error> {
-        let bytes = locked.read_registry().map_err(|error| {
+        let bytes = context.read_registry(&locked).map_err(|error| {
             let registry = context.registry_path();
             Error::no_registry(registry, &error).unwrap_or_else(|| of_store(error))
         })?;
@@ -78,6 +78,11 @@ impl<'a> Survey<'a> {
             .iter()
             .map(|&index| claims[index].clone())
             .collect()
+    }
+
+    /// The text of the entry that makes this claim, as it stands in the registry.
+    pub(super) fn entry(&self, claim: &Claim) -> Option<&str> {
+        self.reading.raw(self.reading.position(claim, 0)?)
     }
 
     /// Finds out about one of the claims, and keeps in mind what the ledger lacks.

@@ -6,6 +6,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
+use super::check::check_only_name;
 use super::directory::PoolDir;
 use super::disk::{Access, again};
 use super::error::StoreError;
@@ -143,8 +144,9 @@ impl Drop for FileLock {
 /// Where that is not possible the request goes on: who holds the lock is told when somebody
 /// does.
 fn restrict(pool: &PoolDir, file: &File, facts: &Facts) {
-    // It belongs to the effective user, or it was not opened.
-    if facts.mode & OTHERS == 0 {
+    // It belongs to the effective user, or it was not opened. By another name it may be what
+    // others are to read.
+    if facts.mode & OTHERS == 0 || check_only_name(facts).is_err() {
         return;
     }
     if let Err(error) = again(|| pool.disk().set_mode(file)) {

@@ -91,9 +91,10 @@ impl LockedPool {
         replace::replace(&self.pool, REGISTRY, bytes).map(drop)
     }
 
-    /// Reads the ledger. One that is missing, damaged, unreadable or of a newer format is
-    /// empty, and a damaged row is left out, since the ledger must never block a request;
-    /// the log says why. The file stays as it is until the ledger is written.
+    /// Reads the ledger. One that is missing, unreadable or of a newer format is empty, and of
+    /// a damaged one the rows are left out that cannot be read, since the ledger must never
+    /// block a request; the log says why. The file stays as it is until the ledger is written,
+    /// and a damaged one is put aside then.
     ///
     /// Parses the file only when it changed since this process read or wrote it.
     pub fn read_ledger(&self) -> Ledger {
