@@ -25,6 +25,7 @@ mod doctor_sandboxed;
 mod doctor_stuck;
 mod every_file;
 mod findings;
+mod growth;
 mod hostile_directory;
 mod hostile_entries;
 mod hostile_names;

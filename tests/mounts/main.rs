@@ -21,6 +21,7 @@ mod mounted;
 mod namespace;
 mod pids;
 mod read_only;
+mod silent;
 
 /// A test file that nobody declares is a test that nobody runs.
 #[test]
