@@ -42,7 +42,8 @@ pub(crate) enum PolicyCommand {
     /// Try a policy on recordings, which touches no process
     ///
     /// Prints how its answers, the entries that it removes and its signals differ from
-    /// those of the recorded policy. The exit code is 0 when nothing differs, 1 when
+    /// those of the recorded policy, in these very requests: it says nothing of others, and a
+    /// policy can tell a replay from a pool. The exit code is 0 when nothing differs, 1 when
     /// something does or a recording cannot be read, and 7 when the policy fails.
     Replay(replay::ReplayArguments),
 }
