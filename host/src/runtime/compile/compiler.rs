@@ -32,14 +32,17 @@ const REASON: u64 = 64 << 10;
 /// [`compile_stdin`](crate::compile_stdin), and can be the very program that asks:
 ///
 /// ```no_run
+/// use std::process::ExitCode;
 /// use poolwarden::{Compiler, PolicyLoader};
 ///
+/// # fn main() -> ExitCode {
 /// if std::env::args().nth(1).as_deref() == Some("compile-policy") {
 ///     return poolwarden::compile_stdin();
 /// }
 /// let compiler = Compiler::new("/proc/self/exe").argument("compile-policy");
 /// let policy = PolicyLoader::new().compiler(compiler).file("policy.wasm".as_ref());
-/// # std::process::ExitCode::SUCCESS
+/// # ExitCode::SUCCESS
+/// # }
 /// ```
 #[derive(Clone, Debug)]
 pub struct Compiler {
