@@ -50,6 +50,7 @@ pub mod audit;
 mod cancel;
 mod capabilities;
 mod clock;
+pub mod command;
 pub mod config;
 #[cfg(test)]
 mod crash;

@@ -275,8 +275,14 @@ fn other_files_and_the_configuration_are_told() {
         Permissions::from_mode(0o600),
     )
     .expect("chmod");
-    let report = examine(&pool, 0);
+    let report = examine(&pool, 1);
     assert_eq!(report["files"]["stale_sockets"], json!(["stale.sock"]));
+    // The one problem: whoever is to serve it next cannot.
+    assert_eq!(report["problems"].as_array().map(Vec::len), Some(1));
+    assert_eq!(problem(&report, "sockets")["repairable"], true);
+    pool.run(&["doctor", "--fix", "--yes"]).answer(0);
+    assert!(!pool.directory().join("stale.sock").exists());
+    assert!(pool.directory().join("served.sock").exists());
     assert_eq!(report["trail"]["damaged_lines"], 2);
     assert_eq!(report["configuration"]["state"], "absent");
 

@@ -7,6 +7,7 @@ mod harness;
 
 mod absent_pool;
 mod adopt;
+mod advice;
 mod any_registry;
 mod cli;
 mod closed_output;
@@ -19,6 +20,8 @@ mod doctor_fix;
 mod doctor_large;
 mod doctor_orphans;
 mod doctor_policy;
+mod doctor_sandboxed;
+mod doctor_stuck;
 mod every_file;
 mod findings;
 mod hostile_directory;

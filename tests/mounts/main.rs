@@ -14,6 +14,7 @@
 mod harness;
 
 mod doctor_pids;
+mod doctor_stuck;
 mod full;
 mod hidden;
 mod mounted;

@@ -26,7 +26,7 @@ use anyhow::Context;
 use poolwarden::audit::Asker;
 use poolwarden::process::Signal;
 use poolwarden::recording::RecordingFile;
-use poolwarden::{Cancel, Pool, PoolBuilder, Request};
+use poolwarden::{Cancel, Error, Pool, PoolBuilder, Request};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 pub(crate) use arguments::{Arguments, Options, Verb};
@@ -97,12 +97,22 @@ fn ask(pool: &Pool, requests: &[Request], options: &Options) -> anyhow::Result<E
     if !answers.is_empty() {
         output::print(answered, &answers, as_json(options))?;
     }
+    for (request, answer) in answered.iter().zip(&answers) {
+        for sid in table::not_stopped(request, &answer.value()) {
+            advise(options, sid);
+        }
+    }
     let exits = answered.iter().zip(&answers);
     let exits = exits.map(|(request, answer)| exit::of_answer(request, &answer.value()));
     let mut exit = exits.max().unwrap_or(Exit::Ok);
     if let Some(error) = failed {
-        output::complain(&error);
-        output::tell_of_the_rest(&requests[answers.len()..]);
+        let unanswered = requests[answers.len()..].iter();
+        let unanswered: Vec<_> = unanswered.filter_map(sid_of).collect();
+        output::complain(&error, pool.path());
+        if let (Error::Rejected(_), [sid, ..]) = (&error, &unanswered[..]) {
+            advise(options, sid);
+        }
+        output::tell_of_the_rest(&unanswered);
         exit = exit::of_error(&error);
     }
     tell_of_absent_pool(options, pool.path());
@@ -114,6 +124,29 @@ fn ask(pool: &Pool, requests: &[Request], options: &Options) -> anyhow::Result<E
 fn tell_of_absent_pool(options: &Options, directory: &Path) {
     if options.state_dir.is_some() || !as_json(options) {
         output::tell_of_absent_pool(directory);
+    }
+}
+
+/// Says on standard error what there is to do about a session that was refused.
+fn advise(options: &Options, sid: &str) {
+    // Nobody types a longer one, and the whole text is on a terminal.
+    const LONGEST_SID: usize = 256;
+    if sid.len() > LONGEST_SID {
+        return;
+    }
+    if let Some(hint) = doctor::way_out(options, sid) {
+        say!("hint: {}", output::line(&hint));
+    }
+}
+
+/// The one session that a request is about.
+fn sid_of(request: &Request) -> Option<&str> {
+    match request {
+        Request::Stop(stop) => stop.sid.as_deref(),
+        Request::Register(register) => Some(&register.sid),
+        Request::Forget { sid, .. } => Some(sid),
+        Request::Status { sid } => sid.as_deref(),
+        Request::Ensure { .. } => None,
     }
 }
 

@@ -122,6 +122,26 @@ pub(super) fn unknown_sid<'a>(request: &'a Request, answer: &Value) -> Option<&'
     sid.filter(|_| !is_removed(request, answer))
 }
 
+/// The sessions that a stop left as they were: the first few, each of which is worth a hint.
+pub(super) fn not_stopped<'a>(request: &Request, answer: &'a Value) -> Vec<&'a str> {
+    const HINTS: usize = 5;
+    let outcomes = match request {
+        Request::Stop(stop) if !stop.dry_run => answer["outcomes"].as_array(),
+        _ => None,
+    };
+    let outcomes = outcomes.into_iter().flatten();
+    let left = outcomes.filter(|outcome| {
+        let word = outcome["outcome"].as_str();
+        matches!(
+            word,
+            Some("refused" | "failed" | "still-running" | "denied")
+        )
+    });
+    left.filter_map(|outcome| outcome["sid"].as_str())
+        .take(HINTS)
+        .collect()
+}
+
 /// Whether the one session that was asked for had a dead worker, and was collected.
 fn is_removed(request: &Request, answer: &Value) -> bool {
     let Request::Status { sid: Some(sid) } = request else {

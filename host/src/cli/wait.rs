@@ -1,5 +1,6 @@
 //! `wait`: until a worker has ended.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -43,7 +44,7 @@ pub(super) fn run(options: &Options, arguments: &WaitArguments) -> anyhow::Resul
     let waited = match pool.wait(sid, arguments.timeout, &cancel) {
         Ok(waited) => waited,
         Err(error) => {
-            complain(options, arguments, &error);
+            complain(options, arguments, &error, pool.path());
             return Ok(exit::of_error(&error));
         }
     };
@@ -89,7 +90,7 @@ pub(super) fn run(options: &Options, arguments: &WaitArguments) -> anyhow::Resul
 
 /// Says why it failed. The lock is waited for no longer than the worker, so that it may be
 /// the shorter time of the two that was over.
-fn complain(options: &Options, arguments: &WaitArguments, error: &Error) {
+fn complain(options: &Options, arguments: &WaitArguments, error: &Error, pool: &Path) {
     let lock_wait = options.lock_wait.unwrap_or(Limits::default().lock_wait);
     match (error, arguments.timeout) {
         (Error::Busy(_), Some(timeout)) if timeout < lock_wait => say!(
@@ -97,7 +98,7 @@ fn complain(options: &Options, arguments: &WaitArguments, error: &Error) {
              try again when the holder is done, or give a longer one",
             output::line(&error.to_string())
         ),
-        _ => output::complain(error),
+        _ => output::complain(error, pool),
     }
 }
 

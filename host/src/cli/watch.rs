@@ -55,7 +55,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<Exit> {
     Ok(match watched {
         Ok(()) => Exit::Ok,
         Err(error) => {
-            output::complain(&error);
+            output::complain(&error, pool.path());
             exit::of_error(&error)
         }
     })

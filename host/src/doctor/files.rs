@@ -1,8 +1,10 @@
 //! The pool's other files: the ledger, the trail, and what does not belong there.
 
 use std::collections::HashSet;
+use std::path::Path;
 
 use crate::audit::{History, Problem as HistoryProblem};
+use crate::command::quoted_path;
 use crate::error::chain;
 use crate::pool::REGISTRY;
 use crate::store::{
@@ -189,6 +191,26 @@ pub(super) fn leftovers_problem(leftovers: &[(String, Facts)]) -> Option<Problem
         about: About::Leftover,
         what: format!("{who} was ended before it was done: {first} was left behind"),
         remedy: remedy.into(),
+        repairable: true,
+    })
+}
+
+/// What is wrong with sockets that nobody serves.
+pub(super) fn sockets_problem(pool: &Path, files: &OtherFiles) -> Option<Problem> {
+    let first = files.stale_sockets.first()?;
+    let more = match files.stale_sockets.len() {
+        1 => String::new(),
+        count => format!(", as are {} more", count - 1),
+    };
+    let path = pool.join(first);
+    Some(Problem {
+        about: About::Sockets,
+        what: format!("the socket {first} is left of a worker that is dead{more}"),
+        remedy: format!(
+            "a worker that is to serve it fails with \"Address already in use\" unless `run` \
+             starts it, which removes it first; remove it: `rm {}`",
+            quoted_path(&path)
+        ),
         repairable: true,
     })
 }

@@ -3,6 +3,7 @@
 #![doc = include_str!("standings.md")]
 
 mod cache;
+mod census;
 mod claim;
 mod decide;
 pub mod environment;
@@ -38,6 +39,7 @@ pub(crate) mod fake;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use census::{Elsewhere, Remaining, Server};
 pub use claim::Claim;
 pub(crate) use environment::{Marked, MarkedWorker};
 pub use finding::{Finding, Inspection, Question, Standing, Strength, UnknownStrength};

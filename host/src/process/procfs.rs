@@ -13,12 +13,14 @@ pub(super) struct Stat {
     pub(super) parent: u32,
     /// Field 5: the process group. 0 when its leader was outside the pid namespace.
     pub(super) group: u32,
+    /// Field 6: the session. 0 when its leader was outside the pid namespace.
+    pub(super) session: u32,
     /// Field 22: clock ticks between boot and its start.
     pub(super) start_ticks: u64,
 }
 
 impl Stat {
-    /// Reads the four fields, or nothing if the text is not of that form.
+    /// Reads these fields, or nothing if the text is not of that form.
     ///
     /// Field 2 is the program's name in parentheses, which may itself hold spaces,
     /// parentheses and newlines: the fields after it start behind the last `)`.
@@ -29,12 +31,14 @@ impl Stat {
         let state = *fields.next()?.as_bytes().first()?;
         let parent = fields.next()?.parse().ok()?;
         let group = fields.next()?.parse().ok()?;
-        // Fields 6 to 21 lie in between.
-        let start_ticks = fields.nth(16)?.parse().ok()?;
+        let session = fields.next()?.parse().ok()?;
+        // Fields 7 to 21 lie in between.
+        let start_ticks = fields.nth(15)?.parse().ok()?;
         Some(Self {
             state,
             parent,
             group,
+            session,
             start_ticks,
         })
     }
@@ -66,6 +70,13 @@ pub(super) fn user_ids(status: &[u8]) -> Option<(u32, u32)> {
     Some((ids.next()?.parse().ok()?, ids.next()?.parse().ok()?))
 }
 
+/// The pids of a process, from the pid namespace of this `/proc` to its own: `NSpid`.
+pub(super) fn namespace_pids(status: &[u8]) -> impl Iterator<Item = u32> {
+    let pids = status_line(status, "NSpid").unwrap_or_default();
+    pids.split_ascii_whitespace()
+        .filter_map(|pid| pid.parse().ok())
+}
+
 /// The words of a command line as `/proc/PID/cmdline` holds them, each ended by a NUL.
 /// Kernel threads and zombies have none.
 pub(super) fn words(cmdline: &[u8]) -> Vec<String> {
@@ -86,13 +97,26 @@ pub(super) fn listening_sockets(table: &[u8]) -> impl Iterator<Item = (PathBuf, 
     table
         .split(|&byte| byte == b'\n')
         .skip(1)
-        .filter_map(listening_socket)
+        .filter_map(|line| socket(line, |flags, _| flags == LISTENS))
+}
+
+/// The sockets that are bound to a path of the file system and not connected, whether they
+/// listen yet or not: path as it was bound, and inode number.
+pub(super) fn bound_sockets(table: &[u8]) -> impl Iterator<Item = (PathBuf, u64)> {
+    table
+        .split(|&byte| byte == b'\n')
+        .skip(1)
+        .filter_map(|line| socket(line, |_, state| state == UNCONNECTED))
 }
 
 /// `__SO_ACCEPTCON` of `linux/net.h`: the socket listens.
 const LISTENS: &str = "00010000";
 
-fn listening_socket(line: &[u8]) -> Option<(PathBuf, u64)> {
+/// `SS_UNCONNECTED` of `linux/net.h`. What a listening socket has accepted is connected, and
+/// has the same path.
+const UNCONNECTED: &str = "01";
+
+fn socket(line: &[u8], is_wanted: impl Fn(&str, &str) -> bool) -> Option<(PathBuf, u64)> {
     // Num RefCount Protocol Flags Type St Inode Path, the path after exactly one space
     // because it may hold spaces, or start with one.
     let mut rest = line;
@@ -104,11 +128,12 @@ fn listening_socket(line: &[u8]) -> Option<(PathBuf, u64)> {
         std::str::from_utf8(field).ok()
     };
     let flags = [field()?, field()?, field()?, field()?][3];
-    let inode = [field()?, field()?, field()?][2].parse().ok()?;
+    let [_, state, inode] = [field()?, field()?, field()?];
+    let inode = inode.parse().ok()?;
     let path = rest.strip_prefix(b" ")?;
     // Names that do not start with a slash are abstract (`@`) or relative to what was
     // the current directory when they were bound.
-    if flags != LISTENS || !path.starts_with(b"/") {
+    if !is_wanted(flags, state) || !path.starts_with(b"/") {
         return None;
     }
     Some((PathBuf::from(OsString::from_vec(path.to_vec())), inode))
@@ -138,6 +163,7 @@ mod tests {
             state: b'S',
             parent: 7,
             group: 4711,
+            session: 4711,
             start_ticks: 151_020,
         };
         for name in ["cat", "a b", ")", ") Z 1 (", "((", "\n", ") S 1 2 3"] {

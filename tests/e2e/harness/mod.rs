@@ -1,5 +1,6 @@
 //! Pools, workers and clients for tests.
 
+mod advice;
 mod component;
 mod detached;
 mod entry;
@@ -16,6 +17,7 @@ mod terminal;
 mod wait;
 mod worker;
 
+pub(crate) use advice::{advice, shell, walk};
 pub(crate) use component::{POOL, component, module};
 pub(crate) use detached::{Detached, as_worker, processes_of};
 pub(crate) use entry::{Entry, NO_PROCESS, ago, now};

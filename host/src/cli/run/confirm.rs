@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use poolwarden::Pool;
+use poolwarden::command::quoted_path;
 use poolwarden::process::{LinuxProcesses, Process, Processes, Serving};
 
 use super::failure::{Failure, Reason};
@@ -82,7 +83,8 @@ impl Awaited {
             Serving::Nobody => Some(format!(
                 "hint: the socket {sock} was there before the worker, and nobody listens on \
                  it: a process that is dead left it, and no other can bind it; remove it: \
-                 rm {sock}"
+                 `rm {}`",
+                quoted_path(&self.path)
             )),
             Serving::Others => Some(format!(
                 "hint: another process listens on {sock}, and did before; stop it, or give \

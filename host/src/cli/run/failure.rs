@@ -1,10 +1,12 @@
 //! Why a worker was not started, or not left running.
 
 use std::io;
+use std::path::Path;
 use std::process::ExitStatus;
 use std::time::Duration;
 
 use poolwarden::Error;
+use poolwarden::doctor::Doctor;
 use poolwarden::process::{IdentifyError, Serving, WaitError};
 use poolwarden::store::StoreError;
 
@@ -26,10 +28,7 @@ pub(super) struct Failure {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Reason {
     /// The session id is not free.
-    #[error(
-        "taken: its entry names pid {pid}, which is {status}; stop it first, replace it \
-         with --replace, or use another sid"
-    )]
+    #[error("taken: its entry names pid {pid}, which is {status}; {}", of_taken(.status))]
     Taken { pid: u64, status: String },
     /// The worker that was to be replaced is still there, or may be.
     #[error("nothing was started, because the present worker was not stopped: {0}")]
@@ -76,13 +75,9 @@ pub(super) enum Reason {
 
 impl From<Reason> for Failure {
     fn from(reason: Reason) -> Self {
-        let notes = match &reason {
-            Reason::Pool(error) => hint(error).map(|hint| format!("hint: {hint}")),
-            _ => None,
-        };
         Self {
             reason,
-            notes: Vec::from_iter(notes),
+            notes: Vec::new(),
         }
     }
 }
@@ -96,8 +91,16 @@ impl Failure {
         )
     }
 
-    /// Says on standard error what happened to the session.
-    pub(super) fn report(self, sid: &str) -> Exit {
+    /// Says on standard error what happened to the session of the pool in this directory, and
+    /// what to do.
+    pub(super) fn report(self, sid: &str, pool: &Path) -> Exit {
+        let hint = match &self.reason {
+            Reason::Pool(Error::Rejected(_)) | Reason::Taken { .. } | Reason::NotReplaced(_) => {
+                Doctor::new(pool).way_out(sid)
+            }
+            Reason::Pool(error) => hint(error, pool),
+            _ => None,
+        };
         let exit = match &self.reason {
             Reason::Pool(error) => exit::of_error(error),
             _ => Exit::Failed,
@@ -107,7 +110,18 @@ impl Failure {
         for note in self.notes {
             say!("{}", line(&note));
         }
+        if let Some(hint) = hint {
+            say!("hint: {}", line(&hint));
+        }
         exit
+    }
+}
+
+/// What frees a sid depends on whether its worker can be stopped; the hint says how.
+fn of_taken(status: &str) -> &'static str {
+    match status {
+        "running" | "stopping" => "stop it first, replace it with --replace, or use another sid",
+        _ => "it has to be decided first what it is; or use another sid",
     }
 }
 

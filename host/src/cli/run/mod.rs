@@ -15,10 +15,13 @@ mod socket;
 mod stub;
 mod undo;
 
+use std::os::unix::fs::FileTypeExt;
+use std::path::Path;
+
 use anyhow::Context;
 use poolwarden::process::{LinuxProcesses, Processes};
 use poolwarden::store::{Log, PoolDir};
-use poolwarden::{Cancel, Error, Pool, Register, Request};
+use poolwarden::{Cancel, Error, Limits, Pool, Register, Request};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -64,7 +67,7 @@ struct Started {
 pub(super) fn run(pool: &Pool, arguments: &RunArguments, json: bool) -> anyhow::Result<Exit> {
     let answer = match start(pool, arguments) {
         Ok(answer) => answer,
-        Err(failure) => return Ok(failure.report(&arguments.sid)),
+        Err(failure) => return Ok(failure.report(&arguments.sid, pool.path())),
     };
     let text = if json {
         serde_json::to_string(&answer).context("cannot write the answer")? + "\n"
@@ -89,6 +92,9 @@ fn start(pool: &Pool, arguments: &RunArguments) -> Result<Answer, Failure> {
     let sock = arguments.sock.clone();
     let replaced = replace::make_free(pool, arguments)?;
     let directory = PoolDir::open(pool.path()).map_err(Reason::Store)?;
+    if let Some(sock) = &sock {
+        clear(&directory, Path::new(sock))?;
+    }
     let log = match &arguments.log {
         Some(path) => Log::at(path),
         None => Log::of_session(&directory, &arguments.sid),
@@ -159,6 +165,23 @@ impl Answer {
             replaced,
         }
     }
+}
+
+/// Removes the socket at this path if a dead worker left it in the pool: no other could bind
+/// it. The proof is that of a stop; what has to stay does.
+fn clear(directory: &PoolDir, sock: &Path) -> Result<(), Failure> {
+    let is_socket = sock
+        .symlink_metadata()
+        .is_ok_and(|seen| seen.file_type().is_socket());
+    // Most often there is none, and then nobody is waited for.
+    if is_socket && sock.parent() == Some(directory.path()) {
+        let cancel = Cancel::new().map_err(|error| Error::System(format!("no request: {error}")));
+        let cancel = cancel.map_err(Reason::Pool)?;
+        let locked = directory.lock(Limits::default().lock_wait, &cancel);
+        let mut locked = locked.map_err(Reason::Store)?;
+        locked.remove_stale_socket(sock).map_err(Reason::Store)?;
+    }
+    Ok(())
 }
 
 /// Makes one request.
