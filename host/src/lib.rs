@@ -78,7 +78,7 @@ pub use answer::{Answer, Answered};
 pub use cancel::{Cancel, HookGuard};
 pub use clock::{Clock, SystemClock};
 pub use error::{Error, Fault};
-pub use floor::{Grants, UnknownGrant};
+pub use floor::{Budget, Grants, UnknownGrant};
 pub use mandate::Mandate;
 pub use pool::{Pool, PoolBuilder};
 pub use request::{Ensure, Forget, Register, Request, Stop};

@@ -42,7 +42,8 @@ pub(crate) struct Options {
     /// --grant.
     #[arg(long, global = true, value_name = "FILE", env = "POOLWARDEN_POLICY", help_heading = POLICY)]
     pub(crate) policy: Option<PathBuf>,
-    /// Let the policy do this: registry-write, signal-term, signal-kill and the like
+    /// Let the policy do this: registry-write, signal-term, signal-kill and the like; dismiss,
+    /// to signal workers in ensure
     #[arg(long = "grant", global = true, value_name = "NAME", value_parser = grant, help_heading = POLICY)]
     pub(crate) grants: Vec<Grants>,
     /// A setting for the policy, or `proof=strong` for the host

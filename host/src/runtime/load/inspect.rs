@@ -57,7 +57,8 @@ pub enum Unusable {
 pub struct Needs {
     /// It can replace the registry: `registry-write`.
     pub registry_write: bool,
-    /// It can send signals: one grant for each signal. Which, only its author knows.
+    /// It can send signals: one grant for each signal, and `dismiss` for those that it sends in
+    /// `ensure`. Which, only its author knows.
     pub signals: bool,
 }
 
