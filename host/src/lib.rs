@@ -83,7 +83,8 @@ pub use mandate::Mandate;
 pub use pool::{Pool, PoolBuilder};
 pub use request::{Ensure, Forget, Register, Request, Stop};
 pub use runtime::{
-    CacheError, CodeCache, Compiled, Description, Export, Import, ImportKind, Inspection, Limits,
-    LoadError, MAX_COMPONENT, Needs, Policy, PolicyLoader, Setting, Unusable,
+    CacheError, CodeCache, CompileError, CompileLimits, Compiled, Compiler, Description, Export,
+    Import, ImportKind, Inspection, Limits, LoadError, MAX_COMPONENT, Needs, Policy, PolicyLoader,
+    Setting, Unusable, compile_stdin, executable_memory,
 };
 pub use settings::SettingError;

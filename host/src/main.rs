@@ -17,6 +17,9 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 fn main() -> ExitCode {
+    if cli::is_compiler() {
+        return poolwarden::compile_stdin();
+    }
     let arguments = match cli::parse() {
         Ok(arguments) => arguments,
         // What was asked for, as the help, or what is wrong with it.

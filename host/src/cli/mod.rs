@@ -31,7 +31,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 pub(crate) use arguments::{Arguments, Options, Verb};
 pub(crate) use exit::Exit;
-pub(crate) use policy_source::PolicySource;
+pub(crate) use policy_source::{PolicySource, is_compiler};
 pub(crate) use run::survive_large_files;
 pub(crate) use usage::parse;
 

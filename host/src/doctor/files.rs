@@ -107,7 +107,7 @@ pub(super) fn trail(pool: Option<&PoolDir>) -> TrailLook {
     let history = pool.map(History::of).unwrap_or_default();
     let lines = history.problems.iter();
     let damaged_lines = lines
-        .filter(|problem| matches!(problem, HistoryProblem::Line { .. }))
+        .filter(|problem| !matches!(problem, HistoryProblem::File(_)))
         .count();
     // Only the file that is written matters: what is wrong with old ones is history, too.
     let mut files = history.problems.iter();

@@ -36,12 +36,14 @@ pub(crate) enum PolicyCommand {
     /// Compile a policy ahead of its first use
     ///
     /// The code is kept in the user's cache, where every later start of this program finds
-    /// it.
+    /// it: the code of the 16 policies that were used last. Compiling is limited in time and
+    /// memory, here as at every first use; this is where one can allow it more.
     Compile(compile::CompileArguments),
     /// Try a policy on recordings, which touches no process
     ///
     /// Prints how its answers, the entries that it removes and its signals differ from
-    /// those of the recorded policy. The exit code is 0 when nothing differs, 1 when
+    /// those of the recorded policy, in these very requests: it says nothing of others, and a
+    /// policy can tell a replay from a pool. The exit code is 0 when nothing differs, 1 when
     /// something does or a recording cannot be read, and 7 when the policy fails.
     Replay(replay::ReplayArguments),
 }

@@ -73,9 +73,7 @@ impl Inspection {
             size: code.size,
             interface_version: shape.version().map(str::to_owned),
             needs: Needs::of(&shape),
-            settings: said.map_or(Ok(()), |said| {
-                settings::check(&settings, || Ok(said.clone()))
-            }),
+            settings: said.map_or(Ok(()), |said| settings::check(&settings, said)),
             verdict,
             imports: shape.imports,
             exports: shape.exports,
