@@ -106,12 +106,13 @@ fn ask(pool: &Pool, requests: &[Request], options: &Options) -> anyhow::Result<E
     let exits = exits.map(|(request, answer)| exit::of_answer(request, &answer.value()));
     let mut exit = exits.max().unwrap_or(Exit::Ok);
     if let Some(error) = failed {
+        let unanswered = requests[answers.len()..].iter();
+        let unanswered: Vec<_> = unanswered.filter_map(sid_of).collect();
         output::complain(&error, pool.path());
-        let unanswered = &requests[answers.len()..];
-        if let (Error::Rejected(_), Some(sid)) = (&error, unanswered.first().and_then(sid_of)) {
+        if let (Error::Rejected(_), [sid, ..]) = (&error, &unanswered[..]) {
             advise(options, sid);
         }
-        output::tell_of_the_rest(unanswered);
+        output::tell_of_the_rest(&unanswered);
         exit = exit::of_error(&error);
     }
     tell_of_absent_pool(options, pool.path());
