@@ -288,6 +288,7 @@ mod tests {
                             record,
                             last_signal,
                             withdrawn,
+                            kill_withdrawn: false,
                         },
                     )
                 },
