@@ -94,7 +94,10 @@ fn a_cancelled_kill_stands_in_the_trail_and_in_the_next_status_as_withdrawn() {
         "{note}"
     );
     let log = pool.run(&["log"]);
-    let kill = log.stdout.lines().find(|line| line.contains("\"signal\":\"kill\""));
+    let kill = log
+        .stdout
+        .lines()
+        .find(|line| line.contains("\"signal\":\"kill\""));
     assert!(
         kill.is_some_and(|line| line.contains("withdrawn: the client cancelled")),
         "{log:?}"
