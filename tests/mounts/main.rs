@@ -17,6 +17,7 @@ mod doctor_pids;
 mod doctor_stuck;
 mod full;
 mod hidden;
+mod mcp_alone;
 mod mounted;
 mod namespace;
 mod pids;
