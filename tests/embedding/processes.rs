@@ -138,7 +138,7 @@ fn what_does_not_hold_together_gets_no_signal() {
         let builder = || rehearsal.builder().processes(unreliable.clone());
         // A policy that goes by no finding is refused by the host.
         let blind = builder()
-            .grants(Grants::shipped())
+            .grants(Grants::shipped().with_dismiss())
             .setting("attack", "signal")
             .setting("sid", "a")
             .setting("pid", "77")

@@ -25,10 +25,15 @@ pub(crate) static HOSTILE: LazyLock<Arc<Policy>> = LazyLock::new(|| {
 pub(crate) static SHIPPED: LazyLock<Arc<Policy>> =
     LazyLock::new(|| Arc::new(Policy::shipped().expect("the shipped policy loads")));
 
+/// What another program keeps beside `sessions`.
+const OTHER: &str = "of another program";
+
 /// A pool in a directory of its own.
 pub(crate) struct Attacked {
     root: TempDir,
     workers: Vec<Worker>,
+    /// Whether another program keeps something in the registry, too.
+    is_shared: bool,
     pub(crate) grants: Grants,
     pub(crate) limits: Limits,
 }
@@ -49,11 +54,20 @@ impl Attacked {
         Self::with((0..count).map(|_| Worker::start_stubborn()).collect())
     }
 
+    /// A pool with two live workers whose registry holds what poolwarden does not know: a field
+    /// of each entry, and a key of another program.
+    pub(crate) fn shared() -> Self {
+        let mut pool = Self::with_workers(2);
+        pool.is_shared = true;
+        pool.register();
+        pool
+    }
+
     fn with(workers: Vec<Worker>) -> Self {
         let root = tempfile::tempdir().expect("a temporary directory");
-        let count = workers.len();
         let pool = Self {
             workers,
+            is_shared: false,
             root,
             grants: Grants::shipped().with_dismiss(),
             limits: Limits::default(),
@@ -62,9 +76,20 @@ impl Attacked {
             .mode(0o700)
             .create(pool.directory())
             .expect("the pool directory");
-        let entries: Vec<_> = (0..count).map(|index| pool.entry(index)).collect();
-        pool.write(&json!({ "sessions": entries }));
+        pool.register();
         pool
+    }
+
+    /// Writes a registry with an entry for each worker.
+    fn register(&self) {
+        let entries: Vec<_> = (0..self.workers.len())
+            .map(|index| self.entry(index))
+            .collect();
+        self.write(&if self.is_shared {
+            json!({ "other": OTHER, "sessions": entries })
+        } else {
+            json!({ "sessions": entries })
+        });
     }
 
     pub(crate) fn directory(&self) -> PathBuf {
@@ -90,6 +115,15 @@ impl Attacked {
     }
 
     pub(crate) fn entry(&self, index: usize) -> Value {
+        let mut entry = self.bare_entry(index);
+        if self.is_shared {
+            entry["note"] = json!(["kept", 1.5]);
+        }
+        entry
+    }
+
+    /// An entry with the fields that poolwarden knows.
+    fn bare_entry(&self, index: usize) -> Value {
         json!({
             "sid": format!("w{index}"),
             "pid": self.pid(index),
@@ -113,11 +147,13 @@ impl Attacked {
 
     /// Puts another worker in the place of one that ended, and both entries into the registry.
     pub(crate) fn renew(&mut self, index: usize) {
-        self.workers[index] = Worker::start();
-        let entries: Vec<_> = (0..self.workers.len())
-            .map(|index| self.entry(index))
-            .collect();
-        self.write(&json!({ "sessions": entries }));
+        self.put(index, Worker::start());
+    }
+
+    /// Puts this worker in the place of another one, and both entries into the registry.
+    pub(crate) fn put(&mut self, index: usize, worker: Worker) {
+        self.workers[index] = worker;
+        self.register();
     }
 
     /// A setting of an attack on this pool.
@@ -127,7 +163,9 @@ impl Attacked {
             .replace("$pid1", &self.pid(1).to_string())
             .replace("$entry0", &self.entry(0).to_string())
             .replace("$entry1", &self.entry(1).to_string())
+            .replace("$bare0", &self.bare_entry(0).to_string())
             .replace("$made0", self.created_at(0))
+            .replace("$other", &format!("\"other\":{}", json!(OTHER)))
     }
 
     /// Tries an attack with its settings.

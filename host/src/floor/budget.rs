@@ -207,6 +207,14 @@ impl Budget {
         let difference = Difference::between(before, after)?;
         self.check_removals(before, &difference, proven)?;
         let added = self.check_additions(after, &difference, proven)?;
+        if !difference.is_around_kept {
+            return Err(Refusal(
+                "the replacement changes what is outside of `sessions`, which has to stay byte \
+                 for byte"
+                    .into(),
+            )
+            .into());
+        }
         Ok(Change {
             dropped: difference.removed,
             added,

@@ -151,7 +151,7 @@ pub(super) const ANSWERS: &[Attack] = &[
         untrue("was left alone, but it was signalled"),
     ),
     attack_of(
-        How::Stopping,
+        How::AskedToStop,
         "telling of a stop that was not made",
         answer!(
             r#"stop {"stopped":["w0"],"errors":[],"outcomes":[{"sid":"w0","pid":$pid0,"outcome":"exited"}]}"#
@@ -159,7 +159,7 @@ pub(super) const ANSWERS: &[Attack] = &[
         untrue("is \"exited\", but it was not signalled"),
     ),
     attack_of(
-        How::Stopping,
+        How::AskedToStop,
         "counting a worker as stopped that runs",
         answer!(
             r#"stop {"stopped":["w0"],"errors":[],"outcomes":[{"sid":"w0","pid":$pid0,"outcome":"refused"}]}"#
@@ -167,7 +167,7 @@ pub(super) const ANSWERS: &[Attack] = &[
         untrue("is stopped, but it was not signalled"),
     ),
     attack_of(
-        How::Stopping,
+        How::AskedToStop,
         "finding nobody to stop",
         answer!(r#"stop {"stopped":[],"errors":[],"outcomes":[]}"#),
         untrue("was not to be stopped, but it is in the registry"),
