@@ -16,6 +16,8 @@ mod settings;
 mod signal_names;
 mod signals;
 mod state;
+#[cfg(test)]
+mod tests;
 mod trail;
 mod transaction;
 pub(crate) mod wasi;

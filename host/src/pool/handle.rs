@@ -82,6 +82,13 @@ impl Pool {
         RequestState::describing(self.context.clone(), self.origin(), cancel.clone())
     }
 
+    /// The state of a request before its policy runs.
+    #[cfg(test)]
+    pub(crate) fn requested(&self, request: Request, cancel: &Cancel) -> RequestState {
+        let (context, origin) = (self.context.clone(), self.origin());
+        RequestState::new(context, origin, request, cancel.clone())
+    }
+
     /// Who asks, and what decides from now to the end of a request.
     pub(super) fn origin(&self) -> Origin {
         Origin {
