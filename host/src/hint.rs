@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::path::Path;
 
-use poolwarden::{Error, doctor};
+use poolwarden::{Error, Fault, doctor};
 
 /// The next step, where the error's own text does not name it.
 pub(crate) fn hint(error: &Error) -> Option<Cow<'static, str>> {
@@ -21,6 +21,10 @@ pub(crate) fn hint(error: &Error) -> Option<Cow<'static, str>> {
             .into()
         }
         Error::Denied(_) => "give the policy this grant, or use another policy".into(),
+        // Their texts are whole, and the host adds nothing to the words of a policy.
+        Error::Policy(
+            Fault::UnexpectedAnswer { .. } | Fault::UntrueAnswer { .. } | Fault::Failed { .. },
+        ) => return None,
         Error::Policy(_) | Error::Refused(_) => {
             "the pool is unchanged or as last written; this is a mistake in the policy".into()
         }

@@ -20,6 +20,7 @@ mod doctor_orphans;
 mod doctor_policy;
 mod every_file;
 mod findings;
+mod honest_answers;
 mod hostile_directory;
 mod hostile_entries;
 mod hostile_names;

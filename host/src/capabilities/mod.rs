@@ -4,7 +4,6 @@
 
 pub(crate) mod bindings;
 pub(crate) mod clock;
-mod done;
 mod error;
 mod held;
 mod logging;
@@ -27,13 +26,9 @@ use wasmtime::Engine;
 use wasmtime::component::types::Component as ComponentType;
 use wasmtime::component::{HasData, Linker};
 
-#[expect(
-    unused_imports,
-    reason = "for whoever holds an answer against what was done"
-)]
-pub(crate) use done::{Done, Seen};
 pub(crate) use error::HostError;
 pub(crate) use logging::log;
+pub(crate) use no_registry::NoRegistry;
 pub(crate) use state::{Origin, RequestState};
 pub(crate) use wasi::{WasiHost, end_output};
 

@@ -3,13 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::answer::Answer;
 use crate::audit::Asker;
 use crate::cancel::Cancel;
 use crate::capabilities::{Origin, RequestState};
 use crate::error::Error;
 use crate::mandate::Mandate;
-use crate::request::Request;
 use crate::runtime::{self, Description};
 
 use super::context::Context;
@@ -31,34 +29,6 @@ impl Pool {
         }
     }
 
-    /// Carries out one request, on this thread. The answer is the policy's own text; see
-    /// [`ensure`](Self::ensure), [`status`](Self::status), [`stop`](Self::stop),
-    /// [`register`](Self::register) and [`forget`](Self::forget) for typed ones.
-    ///
-    /// # Errors
-    /// See [`Error`]; whatever fails, the lock is free afterwards and the registry whole.
-    pub fn call(&self, request: Request, cancel: &Cancel) -> Result<Answer, Error> {
-        let span = tracing::debug_span!("request", verb = request.verb());
-        let _entered = span.enter();
-        request.check()?;
-        let origin = self.origin();
-        self.check_settings_of(&origin, cancel)?;
-        let policy = origin.mandate.policy().clone();
-        let mut state = RequestState::new(self.context.clone(), origin, request, cancel.clone());
-        let no_registry = state.no_registry.clone();
-        let answered = match &self.context.recordings {
-            None => runtime::call(&policy, state),
-            Some(file) => {
-                let started = state.record();
-                let answered = runtime::call(&policy, state);
-                // What the policy said, as it will say it when this is replayed.
-                file.keep(started.ended(&answered, file));
-                answered
-            }
-        };
-        answered.map_err(|error| no_registry.explain(error))
-    }
-
     /// Checks that somebody reads each setting: the policy, by what it says about itself, or
     /// the host. Every request begins with this; a program that wants to know at its start
     /// can ask for it.
@@ -70,7 +40,7 @@ impl Pool {
         self.check_settings_of(&self.origin(), cancel)
     }
 
-    fn check_settings_of(&self, origin: &Origin, cancel: &Cancel) -> Result<(), Error> {
+    pub(super) fn check_settings_of(&self, origin: &Origin, cancel: &Cancel) -> Result<(), Error> {
         let describe = || self.describe_with(origin.clone(), cancel);
         origin.mandate.check_settings(describe)
     }
@@ -120,7 +90,7 @@ impl Pool {
     }
 
     /// Who asks, and what decides from now to the end of a request.
-    fn origin(&self) -> Origin {
+    pub(super) fn origin(&self) -> Origin {
         Origin {
             asker: self.asker.clone(),
             mandate: self.context.mandate.get(),
