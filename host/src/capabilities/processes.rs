@@ -101,6 +101,9 @@ impl RequestState {
             if withdrawn {
                 open.ledger.reinstate(claim);
             }
+            let asked_to_end = last_signal.is_some();
+            let standing = inspection.finding.standing;
+            self.facts.found(index, standing, asked_to_end);
             open.note(index, &inspection.finding, inspection.process);
             if let Some(record) = inspection.learned {
                 open.ledger.insert(claim.clone(), *record);
