@@ -137,6 +137,9 @@ pub enum Fault {
     /// It kept more handles than one request may.
     #[error("it kept more than {0} handles")]
     Handles(usize),
+    /// What it says about itself cannot be taken.
+    #[error("it describes itself with {0}")]
+    Description(String),
     /// It asked for more random bytes than there are in one call.
     #[error("it asked for more than {0} random bytes at once")]
     RandomBytes(usize),
