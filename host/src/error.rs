@@ -202,6 +202,9 @@ pub enum Fault {
     /// Its answer is no JSON object.
     #[error("its answer is not a JSON object: {0}")]
     NotJson(String),
+    /// It says of itself that it reads settings which it cannot have.
+    #[error("it describes itself with {0}")]
+    Description(String),
     /// It trapped.
     #[error("it trapped: {0}")]
     Trap(String),

@@ -1,10 +1,11 @@
 //! Which settings mean something. One that does not is most likely a misspelt one that does,
 //! and a limit or a proof that silently does not count would be worse than an error.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use crate::error::Fault;
 use crate::process::{Strength, UnknownStrength};
-use crate::runtime::Description;
+use crate::runtime::{Description, Setting};
 
 /// The setting that the host reads itself.
 pub(crate) const PROOF: &str = "proof";
@@ -71,6 +72,36 @@ pub(crate) fn check<E: From<SettingError>>(
     }))
 }
 
+/// How many settings a policy may say it reads.
+const MOST_DECLARED: usize = 100;
+
+/// Checks the settings that a policy says it reads: not too many, each once, and none that the
+/// host reads itself.
+///
+/// # Errors
+/// [`Fault::Description`] when not.
+pub(crate) fn check_declared(said: &Description) -> Result<(), Fault> {
+    let wrong = |what: String| Err(Fault::Description(what));
+    if said.settings.len() > MOST_DECLARED {
+        let count = said.settings.len();
+        return wrong(format!(
+            "{count} settings, and a policy has {MOST_DECLARED} at most"
+        ));
+    }
+    let mut seen = BTreeSet::new();
+    for Setting { name, .. } in &said.settings {
+        if name == PROOF {
+            return wrong(format!(
+                "the setting `{PROOF}`, which is the host's own: give it another name"
+            ));
+        }
+        if !seen.insert(name) {
+            return wrong(format!("the setting `{name}` twice"));
+        }
+    }
+    Ok(())
+}
+
 fn list(names: &[String]) -> String {
     let quoted: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
     match quoted.as_slice() {
@@ -82,7 +113,6 @@ fn list(names: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runtime::Setting;
 
     fn settings(given: &[(&str, &str)]) -> BTreeMap<String, String> {
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
@@ -142,6 +172,21 @@ mod tests {
                 text.contains("`strong`") && text.contains("`any`"),
                 "{text}"
             );
+        }
+    }
+
+    #[test]
+    fn a_policy_declares_a_few_settings_of_its_own_and_each_once() {
+        let many: Vec<_> = (0..=MOST_DECLARED).map(|n| format!("s{n}")).collect();
+        let many: Vec<_> = many.iter().map(String::as_str).collect();
+        assert_eq!(check_declared(&reading(&many[1..])), Ok(()));
+        for (names, why) in [
+            (&["max-age", "proof"][..], "the host's own"),
+            (&["max-age", "max-age"], "`max-age` twice"),
+            (&many, "101 settings"),
+        ] {
+            let error = check_declared(&reading(names)).expect_err(why).to_string();
+            assert!(error.contains(why), "{error}");
         }
     }
 

@@ -84,7 +84,11 @@ impl Pool {
 
     /// The state of a request before its policy runs.
     #[cfg(test)]
-    pub(crate) fn requested(&self, request: crate::Request, cancel: &Cancel) -> RequestState {
+    pub(crate) fn requested(
+        &self,
+        request: crate::request::Request,
+        cancel: &Cancel,
+    ) -> RequestState {
         let (context, origin) = (self.context.clone(), self.origin());
         RequestState::new(context, origin, request, cancel.clone())
     }

@@ -16,6 +16,7 @@ use crate::error::{Error, Fault};
 use crate::floor::Unreadable;
 use crate::recording::CallError;
 use crate::request::{Register, Request, Stop, milliseconds};
+use crate::settings;
 use crate::visible;
 
 use super::{Bounded, Description, Exceeded, Policy, Setting, Unanswered};
@@ -95,11 +96,13 @@ pub(crate) fn describe(policy: &Policy, state: RequestState) -> Result<Descripti
         name: text(setting.name),
         description: text(setting.description),
     };
-    Ok(Description {
+    let description = Description {
         name: text(said.name),
         version: text(said.version),
         settings: said.settings.into_iter().map(setting).collect(),
-    })
+    };
+    settings::check_declared(&description)?;
+    Ok(description)
 }
 
 /// A fresh instance of a policy, as it was linked here.
