@@ -95,7 +95,7 @@ impl Attacked {
             How::AskedForStatus => &["status"],
             How::AskedToStop | How::AskedToStopStubborn => &["stop", "w0"],
             How::AskedToStopAnother => &["stop", "w1"],
-            How::Registering => &["register", "new", "--pid", &pid1],
+            How::Registering => &["register", "--sid", "new", "--pid", &pid1],
             _ => &["ensure"],
         };
         words.extend(verb.iter().map(|word| (*word).to_owned()));

@@ -57,6 +57,20 @@ fn printed_lines_are_lines_of_the_log() {
     }
 }
 
+/// An exception of the policy's language is a line that it wrote, and a trap.
+#[test]
+fn a_trap_is_told_with_the_last_line_that_the_policy_wrote() {
+    let ran = run("
+        (call $write (call $stderr) (i32.const 2080) (i32.const 9) (i32.const 256))
+        unreachable");
+    let stderr = String::from_utf8_lossy(&ran.stderr);
+    let error = stderr.lines().find(|line| line.starts_with("error: "));
+    let error = error.unwrap_or_else(|| panic!("no error in {stderr}"));
+    assert!(error.contains("it trapped: "), "{error}");
+    let last = "the last line that it wrote: to stderr";
+    assert!(error.ends_with(last), "{error}");
+}
+
 #[test]
 fn what_was_printed_before_an_exit_is_logged() {
     let ran = run("

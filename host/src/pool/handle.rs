@@ -11,8 +11,6 @@ use crate::life::of_store;
 use crate::mandate::Mandate;
 use crate::process::Claim;
 use crate::progress::{Progress, Reporter};
-#[cfg(test)]
-use crate::request::Request;
 use crate::runtime::{self, Description};
 
 use super::context::Context;
@@ -92,7 +90,11 @@ impl Pool {
 
     /// The state of a request before its policy runs.
     #[cfg(test)]
-    pub(crate) fn requested(&self, request: Request, cancel: &Cancel) -> RequestState {
+    pub(crate) fn requested(
+        &self,
+        request: crate::request::Request,
+        cancel: &Cancel,
+    ) -> RequestState {
         let (context, origin) = (self.context.clone(), self.origin());
         RequestState::new(context, origin, request, cancel.clone())
     }

@@ -85,21 +85,19 @@ pub(super) fn answer<T: WasiHost>(
 /// # Errors
 /// When it traps or exceeds a limit.
 pub(crate) fn describe(policy: &Policy, state: RequestState) -> Result<Description, Error> {
-    let longest = state.limits().text;
     let (instance, mut store) = instantiate(policy, policy.pre(), state)?;
     let _tick = policy.tick();
     let said = instance
         .poolwarden_pool_pool()
         .call_describe(&mut store)
         .map_err(|trap| broken(&mut store, trap))?;
-    let text = |text: String| visible::cut(text, longest);
     let setting = |setting: wit::Setting| Setting {
-        name: text(setting.name),
-        description: text(setting.description),
+        name: setting.name,
+        description: setting.description,
     };
     Ok(Description {
-        name: text(said.name),
-        version: text(said.version),
+        name: said.name,
+        version: said.version,
         settings: said.settings.into_iter().map(setting).collect(),
     })
 }

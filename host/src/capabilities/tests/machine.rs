@@ -257,6 +257,6 @@ fn edited(store: &MemoryStore, edits: &[Edit]) -> Vec<u8> {
         }
     }
     let mut out = String::from(head);
-    write!(out, "{}]}}\n", entries.join(gap)).expect("a string takes all");
+    writeln!(out, "{}]}}", entries.join(gap)).expect("a string takes all");
     out.into_bytes()
 }
