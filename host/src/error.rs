@@ -99,7 +99,7 @@ impl Error {
 }
 
 /// How a policy failed.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
     /// It computed for longer than it may.

@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use crate::answer::Answer;
 use crate::doctor::salvage::held;
-use crate::floor::{Reading, check_replace};
+use crate::floor::{Budget, Grants, Proven, Reading};
 use crate::process::Claim;
 use crate::request::Request;
 
@@ -43,7 +43,13 @@ pub fn replace(
     may_drop: impl Fn(usize) -> bool,
 ) -> Result<(usize, bool), String> {
     let [before, after] = [before, after].map(|bytes| Reading::new(Some(bytes.to_vec())));
-    check_replace(&before, &after, request, now, may_drop)
+    let proven = Proven {
+        is_dead: &may_drop,
+        newcomer_runs: true,
+        now,
+    };
+    Budget::of(request, &Grants::shipped())
+        .check_replacement(&before, &after, &proven)
         .map(|change| (change.dropped.len(), change.added.is_some()))
         .map_err(|refusal| refusal.to_string())
 }

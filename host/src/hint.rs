@@ -1,26 +1,29 @@
 //! What to do about an error.
 
-use std::borrow::Cow;
 use std::path::Path;
 
-use poolwarden::{Error, doctor};
+use poolwarden::{Error, command};
 
-/// The next step, where the error's own text does not name it.
-pub(crate) fn hint(error: &Error) -> Option<Cow<'static, str>> {
+/// The next step, where the error's own text does not name it. `pool` is the directory that
+/// the request was about. Whole commands stand in backticks.
+pub(crate) fn hint(error: &Error, pool: &Path) -> Option<String> {
+    let doctor = |words: &[&str]| command::on_pool(pool, words);
     Some(match error {
-        Error::Busy(_) => {
-            "try again when the holder is done, or give a longer --lock-wait; never remove the lock file"
+        Error::Busy(_) => format!(
+            "try again when the holder is done, or give a longer --lock-wait; who holds the lock, \
+             and how it comes free: `{}`; never remove the lock file",
+            doctor(&["doctor"])
+        ),
+        Error::Corrupted { .. } => format!(
+            "what is there is left exactly as it is; workers keep running; what can be done: \
+             `{}` explains it, with --fix it salvages the entries",
+            doctor(&["doctor"])
+        ),
+        Error::Denied(_) => {
+            "give the policy this grant, or use another policy; the shipped one, with what it \
+             needs, decides where poolwarden.toml has no [policy] and --policy is not given"
                 .into()
         }
-        Error::Corrupted { path, .. } => {
-            let command = doctor::command(path.parent().unwrap_or_else(|| Path::new(".")));
-            format!(
-                "nothing was changed, and workers keep running; what can be done: {command} explains \
-                 it, with --fix it salvages the entries"
-            )
-            .into()
-        }
-        Error::Denied(_) => "give the policy this grant, or use another policy".into(),
         Error::Policy(_) | Error::Refused(_) => {
             "the pool is unchanged or as last written; this is a mistake in the policy".into()
         }

@@ -50,6 +50,7 @@ pub mod audit;
 mod cancel;
 mod capabilities;
 mod clock;
+pub mod command;
 pub mod config;
 #[cfg(test)]
 mod crash;
@@ -77,12 +78,13 @@ pub use answer::{Answer, Answered};
 pub use cancel::{Cancel, HookGuard};
 pub use clock::{Clock, SystemClock};
 pub use error::{Error, Fault};
-pub use floor::{Grants, UnknownGrant};
+pub use floor::{Budget, Grants, UnknownGrant};
 pub use mandate::Mandate;
 pub use pool::{Pool, PoolBuilder};
 pub use request::{Ensure, Forget, Register, Request, Stop};
 pub use runtime::{
-    CacheError, CodeCache, Compiled, Description, Export, Import, ImportKind, Inspection, Limits,
-    LoadError, MAX_COMPONENT, Needs, Policy, PolicyLoader, Setting, Unusable,
+    CacheError, CodeCache, CompileError, CompileLimits, Compiled, Compiler, Description, Export,
+    Import, ImportKind, Inspection, Limits, LoadError, MAX_COMPONENT, Needs, Policy, PolicyLoader,
+    Setting, Unusable, compile_stdin, executable_memory,
 };
 pub use settings::SettingError;

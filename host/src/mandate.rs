@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
-use crate::error::Error;
+use crate::error::{Error, Fault};
 use crate::floor::Grants;
 use crate::process::Strength;
 use crate::runtime::{Description, Policy};
@@ -16,8 +16,8 @@ pub struct Mandate {
     policy: Arc<Policy>,
     grants: Grants,
     settings: BTreeMap<String, String>,
-    /// Set once somebody is known to read each setting.
-    read: OnceLock<()>,
+    /// What the policy says about itself with these settings, once it was asked.
+    described: OnceLock<Result<Description, Fault>>,
 }
 
 impl Mandate {
@@ -38,7 +38,7 @@ impl Mandate {
             policy,
             grants,
             settings: BTreeMap::new(),
-            read: OnceLock::new(),
+            described: OnceLock::new(),
         }
     }
 
@@ -55,7 +55,7 @@ impl Mandate {
     #[must_use]
     pub fn with_setting(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.settings.insert(name.into(), value.into());
-        self.read = OnceLock::new();
+        self.described = OnceLock::new();
         self
     }
 
@@ -80,21 +80,48 @@ impl Mandate {
         settings::strength(&self.settings).unwrap_or(Strength::Strong)
     }
 
-    /// Checks that somebody reads each setting, once. The policy is asked what it is only
-    /// where it has settings.
+    /// What the policy says about itself with these settings; `ask` asks it. That is done
+    /// once: its description, and a failure of its own, is kept, for it would say the same
+    /// again.
     ///
     /// # Errors
-    /// [`Error::Setting`] when not; why the policy does not describe itself.
-    pub(crate) fn check_settings(
+    /// Why the policy does not describe itself.
+    pub(crate) fn described(
         &self,
-        describe: impl FnOnce() -> Result<Description, Error>,
-    ) -> Result<(), Error> {
-        if self.read.get().is_none() {
-            settings::check(&self.settings, describe)?;
-            // It fails where another thread has found out the same.
-            let _ = self.read.set(());
-        }
-        Ok(())
+        ask: impl FnOnce() -> Result<Description, Error>,
+    ) -> Result<&Description, Error> {
+        let kept = match self.described.get() {
+            Some(kept) => kept,
+            None => {
+                let said = match ask() {
+                    Ok(said) => Ok(said),
+                    Err(Error::Policy(fault)) => Err(fault),
+                    // Not the policy's: cancelled, or refused by the system.
+                    Err(error) => return Err(error),
+                };
+                self.described.get_or_init(|| said)
+            }
+        };
+        kept.as_ref().map_err(|fault| fault.clone().into())
+    }
+
+    /// What the policy said about itself, where it was asked and did.
+    pub(crate) fn description(&self) -> Option<&Description> {
+        self.described.get()?.as_ref().ok()
+    }
+
+    /// Checks that the policy can take requests: it says what it is, and somebody reads each
+    /// setting.
+    ///
+    /// # Errors
+    /// Why the policy does not describe itself; [`Error::Setting`].
+    pub(crate) fn check(
+        &self,
+        ask: impl FnOnce() -> Result<Description, Error>,
+    ) -> Result<&Description, Error> {
+        let said = self.described(ask)?;
+        settings::check(&self.settings, said)?;
+        Ok(said)
     }
 }
 
@@ -128,6 +155,7 @@ impl CurrentMandate {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::runtime::Setting;
 
     #[test]
     fn a_proof_that_there_is_not_is_taken_for_the_stronger_one() {
@@ -140,24 +168,58 @@ mod tests {
         }
     }
 
-    #[test]
-    fn settings_are_looked_at_anew_when_one_comes() {
-        let shipped = Policy::shipped().expect("the shipped policy loads");
-        let reads_none = || {
-            Ok(Description {
-                name: "picky".into(),
-                version: "1".into(),
-                settings: Vec::new(),
-            })
+    fn described(settings: &[&str]) -> Description {
+        let setting = |name: &&str| Setting {
+            name: (*name).to_owned(),
+            description: String::new(),
         };
-        let mandate = Mandate::new(shipped).with_setting(Mandate::PROOF, "strong");
+        Description {
+            name: "picky".into(),
+            version: "1".into(),
+            settings: settings.iter().map(setting).collect(),
+        }
+    }
+
+    fn unasked() -> Result<Description, Error> {
+        panic!("it was asked again")
+    }
+
+    fn mandate() -> Mandate {
+        Mandate::new(Policy::shipped().expect("the shipped policy loads"))
+    }
+
+    #[test]
+    fn a_policy_is_asked_what_it_is_once_and_again_with_another_setting() {
+        let mandate = mandate().with_setting(Mandate::PROOF, "strong");
+        assert_eq!(mandate.description(), None);
         mandate
-            .check_settings(reads_none)
+            .check(|| Ok(described(&[])))
             .expect("the host reads it");
+        mandate.check(unasked).expect("the host reads it");
+        let copy = mandate.clone();
+        assert_eq!(copy.description(), Some(&described(&[])));
         let more = mandate.with_setting("max-age", "8h");
-        assert!(matches!(
-            more.check_settings(reads_none),
-            Err(Error::Setting(_))
-        ));
+        let checked = more.check(|| Ok(described(&[])));
+        assert!(matches!(checked, Err(Error::Setting(_))), "{checked:?}");
+    }
+
+    #[test]
+    fn a_policy_that_cannot_say_what_it_is_is_not_asked_again() {
+        let mandate = mandate();
+        let failed = || Err(Fault::Stack.into());
+        for ask in [failed, unasked] {
+            let said = mandate.check(ask);
+            assert!(matches!(said, Err(Error::Policy(Fault::Stack))), "{said:?}");
+        }
+    }
+
+    #[test]
+    fn a_policy_is_asked_again_when_it_was_not_its_fault() {
+        let mandate = mandate();
+        let said = mandate.check(|| Err(Error::Cancelled));
+        assert!(matches!(said, Err(Error::Cancelled)), "{said:?}");
+        mandate
+            .check(|| Ok(described(&[])))
+            .expect("it says it now");
     }
 }

@@ -25,8 +25,42 @@ fn looking_makes_no_pool() {
         let parent = pool.directory().parent().expect("a parent");
         assert!(!parent.exists(), "{arguments:?}");
     }
-    assert_eq!(pool.ask(&["status"])["sessions"], json!([]));
-    assert_eq!(pool.ask(&["wait", "a"])["outcome"], "absent");
+    assert_eq!(pool.run(&["status"]).answer(0)["sessions"], json!([]));
+    assert_eq!(pool.run(&["wait", "a"]).answer(0)["outcome"], "absent");
+}
+
+/// Also where a program reads the answer, in which an empty pool looks like any other.
+#[test]
+fn a_pool_that_was_named_and_is_not_there_is_told_beside_the_answer() {
+    let pool = TestPool::absent_at("misspelt");
+    let told = format!(
+        "hint: there is no directory {} yet, which is an empty pool\n",
+        pool.directory().display()
+    );
+    for (arguments, code) in [
+        (&["status"][..], 0),
+        (&["ensure"], 0),
+        (&["stop", "--all"], 0),
+        (&["status", "a"], 3),
+        (&["wait", "a"], 0),
+        (&["log"], 0),
+        (&["forget", "a"], 1),
+    ] {
+        let ran = pool.run(arguments);
+        assert_eq!(ran.code, code, "{arguments:?}: {ran:?}");
+        assert!(ran.stderr.ends_with(&told), "{arguments:?}: {ran:?}");
+    }
+    // As somebody names it for all programs.
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_poolwarden"));
+    command
+        .env_clear()
+        .env("POOLWARDEN_STATE_DIR", pool.directory())
+        .arg("status");
+    assert_eq!(Ran::of(command).stderr, told);
+    // Nobody named this one, and nobody has had a worker yet.
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_poolwarden"));
+    command.env_clear().env("HOME", pool.root()).arg("status");
+    assert_eq!(Ran::of(command).stderr, "");
 }
 
 #[test]

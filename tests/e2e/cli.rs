@@ -16,7 +16,6 @@ fn wrong_usage_exits_with_2_and_does_nothing() {
         &[][..],
         &["start"],
         &["ensure", "a"],
-        &["status", "a", "b"],
         &["status", "--dry-run"],
         // Stopping everything must be said.
         &["stop"],
@@ -49,7 +48,7 @@ fn wrong_usage_exits_with_2_and_does_nothing() {
 fn a_stop_of_nobody_in_particular_is_told_how_to_stop_all() {
     let pool = TestPool::new();
     let ran = pool.run(&["stop"]);
-    assert!(ran.error(2).contains("<SID|--all>"), "{ran:?}");
+    assert!(ran.error(2).contains("--all"), "{ran:?}");
     let help = pool.run(&["stop", "--help"]).stdout;
     assert!(help.contains("--all"), "{help}");
 }
@@ -72,8 +71,8 @@ fn recording_is_for_verbs_that_ask_a_policy() {
         let arguments = [&record[..], &[verb], arguments].concat();
         let ran = Ran::of(pool.command_on(Path::new("/dev/null"), &arguments));
         let error = ran.error(2);
-        assert!(error.contains(&format!("`{verb}` asks none")), "{error}");
-        assert!(error.contains("stop, run, register"), "{error}");
+        let told = [&format!("`{verb}"), "--record", "stop, run, register"];
+        assert!(told.iter().all(|told| error.contains(*told)), "{error}");
         assert!(!file.exists(), "{verb}");
     }
     pool.ask(&[&record[..], &["status"]].concat());

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Entry, NO_PROCESS, PATIENCE, Terminal, TestPool, Worker};
+use crate::harness::{Entry, NO_PROCESS, PATIENCE, Ran, Terminal, TestPool, Worker};
 
 /// Everything in a directory: names, contents, and when they were changed.
 fn snapshot(directory: &Path) -> Vec<(PathBuf, Vec<u8>, Option<std::time::SystemTime>)> {
@@ -275,8 +275,14 @@ fn other_files_and_the_configuration_are_told() {
         Permissions::from_mode(0o600),
     )
     .expect("chmod");
-    let report = examine(&pool, 0);
+    let report = examine(&pool, 1);
     assert_eq!(report["files"]["stale_sockets"], json!(["stale.sock"]));
+    // The one problem: whoever is to serve it next cannot.
+    assert_eq!(report["problems"].as_array().map(Vec::len), Some(1));
+    assert_eq!(problem(&report, "sockets")["repairable"], true);
+    pool.run(&["doctor", "--fix", "--yes"]).answer(0);
+    assert!(!pool.directory().join("stale.sock").exists());
+    assert!(pool.directory().join("served.sock").exists());
     assert_eq!(report["trail"]["damaged_lines"], 2);
     assert_eq!(report["configuration"]["state"], "absent");
 
@@ -300,8 +306,9 @@ fn other_files_and_the_configuration_are_told() {
 fn a_policy_that_does_not_load_is_no_matter() {
     let pool = TestPool::new();
     fs::write(pool.root().join("broken.wasm"), "no component").expect("write");
-    let ran = pool.run(&["--policy", "broken.wasm", "doctor"]);
-    assert_eq!(ran.answer(0)["healthy"], true);
+    let mut command = pool.command(&["doctor"]);
+    command.env("POOLWARDEN_POLICY", "broken.wasm");
+    assert_eq!(Ran::of(command).answer(0)["healthy"], true);
 }
 
 #[test]

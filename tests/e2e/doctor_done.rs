@@ -133,8 +133,9 @@ fn a_directory_that_was_restricted_before_a_failure_is_told() {
         shown.contains("was changed since it was looked at"),
         "{shown}"
     );
-    let words = "others cannot write the directory any more: its mode was 0770 and is 0700";
-    assert!(shown.contains(words), "{shown}");
+    let (_, repaired) = shown.split_once("\nrepaired:").expect("it is told");
+    let words = "take all permissions on the directory from others: mode 0770 becomes 0700";
+    assert!(repaired.contains(words), "{shown}");
     assert_eq!(mode(pool.directory()), 0o700);
     assert_eq!(pool.bytes(), b"{{");
     assert_eq!(recorded(&pool).len(), 1);

@@ -82,11 +82,17 @@ fn every_verb_and_every_tool_names_the_command_and_the_code() {
             let text = result["content"][0]["text"].as_str().expect("a text");
             assert!(text.contains(&command), "{tool}: {text}");
         }
-        // The doctor does not send its reader to itself.
+        // The doctor sends its reader to the repair, and not to itself.
         let report = pool.run(&["doctor"]).answer(6);
         let problem = &report["problems"][0];
         assert_eq!(problem["repairable"], true, "{report:#}");
-        assert!(!problem.to_string().contains("doctor"), "{problem}");
+        let remedy = problem["remedy"].as_str().expect("words");
+        assert!(remedy.contains(&format!("`{command} --fix`")), "{remedy}");
+        assert_eq!(
+            problem.to_string().matches("doctor").count(),
+            1,
+            "{problem}"
+        );
         fix(&pool);
         let answer = mcp.answer("pool_status", json!({}));
         assert_eq!(answer["sessions"], json!([]));

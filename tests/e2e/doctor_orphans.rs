@@ -112,7 +112,8 @@ fn a_sid_that_somebody_else_has_is_not_given_twice() {
     );
     let report = ran.answer(1);
     let remedy = report["problems"][0]["remedy"].as_str().expect("words");
-    let advice = format!("poolwarden register --sid OTHER --pid {}", first.pid());
+    let pid = first.pid();
+    let advice = format!("register --sid=a-{pid} --pid={pid}`");
     assert!(remedy.contains(&advice), "{remedy}");
     assert_eq!(pool.stamp(), stamp);
     // Both lose their entry: nobody can say which of them is meant.

@@ -9,7 +9,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::harness::{Ran, Running, TestPool, Worker};
 
@@ -27,6 +29,18 @@ const ROUNDS: &str = "POOLWARDEN_TEST_ROUNDS";
 
 /// A little more than a policy may write to the log in one request.
 const LOG_LINES: usize = 1010;
+
+/// What poolwarden does not know of each entry.
+const NOTE: &str = ", \"note\":[\"kept\", 1.50]";
+/// What another program keeps beside `sessions`.
+const OTHER: &str = "\"other\": {\"kept\":1e2}";
+
+/// A registry whose entries are kept as they are written.
+#[derive(Deserialize)]
+struct Registry<'a> {
+    #[serde(borrow)]
+    sessions: Vec<&'a RawValue>,
+}
 
 /// A pool with the two workers that are attacked.
 struct Attacked {
@@ -46,16 +60,25 @@ impl Attacked {
 
     fn register(&self) {
         let [first, second] = &self.workers;
-        self.pool.seed(&[first.entry("w0"), second.entry("w1")]);
+        let [first, second] = [first.entry("w0"), second.entry("w1")].map(|entry| {
+            let bare = entry.text();
+            let open = bare.strip_suffix('}').expect("an object");
+            format!("{open}{NOTE}}}")
+        });
+        let registry = format!("{{{OTHER},\"sessions\":[{first},{second}]}}");
+        self.pool.write(registry);
     }
 
     /// The command line of an attack.
     fn command(&self, attack: &Attack) -> Command {
         let mut words = vec!["--policy".to_owned(), text(&self.policy(attack))];
-        if attack.how != How::Ungranted {
-            for grant in ["registry-write", "signal-term", "signal-kill"] {
-                words.extend(["--grant".to_owned(), grant.to_owned()]);
-            }
+        let grants: &[&str] = match attack.how {
+            How::Ungranted => &[],
+            How::Undismissing => &["registry-write", "signal-term", "signal-kill"],
+            _ => &["registry-write", "dismiss", "signal-term", "signal-kill"],
+        };
+        for grant in grants {
+            words.extend(["--grant".to_owned(), (*grant).to_owned()]);
         }
         if let Guest::Hostile(name, settings) = attack.guest {
             let named = [("attack", name.to_owned())].into_iter();
@@ -68,6 +91,9 @@ impl Attacked {
         }
         let verb: &[&str] = match attack.how {
             How::Forgetting => &["forget", "w0", "--even-if-alive"],
+            How::AskedForStatus => &["status"],
+            How::AskedToStop | How::AskedToStopStubborn => &["stop", "w0"],
+            How::AskedToStopAnother => &["stop", "w1"],
             _ => &["ensure"],
         };
         words.extend(verb.iter().map(|word| (*word).to_owned()));
@@ -91,14 +117,17 @@ impl Attacked {
     }
 
     fn fill(&self, value: &str) -> String {
-        let registry: Value = serde_json::from_slice(&self.pool.bytes()).expect("a registry");
-        let entries = &registry["sessions"];
-        let made = entries[0]["created_at"].as_str().expect("a time");
+        let bytes = self.pool.bytes();
+        let Registry { sessions: entries } = serde_json::from_slice(&bytes).expect("a registry");
+        let first: Value = serde_json::from_str(entries[0].get()).expect("an entry");
+        let made = first["created_at"].as_str().expect("a time");
         value
             .replace("$pid0", &self.workers[0].pid().to_string())
             .replace("$pid1", &self.workers[1].pid().to_string())
-            .replace("$entry0", &entries[0].to_string())
-            .replace("$entry1", &entries[1].to_string())
+            .replace("$entry0", entries[0].get())
+            .replace("$entry1", entries[1].get())
+            .replace("$bare0", &entries[0].get().replace(NOTE, ""))
+            .replace("$other", OTHER)
             .replace("$made0", made)
     }
 
@@ -139,6 +168,12 @@ impl Attacked {
         if attack.how == How::EndsWorker {
             self.workers[0].reap();
         }
+        if attack.how == How::AskedToStopStubborn {
+            assert!(self.workers[0].is_running(), "after {tries}");
+            assert_eq!(self.pool.sids(), ["w0", "w1"], "after {tries}");
+            self.workers[0] = Worker::obedient();
+            self.register();
+        }
         let left = match attack.how {
             How::EndsWorker | How::Forgetting => &["w1"][..],
             _ => &["w0", "w1"],
@@ -173,7 +208,15 @@ fn every_attack_ends_with_its_own_words_and_harms_nothing() {
         |attack: &&Attack| !matches!(attack.how, How::Computes | How::HostWorks | How::Shadowed);
     for _ in 0..rounds {
         for attack in attacks::all().filter(now) {
+            if attack.how == How::AskedToStopStubborn {
+                attacked.workers[0] = Worker::deaf();
+                attacked.register();
+            }
+            let before = attacked.pool.bytes();
             let ran = Ran::of(attacked.command(attack));
+            if !matches!(attack.how, How::EndsWorker | How::Forgetting) {
+                assert_eq!(attacked.pool.bytes(), before, "{}", attack.tries);
+            }
             attacked.check(attack, &ran);
         }
     }

@@ -278,6 +278,8 @@ fn a_policy_that_does_not_ask_is_replayed_by_what_the_host_found() {
         "--policy",
         text(&policy),
         "--grant",
+        "dismiss",
+        "--grant",
         "signal-term",
         "--setting",
         "attack=signal-later",

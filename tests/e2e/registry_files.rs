@@ -50,10 +50,10 @@ fn corrupted(bytes: &[u8], line: u64, column: u64, detail: &str) {
 #[test]
 fn an_absent_one_is_an_empty_pool() {
     for pool in [TestPool::new(), TestPool::absent()] {
-        let answer = pool.ask(&["status"]);
-        assert_eq!(answer["sessions"], json!([]));
-        assert_eq!(pool.ask(&["ensure"])["sessions"], json!([]));
-        assert_eq!(pool.ask(&["stop", "--all"])["stopped"], json!([]));
+        let ask = |arguments: &[&str]| pool.run(arguments).answer(0);
+        assert_eq!(ask(&["status"])["sessions"], json!([]));
+        assert_eq!(ask(&["ensure"])["sessions"], json!([]));
+        assert_eq!(ask(&["stop", "--all"])["stopped"], json!([]));
         assert!(
             !pool.registry().exists(),
             "nothing changed, so nothing is written"

@@ -190,7 +190,7 @@ fn what_is_in_the_way_is_named_and_left() {
     let listener = UnixListener::bind(&sock).expect("it is free");
     assert_hint(&pool, "another process listens on");
     drop(listener);
-    assert_hint(&pool, &format!("remove it: rm {}", sock.display()));
+    assert_hint(&pool, &format!("remove it: `rm {}`", sock.display()));
     assert!(sock.exists());
 
     fs::remove_file(&sock).expect("it is removed");

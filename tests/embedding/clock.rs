@@ -53,7 +53,7 @@ fn a_new_entry_is_measured_against_it() {
         let pool = rehearsal
             .builder()
             .clock(Arc::new(StandingClock(now)))
-            .grants(poolwarden::Grants::shipped())
+            .grants(poolwarden::Grants::shipped().with_dismiss())
             .setting("attack", "replace")
             .setting("with", json!({ "sessions": [entry] }).to_string())
             .build(HOSTILE.clone());

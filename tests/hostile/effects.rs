@@ -1,5 +1,6 @@
 //! Signals to whom they must not go.
 
+use poolwarden::process::Signal;
 use poolwarden::{Grants, Request, Stop};
 use serde_json::json;
 
@@ -71,7 +72,7 @@ fn a_process_that_is_younger_than_its_entry_is_not_signalled() {
 #[test]
 fn signals_take_grants() {
     let mut pool = Attacked::with_workers(1);
-    pool.grants = Grants::none().with_registry_write();
+    pool.grants = Grants::none().with_registry_write().with_dismiss();
     for name in ["TERM", "KILL", "STOP", "CONT", "USR1"] {
         let said = signal(&pool, "w0", pool.pid(0), name);
         let grant = format!("--grant signal-{}", name.to_lowercase());
@@ -153,12 +154,16 @@ fn a_group_is_not_signalled_unless_the_client_asked_for_it() {
     let settings = [("sid", "w0"), ("pid", &*pid), ("signal", "KILL")];
     for request in [
         Request::Ensure { dry_run: false },
-        Request::Stop(Stop::default()),
+        Request::Stop(Stop {
+            signal: Signal::Kill,
+            ..Stop::default()
+        }),
     ] {
         assert_refused(&pool.said_to("signal-group", &settings, request));
     }
     pool.assert_sound(&[0]);
     let asked = Request::Stop(Stop {
+        signal: Signal::Kill,
         group: true,
         ..Stop::default()
     });
@@ -173,6 +178,7 @@ fn a_group_that_the_host_is_in_is_not_signalled() {
     let pid = pool.pid(0).to_string();
     let settings = [("sid", "w0"), ("pid", &*pid), ("signal", "KILL")];
     let asked = Request::Stop(Stop {
+        signal: Signal::Kill,
         group: true,
         ..Stop::default()
     });

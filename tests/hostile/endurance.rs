@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use poolwarden::{
-    Answer, Cancel, Error, Grants, Limits, Mandate, Policy, Pool, PoolBuilder, Request,
+    Answer, Cancel, Error, Grants, Limits, Mandate, Policy, Pool, PoolBuilder, Request, Stop,
 };
 use serde_json::Value;
 
 use crate::attacks::{self, Attack, Ends, Guest, How};
 use crate::guest::Guest as Text;
-use crate::harness::{Attacked, HOSTILE, SHIPPED, call};
+use crate::harness::{Attacked, HOSTILE, SHIPPED, Worker, call};
 
 /// How often each attack is tried.
 const ROUNDS: &str = "POOLWARDEN_TEST_ROUNDS";
@@ -52,7 +52,7 @@ fn rounds_of_attacks() {
         return;
     }
     let rounds = env::var(ROUNDS).map_or(10, |text| text.parse().expect("a number"));
-    let mut attacked = Attacked::with_workers(2);
+    let mut attacked = Attacked::shared();
     let pools = Pools::of(&attacked);
     let attacks: Vec<_> = attacks::all().map(|one| (one, policy(one))).collect();
     let (mut early, mut descriptors) = (0, 0);
@@ -74,10 +74,15 @@ fn rounds_of_attacks() {
 /// Tries an attack, and what comes after it.
 fn try_once(attacked: &mut Attacked, pool: &Pool, attack: &Attack, policy: &Arc<Policy>) {
     let cancel = Cancel::new().expect("an eventfd");
-    let mut mandate = Mandate::new(policy.clone());
-    if attack.how != How::Ungranted {
-        mandate = mandate.with_grants(Grants::shipped());
+    if attack.how == How::AskedToStopStubborn {
+        attacked.put(0, Worker::start_stubborn());
     }
+    let grants = match attack.how {
+        How::Ungranted => Grants::none(),
+        How::Undismissing => Grants::shipped(),
+        _ => Grants::shipped().with_dismiss(),
+    };
+    let mut mandate = Mandate::new(policy.clone()).with_grants(grants);
     if let Guest::Hostile(name, settings) = attack.guest {
         mandate = mandate.with_setting("attack", name);
         for (name, value) in settings {
@@ -85,15 +90,21 @@ fn try_once(attacked: &mut Attacked, pool: &Pool, attack: &Attack, policy: &Arc<
         }
     }
     pool.swap(mandate, &cancel).expect("it describes itself");
-    let request = match attack.how {
-        How::Forgetting => Request::Forget {
-            sid: "w0".into(),
-            even_if_alive: true,
-            pid: None,
-        },
-        _ => Request::Ensure { dry_run: false },
-    };
-    check(attack, call(pool, request));
+    let before = attacked.registry_file();
+    check(attack, call(pool, request(attack.how)));
+    if !matches!(attack.how, How::EndsWorker | How::Forgetting) {
+        // Inode and content are as before, but for the attack that may write what is there.
+        let is_same = attacked.registry_file() == before;
+        assert!(
+            is_same || attack.tries == "replacing twice",
+            "{}",
+            attack.tries
+        );
+    }
+    if attack.how == How::AskedToStopStubborn {
+        assert!(attacked.worker(0).is_running(), "after {}", attack.tries);
+        attacked.renew(0);
+    }
 
     // The next request of the same pool, by a policy that means well.
     pool.swap(Mandate::new(SHIPPED.clone()), &cancel)
@@ -112,6 +123,27 @@ fn try_once(attacked: &mut Attacked, pool: &Pool, attack: &Attack, policy: &Arc<
     attacked.assert_sound(left);
     if left.len() < 2 {
         attacked.renew(0);
+    }
+}
+
+/// What is asked of the policy.
+fn request(how: How) -> Request {
+    let stop = |sid: &str| {
+        Request::Stop(Stop {
+            sid: Some(sid.into()),
+            ..Stop::default()
+        })
+    };
+    match how {
+        How::AskedForStatus => Request::Status { sid: None },
+        How::AskedToStop | How::AskedToStopStubborn => stop("w0"),
+        How::AskedToStopAnother => stop("w1"),
+        How::Forgetting => Request::Forget {
+            sid: "w0".into(),
+            even_if_alive: true,
+            pid: None,
+        },
+        _ => Request::Ensure { dry_run: false },
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::fs;
+use std::io::Read;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -22,10 +23,15 @@ pub(crate) static HOSTILE: LazyLock<Arc<Policy>> = LazyLock::new(|| {
 pub(crate) static SHIPPED: LazyLock<Arc<Policy>> =
     LazyLock::new(|| Arc::new(Policy::shipped().expect("the shipped policy loads")));
 
+/// What another program keeps beside `sessions`.
+const OTHER: &str = "of another program";
+
 /// A pool in a directory of its own.
 pub(crate) struct Attacked {
     root: TempDir,
     workers: Vec<Worker>,
+    /// Whether another program keeps something in the registry, too.
+    is_shared: bool,
     pub(crate) grants: Grants,
     pub(crate) limits: Limits,
 }
@@ -41,22 +47,47 @@ impl Attacked {
         Self::with((0..count).map(|_| Worker::start_leading()).collect())
     }
 
+    /// The same, each taking no notice of TERM.
+    pub(crate) fn with_stubborn_workers(count: usize) -> Self {
+        Self::with((0..count).map(|_| Worker::start_stubborn()).collect())
+    }
+
+    /// A pool with two live workers whose registry holds what poolwarden does not know: a field
+    /// of each entry, and a key of another program.
+    pub(crate) fn shared() -> Self {
+        let mut pool = Self::with_workers(2);
+        pool.is_shared = true;
+        pool.register();
+        pool
+    }
+
     fn with(workers: Vec<Worker>) -> Self {
         let root = tempfile::tempdir().expect("a temporary directory");
-        let count = workers.len();
         let pool = Self {
             workers,
+            is_shared: false,
             root,
-            grants: Grants::shipped(),
+            grants: Grants::shipped().with_dismiss(),
             limits: Limits::default(),
         };
         fs::DirBuilder::new()
             .mode(0o700)
             .create(pool.directory())
             .expect("the pool directory");
-        let entries: Vec<_> = (0..count).map(|index| pool.entry(index)).collect();
-        pool.write(&json!({ "sessions": entries }));
+        pool.register();
         pool
+    }
+
+    /// Writes a registry with an entry for each worker.
+    fn register(&self) {
+        let entries: Vec<_> = (0..self.workers.len())
+            .map(|index| self.entry(index))
+            .collect();
+        self.write(&if self.is_shared {
+            json!({ "other": OTHER, "sessions": entries })
+        } else {
+            json!({ "sessions": entries })
+        });
     }
 
     pub(crate) fn directory(&self) -> PathBuf {
@@ -82,6 +113,15 @@ impl Attacked {
     }
 
     pub(crate) fn entry(&self, index: usize) -> Value {
+        let mut entry = self.bare_entry(index);
+        if self.is_shared {
+            entry["note"] = json!(["kept", 1.5]);
+        }
+        entry
+    }
+
+    /// An entry with the fields that poolwarden knows.
+    fn bare_entry(&self, index: usize) -> Value {
         json!({
             "sid": format!("w{index}"),
             "pid": self.pid(index),
@@ -105,11 +145,13 @@ impl Attacked {
 
     /// Puts another worker in the place of one that ended, and both entries into the registry.
     pub(crate) fn renew(&mut self, index: usize) {
-        self.workers[index] = Worker::start();
-        let entries: Vec<_> = (0..self.workers.len())
-            .map(|index| self.entry(index))
-            .collect();
-        self.write(&json!({ "sessions": entries }));
+        self.put(index, Worker::start());
+    }
+
+    /// Puts this worker in the place of another one, and both entries into the registry.
+    pub(crate) fn put(&mut self, index: usize, worker: Worker) {
+        self.workers[index] = worker;
+        self.register();
     }
 
     /// A setting of an attack on this pool.
@@ -119,7 +161,9 @@ impl Attacked {
             .replace("$pid1", &self.pid(1).to_string())
             .replace("$entry0", &self.entry(0).to_string())
             .replace("$entry1", &self.entry(1).to_string())
+            .replace("$bare0", &self.bare_entry(0).to_string())
             .replace("$made0", self.created_at(0))
+            .replace("$other", &format!("\"other\":{}", json!(OTHER)))
     }
 
     /// Tries an attack with its settings.
@@ -206,6 +250,23 @@ impl Worker {
     /// A process that leads a group of its own.
     pub(crate) fn start_leading() -> Self {
         Self::spawn(Command::new("sleep").process_group(0))
+    }
+
+    /// A process that takes no notice of TERM.
+    pub(crate) fn start_stubborn() -> Self {
+        // What a process ignores, it ignores also as the next program.
+        let script = "trap '' TERM; echo ready; exec sleep $0";
+        let mut command = Command::new("sh");
+        command.args(["-c", script]).stdout(Stdio::piped());
+        let worker = Self::spawn(&mut command);
+        let mut said = [0; 6];
+        let mut child = worker.child.borrow_mut();
+        let output = child.stdout.as_mut().expect("a pipe");
+        output
+            .read_exact(&mut said)
+            .expect("it says that it is ready");
+        drop(child);
+        worker
     }
 
     fn spawn(command: &mut Command) -> Self {

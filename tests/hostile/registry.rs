@@ -165,3 +165,35 @@ fn a_dry_run_writes_nothing() {
     let same = pool.registry().to_string();
     refused_text(&pool, &same, &Request::Ensure { dry_run: true });
 }
+
+#[test]
+fn what_is_not_known_stays_byte_for_byte() {
+    let pool = Attacked::shared();
+    let [first, second] = [0, 1].map(|index| pool.entry(index));
+    let other = pool.registry()["other"].take();
+    let with = |change: &dyn Fn(&mut Value)| {
+        let mut registry = json!({"other": other, "sessions": [first, second]});
+        change(&mut registry);
+        registry
+    };
+    let remove = |place: &mut Value, key: &str| {
+        place.as_object_mut().expect("an object").remove(key);
+    };
+    for changed in [
+        with(&|registry| remove(&mut registry["sessions"][0], "note")),
+        with(&|registry| registry["sessions"][1]["version"] = json!("2")),
+        with(&|registry| registry["sessions"][0]["more"] = json!(1)),
+        with(&|registry| remove(registry, "other")),
+        with(&|registry| registry["other"] = json!(null)),
+        with(&|registry| registry["more"] = json!(1)),
+    ] {
+        refused(&pool, &changed, &ENSURE);
+    }
+    // The same values, written otherwise.
+    let same = with(&|_| ()).to_string();
+    refused_text(&pool, &same.replace("1.5", "1.50"), &ENSURE);
+    refused_text(&pool, &same.replace("{\"other\"", "{ \"other\""), &ENSURE);
+    let before = pool.registry_file();
+    assert_eq!(pool.said("replace", &[("with", &same)]), "done");
+    assert_eq!(pool.registry_file().1, before.1);
+}

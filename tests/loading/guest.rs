@@ -8,6 +8,10 @@ use wit_parser::Resolve;
 
 const WIT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../wit");
 
+/// Describes itself as `stranger`, without a version.
+const DESCRIBE: &str = "(i32.store (i32.const 512) (i32.const 10))
+    (i32.store (i32.const 516) (i32.const 8)) (i32.const 512)";
+
 /// A policy of its own, in the text format. `ensure` does something; the other verbs trap.
 pub(crate) struct Guest<'a> {
     /// Imports of its core module.
@@ -60,10 +64,7 @@ impl Guest<'_> {
                         (i32.add (global.get $free) (i32.const 15)) (i32.const -16)))
                     global.get $free
                     (global.set $free (i32.add (global.get $free) (local.get 3))))
-                (func $describe (export "{export}#describe") (result i32)
-                    (i32.store (i32.const 512) (i32.const 10))
-                    (i32.store (i32.const 516) (i32.const 8))
-                    (i32.const 512))
+                (func $describe (export "{export}#describe") (result i32) {DESCRIBE})
                 (func $ensure (param $dry-run i32) (result i32)
                     (local $handle i32)
                     {ensure})
@@ -99,6 +100,25 @@ pub(crate) fn harmless() -> Vec<u8> {
         ensure: "(i32.const 0)",
     };
     guest.build()
+}
+
+/// A harmless policy whose description does this instead.
+pub(crate) fn describing(describe: &str) -> Vec<u8> {
+    let guest = Guest {
+        imports: "",
+        ensure: "(i32.const 0)",
+    };
+    let resolve = resolve(str::to_owned);
+    let (world, _) = resolve
+        .worlds
+        .iter()
+        .find(|(_, world)| world.name == "policy")
+        .expect("the world");
+    encode(
+        &guest.module("0.1.0").replace(DESCRIBE, describe),
+        &resolve,
+        world,
+    )
 }
 
 /// A core module in its binary form.

@@ -2,6 +2,8 @@
 //! is no policy, which says why; and compiled code, which is kept safely.
 
 mod cache;
+mod compile;
+mod describe;
 mod guest;
 mod inspect;
 mod outside;

@@ -14,7 +14,9 @@
 mod harness;
 
 mod doctor_pids;
+mod doctor_stuck;
 mod full;
+mod hidden;
 mod mounted;
 mod namespace;
 mod pids;

@@ -38,7 +38,7 @@ fn a_device_is_no_file() {
             };
             assert!(ran.stderr.contains(words), "{device} at {name}: {ran:#?}");
             let remedy = match name {
-                "registry.json" => "doctor explains it",
+                "registry.json" => "doctor` explains it",
                 _ => "move it away",
             };
             assert!(ran.stderr.contains(remedy), "{device} at {name}: {ran:#?}");

@@ -105,12 +105,15 @@ fn a_dry_run_signals_nobody() {
 fn without_the_grant_nobody_is_signalled_and_the_answer_names_it() {
     let worker = Worker::obedient();
     let pool = with(&worker);
-    let answer = old().granted(&["registry-write"]).ensure(&pool);
-    let dismissed = &answer["dismissed"][0];
-    assert_eq!(dismissed["outcome"], "refused");
-    let evidence = dismissed["evidence"].as_str().expect("evidence");
-    assert!(evidence.contains("signal-term"), "{evidence}");
-    assert_eq!(status(&answer), "running");
+    for (given, missing) in [("signal-term", "dismiss"), ("dismiss", "signal-term")] {
+        let answer = old().granted(&["registry-write", given]).ensure(&pool);
+        let dismissed = &answer["dismissed"][0];
+        assert_eq!(dismissed["outcome"], "refused");
+        let evidence = dismissed["evidence"].as_str().expect("evidence");
+        let grant = format!("--grant {missing}");
+        assert!(evidence.contains(&grant), "{evidence}");
+        assert_eq!(status(&answer), "running");
+    }
     assert_eq!(pool.status("a").expect("it is listed").0, "running");
     assert_eq!(pool.sids(), ["a"]);
 }

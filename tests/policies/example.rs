@@ -29,7 +29,8 @@ pub(crate) struct Example {
 }
 
 impl Example {
-    /// The policy of this name, with the grants that the shipped one needs.
+    /// The policy of this name, with the grants that the shipped one needs, and with the one to
+    /// dismiss workers.
     pub(crate) fn new(name: &'static str) -> Self {
         let mut compiled = COMPILED.lock().expect("no test panicked while it compiled");
         let policy = compiled.entry(name).or_insert_with(|| {
@@ -44,7 +45,7 @@ impl Example {
         Self {
             policy: policy.clone(),
             settings: Vec::new(),
-            grants: Grants::shipped(),
+            grants: Grants::shipped().with_dismiss(),
         }
     }
 

@@ -65,11 +65,14 @@ fn a_dry_run_and_a_policy_without_the_grant_signal_nobody() {
     assert_eq!(answer["dismissed"][0]["outcome"], "would-signal");
     assert_eq!(answer["sessions"][0]["status"], "running");
 
-    let answer = old().granted(&["registry-write"]).ensure(&pool);
-    let dismissed = &answer["dismissed"][0];
-    assert_eq!(dismissed["outcome"], "refused");
-    let evidence = dismissed["evidence"].as_str().expect("evidence");
-    assert!(evidence.contains("signal-term"), "{evidence}");
+    for (given, missing) in [("signal-term", "dismiss"), ("dismiss", "signal-term")] {
+        let answer = old().granted(&["registry-write", given]).ensure(&pool);
+        let dismissed = &answer["dismissed"][0];
+        assert_eq!(dismissed["outcome"], "refused");
+        let evidence = dismissed["evidence"].as_str().expect("evidence");
+        let grant = format!("--grant {missing}");
+        assert!(evidence.contains(&grant), "{evidence}");
+    }
     assert_eq!(pool.status("a").expect("it is listed").0, "running");
 }
 

@@ -187,7 +187,7 @@ def check_grants(binary, root, pool, workers):
     attack = ["--setting", "attack=signal", "--setting", "pass-on=yes", *aims]
     tries = {
         "the shipped policy": (SHIPPED, [], ["stop", "deaf", "--grace", "1ms"]),
-        "a hostile policy": (HOSTILE, attack, ["ensure"]),
+        "a hostile policy": (HOSTILE, attack, ["stop", "deaf", "--grace", "1ms"]),
     }
     for name, (policy, settings, verb) in tries.items():
         command = [binary, "--state-dir", pool, "--policy", policy, *settings]

@@ -1,13 +1,15 @@
 //! Reading the trail.
 
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader};
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::asker::AskedBy;
+use super::lines::{self, LONGEST, Lines, MOST};
 use super::record::{DecidedBy, Event, Phase};
 use crate::error::{chain, without_position};
 use crate::process::Signal;
@@ -81,6 +83,26 @@ pub enum Problem {
         /// What is wrong with it.
         why: String,
     },
+    /// A part without data: somebody made the file longer without writing to it.
+    #[error("{} has a hole of {bytes} bytes without data, which is passed over", .path.display())]
+    Hole {
+        /// The file.
+        path: PathBuf,
+        /// The size of all its holes.
+        bytes: u64,
+    },
+    /// The beginning of a file that is larger than any that the host writes. Lines are
+    /// counted from where reading begins.
+    #[error(
+        "{} is larger than a trail gets: the first {bytes} bytes of its data are passed over, and \
+         the last {MOST} are read", .path.display()
+    )]
+    Larger {
+        /// The file.
+        path: PathBuf,
+        /// How many bytes are passed over.
+        bytes: u64,
+    },
 }
 
 /// A line of either kind. What it has beyond this is of a later version, and no harm.
@@ -137,34 +159,66 @@ struct Reader {
 
 impl Reader {
     fn read(&mut self, TrailFile { path, file }: TrailFile) {
-        let mut file = BufReader::new(file);
-        let mut text = Vec::new();
-        for line in 1.. {
-            text.clear();
-            match file.read_until(b'\n', &mut text) {
-                Ok(0) => break,
-                Ok(_) => {}
-                Err(error) => {
-                    let error = StoreError::reading(&path, error);
-                    self.history.problems.push(Problem::File(error));
-                    break;
-                }
+        if let Err(error) = self.read_lines(&path, &file) {
+            let error = StoreError::reading(&path, error);
+            self.history.problems.push(Problem::File(error));
+        }
+    }
+
+    fn read_lines(&mut self, path: &Path, file: &File) -> io::Result<()> {
+        let mut lines = Lines::of(file)?;
+        let has_hole = lines.hole > 0;
+        let path = || path.to_owned();
+        if has_hole {
+            let (path, bytes) = (path(), lines.hole);
+            self.history.problems.push(Problem::Hole { path, bytes });
+        }
+        if lines.left_out > 0 {
+            let (path, bytes) = (path(), lines.left_out);
+            self.history.problems.push(Problem::Larger { path, bytes });
+        }
+        let mut number = 0;
+        while let Some(line) = lines.next()? {
+            number += 1;
+            let why = match line {
+                lines::Line::TooLong => format!("it has more than {LONGEST} bytes"),
+                lines::Line::Whole(text) => match self.take_text(&text, has_hole) {
+                    Ok(()) => continue,
+                    Err(why) => why,
+                },
+            };
+            let (path, line) = (path(), number);
+            self.history
+                .problems
+                .push(Problem::Line { path, line, why });
+        }
+        Ok(())
+    }
+
+    /// Takes a line as it stands in the file, or says what is wrong with it.
+    fn take_text(&mut self, text: &[u8], has_hole: bool) -> Result<(), String> {
+        let ends = text.ends_with(b"\n");
+        let mut text = text;
+        if has_hole {
+            // A hole has the size of whole blocks; zeros are left around it, and the line
+            // break with which the next writer began.
+            while let [0, rest @ ..] = text {
+                text = rest;
             }
-            match serde_json::from_slice(&text) {
-                Ok(read) => self.take(read),
-                Err(error) => {
-                    let why = if text.ends_with(b"\n") {
-                        let what = without_position(&error);
-                        format!("{what} at column {}", error.column().max(1))
-                    } else {
-                        "it has no end, so it is being written, or its writer was killed".into()
-                    };
-                    let path = path.clone();
-                    self.history
-                        .problems
-                        .push(Problem::Line { path, line, why });
-                }
+            if text.trim_ascii().is_empty() {
+                return Ok(());
             }
+        }
+        match serde_json::from_slice(text) {
+            Ok(read) => {
+                self.take(read);
+                Ok(())
+            }
+            Err(error) if ends => {
+                let what = without_position(&error);
+                Err(format!("{what} at column {}", error.column().max(1)))
+            }
+            Err(_) => Err("it has no end, so it is being written, or its writer was killed".into()),
         }
     }
 
@@ -209,6 +263,7 @@ impl From<Line> for Action {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::io::Write;
     use std::os::unix::fs::DirBuilderExt;
 
     use tempfile::TempDir;
@@ -304,6 +359,26 @@ mod tests {
             );
         }
         assert!(problems[4].contains("it has no end"), "{problems:?}");
+    }
+
+    #[test]
+    fn a_hole_is_passed_over_and_what_stands_around_it_is_read() {
+        const HOLE: u64 = 1 << 40;
+        let pool = pool(&[("audit.jsonl", &before("1", "a"))]);
+        let path = pool.path().join("pool/audit.jsonl");
+        let mut file = fs::File::options()
+            .append(true)
+            .open(path)
+            .expect("the trail");
+        file.set_len(HOLE).expect("a hole");
+        let after = format!("\n{}{}", before("2", "b"), after("1", "removed"));
+        file.write_all(after.as_bytes()).expect("write");
+        let history = read(&pool);
+        assert_eq!(results(&history), [("1", "removed"), ("2", "unknown")]);
+        let [Problem::Hole { bytes, .. }] = history.problems[..] else {
+            panic!("{:?}", history.problems);
+        };
+        assert!(bytes > HOLE - (1 << 20) && bytes < HOLE, "{bytes}");
     }
 
     #[test]

@@ -7,6 +7,7 @@
 
 mod asker;
 mod history;
+mod lines;
 mod record;
 
 pub use asker::{AskedBy, Asker, Via};

@@ -2,7 +2,7 @@
 
 use wasmtime::component::ResourceTableError;
 
-use crate::floor::{Denied, Refusal};
+use crate::floor::{OverBudget, Refusal};
 use crate::process::SendError;
 use crate::store::{StoreError, StoreErrorKind};
 
@@ -60,9 +60,12 @@ impl From<StoreError> for HostError {
     }
 }
 
-impl From<Denied> for HostError {
-    fn from(denied: Denied) -> Self {
-        Self::Guest(types::Error::Denied(denied.to_string()))
+impl From<OverBudget> for HostError {
+    fn from(error: OverBudget) -> Self {
+        match error {
+            OverBudget::Denied(denied) => Self::Guest(types::Error::Denied(denied.to_string())),
+            OverBudget::Refused(refusal) => refusal.into(),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use wasmtime::component::Resource;
 
 use crate::error::{Error, Fault};
-use crate::floor::{Reading, check_replace};
+use crate::floor::{Proven, Reading};
 use crate::recording::Call;
 use crate::request::Request;
 
@@ -44,7 +44,7 @@ impl HostTransaction for View<'_> {
 
     fn drop(&mut self, handle: Resource<Transaction>) -> wasmtime::Result<()> {
         self.0.table.delete(handle)?;
-        self.uncharged(|state| state.transaction = None);
+        self.uncharged(RequestState::end_transaction);
         self.0.note(|| Call::End);
         Ok(())
     }
@@ -76,7 +76,8 @@ fn begin(state: &mut RequestState) -> Result<(), HostError> {
             state.context.lock_existing(wait, &state.cancel)?
         }
     };
-    let bytes = state.context.read_registry(&locked).inspect_err(|error| {
+    let read = state.context.read_registry(&locked, &state.cancel);
+    let bytes = read.inspect_err(|error| {
         let path = state.context.registry_path();
         state.no_registry.note(path, error);
     })?;
@@ -92,31 +93,24 @@ fn begin(state: &mut RequestState) -> Result<(), HostError> {
 }
 
 fn replace(state: &mut RequestState, bytes: Vec<u8>) -> Result<(), HostError> {
-    state.origin.mandate.grants().check_registry_write()?;
-    if state.request.is_dry_run() {
-        return Err(refused("the client asked for a dry run"));
-    }
-    let now = state.now();
-    let (request, signalled) = (&state.request, &state.signalled);
-    let Some(open) = state.transaction.as_ref() else {
-        return Err(HostError::misuse("the transaction is over"));
-    };
+    let open = state.open_transaction()?;
     if open.replaced {
         return Err(HostError::misuse(
             "the registry was already replaced in this transaction",
         ));
     }
-    let after = Reading::new(Some(bytes));
     let before = open.reading.clone();
-    let change = check_replace(&before, &after, request, now, |index| {
-        open.is_dead(index)
-            || before
-                .claims()
-                .is_ok_and(|claims| signalled.contains(&claims[index]))
-    })?;
-    if change.added.is_some() && open.registering.is_none() {
-        return Err(refused("the process to register was not found running"));
-    }
+    let after = Reading::new(Some(bytes));
+    look_at_ended(state, &before, &after)?;
+    let now = state.now();
+    let budget = state.budget.clone();
+    let open = state.open_transaction()?;
+    let proven = Proven {
+        is_dead: &|index| open.is_dead(index),
+        newcomer_runs: open.registering.is_some(),
+        now,
+    };
+    let change = budget.check_replacement(&before, &after, &proven)?;
     let recorded = state.before_removals(&change.dropped)?;
     let stops = matches!(state.request, Request::Stop(_));
     let open = state.open_transaction()?;
@@ -125,9 +119,35 @@ fn replace(state: &mut RequestState, bytes: Vec<u8>) -> Result<(), HostError> {
     }
     let replaced = open.replace(after.bytes().unwrap_or_default(), &change);
     state.after_removals(&recorded, &replaced);
+    if replaced.is_ok() {
+        let claims = before.claims().unwrap_or_default();
+        let removed = change.dropped.iter().map(|index| claims[*index].clone());
+        state.done.removed.extend(removed);
+        state.done.added = change.added.or(state.done.added.take());
+    }
     Ok(replaced?)
 }
 
-fn refused(text: &str) -> HostError {
-    crate::floor::Refusal(text.into()).into()
+/// Looks again at those entries of a replacement that go although their process was found
+/// alive, and has ended since: it may have been stopped in this very transaction.
+fn look_at_ended(
+    state: &mut RequestState,
+    before: &Reading,
+    after: &Reading,
+) -> Result<(), HostError> {
+    let Ok(claims) = before.claims() else {
+        return Ok(());
+    };
+    let alive = |index: &usize| {
+        let open = state.transaction.as_ref();
+        open.is_some_and(|open| open.process(*index).is_some())
+    };
+    let going = (0..claims.len()).filter(|index| after.with_sid(&claims[*index].sid).is_empty());
+    let going: Vec<_> = going.filter(alive).collect();
+    let open = state.transaction.as_ref();
+    let ended = open.map_or_else(Vec::new, |open| open.ended_since(&going));
+    if !ended.is_empty() {
+        state.look(&ended)?;
+    }
+    Ok(())
 }

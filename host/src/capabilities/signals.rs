@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use wasmtime::component::Resource;
 
-use crate::floor::{Refusal, check_asked, find_target};
+use crate::floor::{Refusal, find_target};
 use crate::process::{Claim, SendError, Signal};
-use crate::request::{Request, Stop};
 
 use super::bindings::poolwarden::pool::{signals, types};
 use super::held::Held;
@@ -55,6 +54,12 @@ impl signals::Host for View<'_> {
             .map(|target| Ok(self.0.table.get(target)?.process.clone()))
             .collect::<Result<Vec<_>, HostError>>()?;
         let waited = self.uncharged(|state| state.wait(&held, Duration::from_millis(timeout)));
+        for (target, has_ended) in targets.iter().zip(waited.iter().flatten()) {
+            if *has_ended {
+                let claim = self.0.table.get(target)?.claim.clone();
+                self.0.done.ended.insert(claim);
+            }
+        }
         self.note_wait(&targets, timeout, &waited);
         waited
     }
@@ -79,6 +84,18 @@ impl signals::HostTarget for View<'_> {
     }
 }
 
+impl RequestState {
+    /// Finds out about claims for the host itself.
+    ///
+    /// # Errors
+    /// When the request is withdrawn.
+    pub(super) fn look(&mut self, claims: &[Claim]) -> Result<Vec<types::Finding>, HostError> {
+        let findings = self.inspect(claims)?;
+        self.note_look(claims, &findings);
+        Ok(findings)
+    }
+}
+
 impl View<'_> {
     fn send_to(
         &mut self,
@@ -95,7 +112,7 @@ impl View<'_> {
 fn open(state: &mut RequestState, sid: &str, pid: u32) -> Result<Target, HostError> {
     let reading = state.open_transaction()?.reading.clone();
     let index = find_target(&reading, sid, pid)?;
-    check_asked(&state.request, pid)?;
+    state.budget.check_target(sid, pid)?;
     let claim = reading
         .claims()
         .map(|claims| claims[index].clone())
@@ -119,7 +136,7 @@ fn open(state: &mut RequestState, sid: &str, pid: u32) -> Result<Target, HostErr
 
 /// Proves an entry that the policy did not ask about, or whose process was not kept.
 fn prove(state: &mut RequestState, claim: &Claim, index: usize) -> Result<Held, HostError> {
-    let findings = look(state, claim);
+    let findings = state.look(std::slice::from_ref(claim))?;
     state.open_transaction()?.process(index).ok_or_else(|| {
         let evidence = findings
             .first()
@@ -129,29 +146,22 @@ fn prove(state: &mut RequestState, claim: &Claim, index: usize) -> Result<Held, 
     })
 }
 
-/// Finds out about a claim for the host itself.
-fn look(state: &mut RequestState, claim: &Claim) -> Vec<types::Finding> {
-    let claims = std::slice::from_ref(claim);
-    let findings = state.inspect(claims);
-    state.note_look(claims, &findings);
-    findings
-}
-
 fn send(
     state: &mut RequestState,
     handle: &Resource<Target>,
     signal: Signal,
     reach: Reach,
 ) -> Result<(), HostError> {
-    state.origin.mandate.grants().check_signal(signal)?;
-    if state.request.is_dry_run() {
-        return Err(Refusal("the client asked for a dry run".into()).into());
-    }
     let target = state.table.get(handle)?;
     let (held, claim) = (target.process.clone(), target.claim.clone());
+    let was_sent = |signal| state.done.was_sent(&claim, signal);
+    let is_group = reach == Reach::Group;
+    state
+        .budget
+        .check_signal(&claim, signal, is_group, &was_sent)?;
     let subject = target.subject.clone();
     let checked = match reach {
-        Reach::Group if !target.group_signalled => check_group(state, &held)?,
+        Reach::Group if !target.group_signalled => check_group(&held)?,
         _ => Ok(()),
     };
     let sent = match checked {
@@ -167,17 +177,13 @@ fn send(
         if let Some(open) = state.transaction.as_mut() {
             open.note_signal(&claim, signal, now);
         }
-        state.signalled.insert(claim);
     }
+    state.done.note_signal(claim, signal);
     Ok(())
 }
 
-/// Checks that the client asked for process groups, and that this one may be signalled. Who
-/// leads it has to run.
-fn check_group(state: &RequestState, held: &Held) -> Result<Result<(), SendError>, Refusal> {
-    if !matches!(state.request, Request::Stop(Stop { group: true, .. })) {
-        return Err(Refusal("the client did not ask for process groups".into()));
-    }
+/// Checks that a process group may be signalled. Who leads it has to run.
+fn check_group(held: &Held) -> Result<Result<(), SendError>, Refusal> {
     let process = match held.reopen() {
         Ok(process) => process,
         Err(error) => return Ok(Err(error)),
@@ -222,9 +228,9 @@ fn recorded(
 /// What the policy is told about a signal that was not sent, or a process that was not
 /// opened for one.
 fn not_done(state: &mut RequestState, claim: &Claim, error: SendError) -> HostError {
-    // What was signalled before may go as it is: most workers have ended by the second
-    // signal, and each look at one of them asks about all others too.
-    if matches!(error, SendError::Ended) && !state.signalled.contains(claim) {
+    // Most workers have ended by the second signal. They are looked at again, all at once,
+    // when their entries are to go.
+    if matches!(error, SendError::Ended) && !state.done.signalled.contains_key(claim) {
         // It ended since it was proven: the entry may go once that is found.
         if let Err(stays) = refuse_unless_dead(state, claim) {
             return stays;
@@ -239,12 +245,12 @@ fn refuse_unless_dead(state: &mut RequestState, claim: &Claim) -> Result<(), Hos
     if state.transaction.is_none() {
         return Ok(());
     }
-    let finding = look(state, claim).pop();
+    let finding = state.look(std::slice::from_ref(claim))?.pop();
     let kept = finding.filter(|finding| {
         use types::Standing::{Exited, Gone, Reused};
         !matches!(finding.standing, Gone | Reused | Exited)
     });
-    match kept.filter(|_| !state.signalled.contains(claim)) {
+    match kept {
         Some(finding) => Err(Refusal(finding.evidence.unwrap_or_default()).into()),
         None => Ok(()),
     }

@@ -1,6 +1,5 @@
 //! The host's state for one request.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -8,14 +7,15 @@ use wasmtime::component::ResourceTable;
 
 use crate::audit::Asker;
 use crate::cancel::Cancel;
+use crate::floor::Budget;
 use crate::mandate::Mandate;
 use crate::pool::Context;
-use crate::process::Claim;
 use crate::request::Request;
 use crate::runtime::{Bounded, CpuMeter, Limits, MemoryLimiter};
 
 use super::HostError;
 use super::bindings::wasi::logging::logging::Level;
+use super::done::Done;
 use super::no_registry::NoRegistry;
 use super::recorder::Recorder;
 use super::transaction::OpenTransaction;
@@ -34,6 +34,8 @@ pub(crate) struct RequestState {
     pub(crate) context: Arc<Context>,
     pub(super) origin: Origin,
     pub(crate) request: Request,
+    /// What the request may do at most.
+    pub(super) budget: Budget,
     pub(crate) cancel: Cancel,
     pub(crate) table: ResourceTable,
     pub(crate) meter: CpuMeter,
@@ -41,8 +43,8 @@ pub(crate) struct RequestState {
     pub(super) log_lines_left: usize,
     /// At most one; the guest's resource is only a handle to it.
     pub(super) transaction: Option<OpenTransaction>,
-    /// Claims whose process was signalled by this request.
-    pub(super) signalled: HashSet<Claim>,
+    /// What it found and did so far. See [`done`](Self::done).
+    pub(super) done: Done,
     /// What is left of the time that the request may wait for processes.
     pub(super) wait_left: Duration,
     /// What is left of the time that the request may wait for others that write the trail.
@@ -80,7 +82,8 @@ impl RequestState {
             may_begin: true,
             table,
             transaction: None,
-            signalled: HashSet::new(),
+            budget: Budget::of(&request, origin.mandate.grants()),
+            done: Done::default(),
             context,
             origin,
             request,
@@ -102,6 +105,24 @@ impl RequestState {
         self.transaction
             .as_mut()
             .ok_or_else(|| HostError::misuse("the transaction is over"))
+    }
+
+    /// Ends the transaction, if one is open. What it saw is noted in what was done.
+    pub(super) fn end_transaction(&mut self) {
+        if let Some(mut open) = self.transaction.take() {
+            self.done.note_transaction(open.seen());
+        }
+    }
+
+    /// What the request found and did, once the policy has answered. It ends a transaction that
+    /// the policy left open.
+    #[expect(
+        dead_code,
+        reason = "for whoever holds an answer against what was done"
+    )]
+    pub(crate) fn done(&mut self) -> &Done {
+        self.end_transaction();
+        &self.done
     }
 
     pub(super) fn now(&self) -> SystemTime {

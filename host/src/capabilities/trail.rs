@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crate::audit::{After, Before, DecidedBy, Event, Id};
 use crate::cancel::Cancel;
-use crate::error::{Error, chain};
+use crate::error::chain;
 use crate::floor::Reading;
 use crate::process::{SendError, Signal, Standing};
 use crate::store::{Durability, StoreError, StoreErrorKind, Trail};
@@ -208,13 +208,11 @@ impl RequestState {
         Ok(appended?)
     }
 
+    /// Which policy decides. Nobody asks it here, in the middle of a request: it was asked
+    /// before the request began.
     pub(super) fn decided_by(&self) -> DecidedBy {
-        let (context, origin) = (self.context.clone(), self.origin.clone());
-        let said = self.origin.mandate.policy().described(move || {
-            let cancel = Cancel::new().map_err(|error| Error::System(error.to_string()))?;
-            Ok(RequestState::describing(context, origin, cancel))
-        });
-        DecidedBy::new(self.origin.mandate.policy().sha256(), &said)
+        let mandate = &self.origin.mandate;
+        DecidedBy::new(mandate.policy().sha256(), mandate.description())
     }
 }
 

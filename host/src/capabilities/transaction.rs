@@ -8,9 +8,10 @@ use std::time::SystemTime;
 
 use crate::floor::{Change, Reading};
 use crate::pool::{Context, drop_the_dead};
-use crate::process::{Claim, Finding, Process, Record, Signal, Standing};
+use crate::process::{Claim, Finding, Process, Record, SendError, Signal, Standing};
 use crate::store::{Guarded, Ledger, LedgerWrite, SentSignal, StoreError, StoreErrorKind};
 
+use super::done::Seen;
 use super::held::Held;
 
 /// What one transaction holds. Dropping it writes what the ledger learned and releases
@@ -94,6 +95,31 @@ impl OpenTransaction {
     pub(super) fn finding(&self, index: usize) -> Option<(Standing, Cow<'static, str>)> {
         let found = self.found[index].as_ref()?;
         Some((found.standing, found.evidence.clone()))
+    }
+
+    /// Those of these entries whose process was found alive, and has ended since.
+    pub(super) fn ended_since(&self, indices: &[usize]) -> Vec<Claim> {
+        let claims = self.reading.claims().unwrap_or_default();
+        let ended = indices.iter().filter(|index| {
+            let process = self.process(**index).map(|held| held.reopen());
+            match process {
+                Some(Ok(process)) => process.has_ended().is_ok_and(|ended| ended),
+                Some(Err(SendError::Ended)) => true,
+                Some(Err(_)) | None => false,
+            }
+        });
+        ended.map(|index| claims[*index].clone()).collect()
+    }
+
+    /// What it saw, for what outlives it.
+    pub(super) fn seen(&mut self) -> Seen {
+        let found = std::mem::take(&mut self.found).into_iter();
+        Seen {
+            reading: self.reading.clone(),
+            found: found
+                .map(|found| found.map(|found| (found.standing, found.evidence)))
+                .collect(),
+        }
     }
 
     /// Whether the entry's process was found dead in this transaction.

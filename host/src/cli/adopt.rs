@@ -6,13 +6,14 @@ use anyhow::Context;
 use clap::Args;
 use jiff::Timestamp;
 use nix::unistd::{Uid, User};
-use poolwarden::Cancel;
 use poolwarden::life::{AdoptError, Examination};
 use poolwarden::process::Standing;
+use poolwarden::{Cancel, Pool, command};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Exit, Options, as_json, ask, exit, open, output, table};
+use super::{Exit, Options, as_json, ask, doctor, exit, open_without_policy, output, table};
+use crate::stderr::say;
 
 #[derive(Debug, Args)]
 pub(crate) struct AdoptArguments {
@@ -25,16 +26,16 @@ pub(crate) struct AdoptArguments {
 
 /// Carries out the verb.
 pub(super) fn run(options: &Options, arguments: &AdoptArguments) -> anyhow::Result<Exit> {
-    let pool = open(options, None)?;
+    let pool = open_without_policy(options)?;
     let cancel = Cancel::new().context("cannot start the request")?;
     let json = as_json(options);
     let examination = match pool.examine(&arguments.sid, &cancel) {
         Ok(examination) => examination,
-        Err(error) => return refused(error),
+        Err(error) => return refused(options, &pool, &arguments.sid, error),
     };
     let mut found = Found::of(&examination);
     if examination.is_weak() {
-        eprintln!(
+        say!(
             "warning: this kernel gives processes no number of their own (Linux 6.9 does), so \
              the worker may stay unproven although it is adopted"
         );
@@ -45,21 +46,23 @@ pub(super) fn run(options: &Options, arguments: &AdoptArguments) -> anyhow::Resu
         if json || !asks {
             output::print_own(&Answer::Unproven(found).into_object(), json, record)?;
         }
-        eprintln!(
-            "hint: nothing was adopted{}",
-            // Who was asked has said no.
-            if asks {
-                ""
-            } else {
-                "; if this process is the worker, adopt it with --yes"
-            }
-        );
+        // Who was asked has said no.
+        if asks {
+            say!("hint: nothing was adopted");
+        } else {
+            let words = ["adopt", "--yes"];
+            let adopt = command::on_session(pool.path(), &words, &arguments.sid);
+            say!(
+                "hint: nothing was adopted; if this process is the worker, adopt it with `{}`",
+                output::line(&adopt)
+            );
+        }
         return Ok(Exit::Undecidable);
     }
 
     let adopted = match pool.adopt(&examination, &cancel) {
         Ok(adopted) => adopted,
-        Err(error) => return refused(error),
+        Err(error) => return refused(options, &pool, &arguments.sid, error),
     };
     found.standing = adopted.standing.name();
     found.evidence = &adopted.evidence;
@@ -70,14 +73,21 @@ pub(super) fn run(options: &Options, arguments: &AdoptArguments) -> anyhow::Resu
     })
 }
 
-fn refused(error: AdoptError) -> anyhow::Result<Exit> {
-    match error {
-        AdoptError::Pool(error) => {
-            output::complain(&error);
-            Ok(exit::of_error(&error))
-        }
-        refusal => Err(refusal.into()),
+fn refused(options: &Options, pool: &Pool, sid: &str, error: AdoptError) -> anyhow::Result<Exit> {
+    if let AdoptError::Pool(error) = error {
+        output::complain(&error, pool.path());
+        return Ok(exit::of_error(&error));
     }
+    say!("error: {}", output::line(&chain(error)));
+    if let Some(hint) = doctor::way_out(options, sid) {
+        say!("hint: {}", output::line(&hint));
+    }
+    Ok(Exit::Failed)
+}
+
+/// An error with its sources in one line.
+fn chain(error: AdoptError) -> String {
+    format!("{:#}", anyhow::Error::from(error))
 }
 
 /// Shows what was found and asks.

@@ -24,38 +24,43 @@ pub(crate) struct Arguments {
     pub(crate) verb: Verb,
 }
 
-/// Options of every verb, before or after it.
+/// Headings of the help.
+const POOL: &str = "Pool and answer";
+const POLICY: &str = "Policy";
+
+/// Options of the program, before or after a verb that uses them: see
+/// [`usage`](super::usage).
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// The pool's directory [default: $XDG_STATE_HOME/poolwarden, else
     /// ~/.local/state/poolwarden]
-    #[arg(long, global = true, value_name = "DIR", env = "POOLWARDEN_STATE_DIR")]
+    #[arg(long, global = true, value_name = "DIR", env = "POOLWARDEN_STATE_DIR", help_heading = POOL)]
     pub(crate) state_dir: Option<PathBuf>,
     /// The policy that decides: a WebAssembly component [default: the shipped one]
     ///
     /// It reads the registry and observes; what else it may do is granted by name, see
     /// --grant.
-    #[arg(long, global = true, value_name = "FILE", env = "POOLWARDEN_POLICY")]
+    #[arg(long, global = true, value_name = "FILE", env = "POOLWARDEN_POLICY", help_heading = POLICY)]
     pub(crate) policy: Option<PathBuf>,
-    /// Let the policy do this: registry-write, signal-term, signal-kill and the like
-    #[arg(long = "grant", global = true, value_name = "NAME", value_parser = grant)]
+    /// Let the policy do this: registry-write, signal-term, signal-kill and the like; dismiss,
+    /// to signal workers in ensure
+    #[arg(long = "grant", global = true, value_name = "NAME", value_parser = grant, help_heading = POLICY)]
     pub(crate) grants: Vec<Grants>,
     /// A setting for the policy, or `proof=strong` for the host
     ///
     /// One that the policy does not say it reads is an error; see `policy inspect`.
-    #[arg(long = "setting", global = true, value_name = "NAME=VALUE", value_parser = setting)]
+    #[arg(long = "setting", global = true, value_name = "NAME=VALUE", value_parser = setting, help_heading = POLICY)]
     pub(crate) settings: Vec<(String, String)>,
     /// Print the answer as JSON also on a terminal
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = POOL)]
     pub(crate) json: bool,
     /// Record what each request asks of its host, and what it is answered, in this file
     ///
-    /// It is appended to, and made for nobody but you. It goes with the verbs that ask a
-    /// policy: mcp, ensure, status, stop, run, register and forget. See `policy replay`.
-    #[arg(long, global = true, value_name = "FILE")]
+    /// It is appended to, and made for nobody but you. See `policy replay`.
+    #[arg(long, global = true, value_name = "FILE", help_heading = POLICY)]
     pub(crate) record: Option<PathBuf>,
     /// How long to wait while somebody else holds the pool's lock [default: 10s]
-    #[arg(long, global = true, value_name = "TIME", env = "POOLWARDEN_LOCK_WAIT", value_parser = duration)]
+    #[arg(long, global = true, value_name = "TIME", env = "POOLWARDEN_LOCK_WAIT", value_parser = duration, help_heading = POOL)]
     pub(crate) lock_wait: Option<Duration>,
 }
 
@@ -74,15 +79,22 @@ pub(crate) enum Verb {
     ///
     /// Entries of dead workers are collected on the way, as by ensure, and the trail tells of
     /// it. With SID the exit code is 0 when it runs, 3 when it does not, and 4 when that
-    /// cannot be proven.
+    /// cannot be proven; with several, the highest of theirs.
+    #[command(visible_aliases = ["ls", "ps", "list"])]
     Status(StatusArguments),
-    /// Stop one worker, or all
+    /// Stop workers, or all
+    ///
+    /// Several are stopped one after the other, in this order, each with its own grace period.
+    /// The exit code is the highest of theirs: 0 when nothing went wrong with any.
     Stop(StopArguments),
     /// Start a worker that never runs unregistered
     ///
-    /// The worker is detached: it has a process session of its own, reads nothing, and
-    /// writes to a log. It finds POOLWARDEN_SID, POOLWARDEN_SOCK, POOLWARDEN_STATE_DIR,
-    /// POOLWARDEN_PID and POOLWARDEN_PROCESS in its environment.
+    /// The worker has a process session of its own, and with it no terminal and another
+    /// process group than whoever starts it; it reads nothing, and writes to a log. It stays
+    /// in the control group of whoever starts it: where that is a service or a session that
+    /// systemd ends as a whole, the worker ends with it. It finds POOLWARDEN_SID,
+    /// POOLWARDEN_SOCK, POOLWARDEN_STATE_DIR, POOLWARDEN_PID and POOLWARDEN_PROCESS in its
+    /// environment.
     Run(RunArguments),
     /// What becomes a worker's program once it is registered
     #[command(hide = true)]
@@ -137,15 +149,17 @@ pub(crate) struct EnsureArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct StatusArguments {
-    /// Only this session
-    sid: Option<String>,
+    /// Only these sessions
+    #[arg(value_name = "SID")]
+    sids: Vec<String>,
 }
 
 #[derive(Debug, Args)]
-#[command(group(ArgGroup::new("whom").args(["sid", "all"]).required(true)))]
+#[command(group(ArgGroup::new("whom").args(["sids", "all"]).required(true)))]
 pub(crate) struct StopArguments {
-    /// The session to stop
-    sid: Option<String>,
+    /// The sessions to stop, one after the other
+    #[arg(value_name = "SID")]
+    sids: Vec<String>,
     /// Stop every worker of the pool
     #[arg(long)]
     all: bool,
@@ -175,7 +189,7 @@ pub(crate) struct RegisterArguments {
     #[arg(long)]
     pid: u32,
     /// Path of its Unix socket
-    #[arg(long, default_value = "", value_name = "PATH")]
+    #[arg(long, default_value = "", value_name = "PATH", value_parser = optional_socket)]
     sock: String,
     /// Version of the worker
     #[arg(long, default_value = "", value_name = "V")]
@@ -194,11 +208,20 @@ pub(crate) struct ForgetArguments {
 #[derive(Debug, Args)]
 pub(crate) struct LogArguments {
     /// Only this session
-    #[arg(long)]
-    pub(crate) sid: Option<String>,
+    sid: Option<String>,
+    /// The same: what the session was named by before
+    #[arg(long = "sid", hide = true, value_name = "SID", conflicts_with = "sid")]
+    named: Option<String>,
     /// Only so many, the newest
     #[arg(short = 'n', value_name = "N")]
     pub(crate) count: Option<usize>,
+}
+
+impl LogArguments {
+    /// The one session that is asked for.
+    pub(super) fn sid(&self) -> Option<&str> {
+        self.sid.as_deref().or(self.named.as_deref())
+    }
 }
 
 impl Verb {
@@ -207,59 +230,71 @@ impl Verb {
         matches!(self, Self::RunStub(_))
     }
 
-    /// Its name, where it asks the policy nothing.
-    pub(crate) fn asks_no_policy(&self) -> Option<&'static str> {
+    /// The requests that the verb means, one for each session that it names; none where it
+    /// is no request.
+    pub(crate) fn requests(&self) -> Vec<Request> {
         match self {
-            Self::Adopt(_) => Some("adopt"),
-            Self::Wait(_) => Some("wait"),
-            Self::Watch => Some("watch"),
-            Self::Log(_) => Some("log"),
-            Self::Doctor(_) => Some("doctor"),
-            Self::Policy { .. } => Some("policy"),
-            Self::Demo => Some("demo"),
-            Self::Ensure(_) | Self::Status(_) | Self::Stop(_) | Self::Register(_) => None,
-            Self::Forget(_) | Self::Run(_) | Self::Mcp { .. } => None,
-            Self::RunStub(_) | Self::DemoWorker { .. } => None,
-        }
-    }
-
-    /// The request that the verb means, where it is one.
-    pub(crate) fn request(&self) -> Option<Request> {
-        Some(match self {
-            Self::Ensure(arguments) => Request::Ensure {
+            Self::Ensure(arguments) => vec![Request::Ensure {
                 dry_run: arguments.dry_run,
-            },
-            Self::Status(arguments) => Request::Status {
-                sid: arguments.sid.clone(),
-            },
-            Self::Stop(arguments) => Request::Stop(Stop {
-                sid: arguments.sid.clone(),
-                pid: None,
-                signal: arguments.signal,
-                group: arguments.group,
-                grace: arguments.grace,
-                force: arguments.force,
-                dry_run: arguments.dry_run,
-            }),
-            Self::Register(arguments) => Request::Register(Register {
+            }],
+            Self::Status(arguments) => each(&arguments.sids)
+                .map(|sid| Request::Status { sid })
+                .collect(),
+            Self::Stop(arguments) => each(&arguments.sids)
+                .map(|sid| {
+                    Request::Stop(Stop {
+                        sid,
+                        pid: None,
+                        signal: arguments.signal,
+                        group: arguments.group,
+                        grace: arguments.grace,
+                        force: arguments.force,
+                        dry_run: arguments.dry_run,
+                    })
+                })
+                .collect(),
+            Self::Register(arguments) => vec![Request::Register(Register {
                 sid: arguments.sid.clone(),
                 pid: arguments.pid,
                 sock: arguments.sock.clone(),
                 version: arguments.version.clone(),
-            }),
-            Self::Forget(arguments) => Request::Forget {
+            })],
+            Self::Forget(arguments) => vec![Request::Forget {
                 sid: arguments.sid.clone(),
                 even_if_alive: arguments.even_if_alive,
                 pid: None,
-            },
-            Self::Run(_) | Self::RunStub(_) => return None,
-            Self::Adopt(_) | Self::Wait(_) | Self::Watch | Self::Log(_) => return None,
-            Self::Mcp { .. } | Self::Policy { .. } | Self::Demo | Self::DemoWorker { .. } => {
-                return None;
-            }
-            Self::Doctor(_) => return None,
-        })
+            }],
+            Self::Run(_) | Self::RunStub(_) | Self::Adopt(_) | Self::Wait(_) => Vec::new(),
+            Self::Watch | Self::Log(_) | Self::Mcp { .. } | Self::Policy { .. } => Vec::new(),
+            Self::Doctor(_) | Self::Demo | Self::DemoWorker { .. } => Vec::new(),
+        }
     }
+}
+
+/// Each session once, in their order; where none is named, all of them at once.
+fn each(sids: &[String]) -> impl Iterator<Item = Option<String>> {
+    let named = sids.iter().enumerate();
+    let first = named.filter(|(index, sid)| !sids[..*index].contains(sid));
+    let all = sids.is_empty().then_some(None);
+    first.map(|(_, sid)| Some(sid.clone())).chain(all)
+}
+
+/// The path of a socket as every process understands it: absolute, by the current directory.
+/// What it leads to need not exist yet.
+pub(super) fn socket(path: &str) -> Result<String, String> {
+    let absolute = std::path::absolute(path)
+        .map_err(|error| format!("no absolute path can be made of it: {error}"))?;
+    // The registry is a text.
+    let text = absolute.into_os_string().into_string();
+    text.map_err(|path| format!("{} is no UTF-8", path.display()))
+}
+
+/// The same, where an empty one stands for none.
+fn optional_socket(path: &str) -> Result<String, String> {
+    if path.is_empty() {
+        return Ok(String::new());
+    }
+    socket(path)
 }
 
 /// A time with its unit, such as `2s`, `300ms` or `1m 30s`.
@@ -317,15 +352,10 @@ fn prefix(text: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
+    use crate::cli::usage::parse_from;
 
     fn parse(arguments: &[&str]) -> Result<Arguments, clap::Error> {
-        Arguments::try_parse_from(std::iter::once(&"poolwarden").chain(arguments))
-    }
-
-    #[test]
-    fn the_definition_is_consistent() {
-        Arguments::command().debug_assert();
+        parse_from(std::iter::once(&"poolwarden").chain(arguments))
     }
 
     #[test]
@@ -347,12 +377,47 @@ mod tests {
         let all = parse(&["stop", "--all", "--grace", "300ms"])
             .expect("it is accepted")
             .verb
-            .request();
+            .requests();
         let stop = Stop {
             grace: Duration::from_millis(300),
             ..Stop::default()
         };
-        assert_eq!(all, Some(Request::Stop(stop)));
+        assert_eq!(all, [Request::Stop(stop)]);
+    }
+
+    #[test]
+    fn each_session_is_asked_about_once_in_their_order() {
+        let asked = |arguments: &[&str]| {
+            let verb = parse(arguments).expect("it is accepted").verb;
+            let sid = |request| match request {
+                Request::Status { sid } | Request::Stop(Stop { sid, .. }) => sid,
+                other => panic!("{other:?}"),
+            };
+            verb.requests().into_iter().map(sid).collect::<Vec<_>>()
+        };
+        let named = |sids: &[&str]| {
+            sids.iter()
+                .map(|&sid| Some(sid.to_owned()))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(asked(&["stop", "b", "a", "b"]), named(&["b", "a"]));
+        assert_eq!(asked(&["ls", "a", "b"]), named(&["a", "b"]));
+        assert_eq!(asked(&["ps"]), [None]);
+    }
+
+    #[test]
+    fn the_path_of_a_socket_is_made_absolute() {
+        let here = std::env::current_dir().expect("a directory");
+        let sock = |path: &str| {
+            let register = ["register", "--sid", "a", "--pid", "7", "--sock", path];
+            match parse(&register).expect("it is accepted").verb {
+                Verb::Register(arguments) => arguments.sock,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(sock("./x.sock"), here.join("x.sock").display().to_string());
+        assert_eq!(sock("/run/x.sock"), "/run/x.sock");
+        assert_eq!(sock(""), "");
     }
 
     #[test]

@@ -4,6 +4,8 @@ use std::io::{self, BufRead, IsTerminal, Write};
 
 use anyhow::Context;
 
+use crate::stderr;
+
 /// Whether somebody is there to be asked. Standard output is for the answer, so questions
 /// are asked on standard error.
 pub(super) fn somebody_is_there() -> bool {
@@ -15,6 +17,7 @@ pub(super) fn somebody_is_there() -> bool {
 /// # Errors
 /// When the terminal cannot be used.
 pub(super) fn ask(text: &str, question: &str) -> anyhow::Result<bool> {
+    stderr::flush(stderr::PATIENCE);
     let mut to = io::stderr().lock();
     write!(to, "{text}{question} [y/N] ")
         .and_then(|()| to.flush())

@@ -1,5 +1,6 @@
 //! The whole job, shown on a real pool of real processes.
 
+use std::fmt::Display;
 use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::OpenOptionsExt;
@@ -13,7 +14,8 @@ use rmcp::service::{RoleClient, RunningService};
 use rmcp::transport::TokioChildProcess;
 use serde_json::{Value, json};
 
-use super::Exit;
+use super::{Exit, output};
+use crate::stderr::say;
 
 const SESSIONS: [&str; 3] = ["search", "index", "watch"];
 
@@ -26,7 +28,7 @@ const SESSIONS: [&str; 3] = ["search", "index", "watch"];
 pub(super) fn run() -> anyhow::Result<Exit> {
     let program = std::env::current_exe().context("cannot find this program's own file")?;
     let pool = TemporaryPool::new()?;
-    println!("A pool in {}\n", pool.0.display());
+    show(format_args!("A pool in {}\n", pool.0.display()))?;
 
     let mut workers = Vec::new();
     for sid in SESSIONS {
@@ -39,17 +41,19 @@ pub(super) fn run() -> anyhow::Result<Exit> {
         .enable_all()
         .build()
         .context("cannot start the event loop")?;
-    runtime.block_on(show(&program, &pool.0, &mut workers))?;
-    println!("That was poolwarden: every answer above came from the sandboxed policy.");
+    runtime.block_on(play(&program, &pool.0, &mut workers))?;
+    show(format_args!(
+        "That was poolwarden: every answer above came from the sandboxed policy."
+    ))?;
     Ok(Exit::Ok)
 }
 
-async fn show(program: &Path, pool: &Path, workers: &mut [Worker]) -> anyhow::Result<()> {
+async fn play(program: &Path, pool: &Path, workers: &mut [Worker]) -> anyhow::Result<()> {
     let command = tokio::process::Command::from(command(program, pool, &["mcp"]));
-    println!(
+    show(format_args!(
         "$ poolwarden --state-dir {} mcp    (an MCP client is connected to it)",
         pool.display()
-    );
+    ))?;
     let server = TokioChildProcess::new(command).context("cannot start the server")?;
     let client = ().serve(server).await.context("cannot connect to the server")?;
 
@@ -57,10 +61,10 @@ async fn show(program: &Path, pool: &Path, workers: &mut [Worker]) -> anyhow::Re
     expect(&status, "/sessions/1/status", "running")?;
 
     let victim = &mut workers[1];
-    println!(
+    show(format_args!(
         "\nWorker \"index\", pid {}, is killed behind the pool's back.",
         victim.0.id()
-    );
+    ))?;
     victim.end()?;
 
     let ensured = call(&client, "pool_ensure", json!({})).await?;
@@ -85,13 +89,18 @@ async fn show(program: &Path, pool: &Path, workers: &mut [Worker]) -> anyhow::Re
     Ok(())
 }
 
+/// Prints a line. A reader that goes away is no error: the demonstration ends as it would.
+fn show(line: impl Display) -> anyhow::Result<()> {
+    Ok(output::write(&format!("{line}\n"))?)
+}
+
 /// Calls a tool and prints what was asked and answered.
 async fn call(
     client: &RunningService<RoleClient, ()>,
     tool: &'static str,
     arguments: Value,
 ) -> anyhow::Result<Value> {
-    println!("\n> {tool} {arguments}");
+    show(format_args!("\n> {tool} {arguments}"))?;
     let arguments: JsonObject = serde_json::from_value(arguments).context("no object")?;
     let result = client
         .call_tool(CallToolRequestParams::new(tool).with_arguments(arguments))
@@ -103,7 +112,7 @@ async fn call(
     else {
         bail!("{tool} failed: {:?}", result.content);
     };
-    println!("{answer:#}");
+    show(format_args!("{answer:#}"))?;
     Ok(answer)
 }
 
@@ -131,11 +140,11 @@ fn command(program: &Path, pool: &Path, arguments: &[&str]) -> Command {
 fn register(program: &Path, pool: &Path, sid: &str, worker: &Worker) -> anyhow::Result<()> {
     let pid = worker.0.id().to_string();
     let sock = pool.join(format!("{sid}.sock"));
-    println!(
+    show(format_args!(
         "$ poolwarden --state-dir {} register --sid {sid} --pid {pid} --sock {}",
         pool.display(),
         sock.display()
-    );
+    ))?;
     let register = ["register", "--sid", sid, "--pid", &pid, "--sock"];
     let done = command(program, pool, &register)
         .arg(&sock)
@@ -147,7 +156,7 @@ fn register(program: &Path, pool: &Path, sid: &str, worker: &Worker) -> anyhow::
         "register failed: {}",
         String::from_utf8_lossy(&done.stderr)
     );
-    println!("{}", String::from_utf8_lossy(&done.stdout));
+    show(format_args!("{}", String::from_utf8_lossy(&done.stdout)))?;
     Ok(())
 }
 
@@ -213,7 +222,7 @@ impl TemporaryPool {
 impl Drop for TemporaryPool {
     fn drop(&mut self) {
         if let Err(error) = std::fs::remove_dir_all(&self.0) {
-            eprintln!("warning: {} is left: {error}", self.0.display());
+            say!("warning: {} is left: {error}", self.0.display());
         }
     }
 }

@@ -7,7 +7,7 @@ use poolwarden::{Error, LoadError, Request};
 use serde_json::Value;
 
 /// What the program's exit status says. Usage errors exit with 2, from the parser as well.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Exit {
     /// Done.
     Ok = 0,
@@ -18,7 +18,7 @@ pub(crate) enum Exit {
     /// `status SID`: it does not run.
     NotRunning = 3,
     /// `status SID` and `wait SID`: whether it runs cannot be proven. `adopt SID`: nobody
-    /// has confirmed that it is the one.
+    /// has confirmed that it is the one. `run --wait-sock`: whether it listens cannot be seen.
     Undecidable = 4,
     /// Somebody else held the lock for too long.
     Busy = 5,

@@ -1,14 +1,14 @@
 //! `log`: what the audit trail says.
 
 use std::io;
-use std::path::Path;
 
 use poolwarden::audit::{Action, Event, History};
 use serde_json::{Value, json};
 
 use super::arguments::LogArguments;
 use super::table::{Columns, section};
-use super::{Exit, output};
+use super::{Exit, Options, as_json, directory, output, tell_of_absent_pool};
+use crate::stderr::say;
 
 const ACTIONS: Columns = &[
     ("TIME", "at"),
@@ -22,38 +22,36 @@ const ACTIONS: Columns = &[
     ("EVIDENCE", "evidence"),
 ];
 
-/// Prints the trail of the pool in this directory, the newest effect last: a table, or a
-/// line of JSON for each. It takes no lock and makes nothing.
+/// Prints the trail of the pool, the newest effect last: a table, or a line of JSON for each. It
+/// takes no lock and makes nothing.
 ///
 /// # Errors
 /// When the directory or standard output cannot be used. What of the trail cannot be read
 /// is said on standard error, and the rest is printed.
-pub(super) fn run(
-    directory: &Path,
-    arguments: &LogArguments,
-    as_json: bool,
-) -> anyhow::Result<Exit> {
+pub(super) fn run(options: &Options, arguments: &LogArguments) -> anyhow::Result<Exit> {
+    let directory = directory(options)?;
+    let sid = arguments.sid();
     let History {
         mut actions,
         problems,
-    } = History::read(directory)?;
-    if let Some(sid) = &arguments.sid {
-        actions.retain(|action| action.sid == *sid);
+    } = History::read(&directory)?;
+    if let Some(sid) = sid {
+        actions.retain(|action| action.sid == sid);
     }
     if let Some(count) = arguments.count {
         actions.drain(..actions.len().saturating_sub(count));
     }
-    if as_json {
+    if as_json(options) {
         output::write_json(&lines(&actions)?)?;
-        if let (Some(sid), true) = (&arguments.sid, actions.is_empty()) {
-            eprintln!("hint: {}", nothing_done(Some(sid)));
+        if let (Some(sid), true) = (sid, actions.is_empty()) {
+            say!("hint: {}", nothing_done(Some(sid)));
         }
     } else {
-        output::write(&table(&actions, arguments.sid.as_deref()))?;
-        output::tell_of_absent_pool(directory);
+        output::write(&table(&actions, sid))?;
     }
+    tell_of_absent_pool(options, &directory);
     for problem in &problems {
-        eprintln!("warning: {}", output::line(&problem.to_string()));
+        say!("warning: {}", output::line(&problem.to_string()));
     }
     Ok(Exit::Ok)
 }

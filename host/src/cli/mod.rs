@@ -13,47 +13,41 @@ mod policy;
 mod policy_source;
 mod run;
 mod table;
+mod usage;
 mod wait;
 mod watch;
 mod worker;
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use anyhow::Context;
 use poolwarden::audit::Asker;
 use poolwarden::process::Signal;
 use poolwarden::recording::RecordingFile;
-use poolwarden::{Cancel, Pool, PoolBuilder, Request};
+use poolwarden::{Cancel, Error, Pool, PoolBuilder, Request};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 pub(crate) use arguments::{Arguments, Options, Verb};
 pub(crate) use exit::Exit;
-pub(crate) use output::LogLines;
-pub(crate) use policy_source::PolicySource;
+pub(crate) use policy_source::{PolicySource, is_compiler};
 pub(crate) use run::survive_large_files;
+pub(crate) use usage::parse;
 
 use crate::mcp;
+use crate::stderr::say;
 
 /// Carries out what the command line asks.
 pub(crate) fn run(arguments: Arguments) -> Exit {
     let Arguments { options, verb } = arguments;
-    if let (Some(_), Some(name)) = (&options.record, verb.asks_no_policy()) {
-        eprintln!(
-            "error: --record records what a policy is asked, and `{name}` asks none; it goes with \
-             mcp, ensure, status, stop, run, register and forget"
-        );
-        return Exit::Usage;
-    }
     let done = match verb {
         Verb::Mcp { tool_prefix } => builder(&options).and_then(|builder| {
             let source = PolicySource::new(&options, builder.path());
             mcp::serve(builder, source, &tool_prefix)?;
             Ok(Exit::Ok)
         }),
-        Verb::Log(arguments) => directory(&options)
-            .and_then(|directory| log::run(&directory, &arguments, as_json(&options))),
+        Verb::Log(arguments) => log::run(&options, &arguments),
         Verb::Policy { command } => policy::run(&options, &command),
         Verb::Run(arguments) => {
             // What it asks for on the way stands in the trail as what it is a part of.
@@ -70,39 +64,89 @@ pub(crate) fn run(arguments: Arguments) -> Exit {
         Verb::Demo => demo::run(),
         Verb::DemoWorker { sock } => worker::run(&sock),
         Verb::Ensure(_) | Verb::Status(_) | Verb::Stop(_) | Verb::Register(_) | Verb::Forget(_) => {
-            verb.request()
-                .context("the verb makes no request")
-                .and_then(|request| {
-                    let signal = match &request {
-                        Request::Stop(stop) => Some(stop.signal),
-                        _ => None,
-                    };
-                    ask(&open(&options, signal)?, request, as_json(&options))
-                })
+            let requests = verb.requests();
+            let signal = match requests.first() {
+                Some(Request::Stop(stop)) => Some(stop.signal),
+                _ => None,
+            };
+            open(&options, signal).and_then(|pool| ask(&pool, &requests, &options))
         }
     };
     done.unwrap_or_else(|error| {
-        eprintln!("error: {}", output::line(&format!("{error:#}")));
+        say!("error: {}", output::line(&format!("{error:#}")));
         exit::of_failure(&error)
     })
 }
 
-/// Asks the pool and prints its answer.
-fn ask(pool: &Pool, request: Request, json: bool) -> anyhow::Result<Exit> {
+/// Makes the requests, one after the other, and prints one answer to all of them. Where one of
+/// them fails as a whole, those behind it are not made: the pool is to blame, and not a session.
+fn ask(pool: &Pool, requests: &[Request], options: &Options) -> anyhow::Result<Exit> {
     let cancel = Cancel::new().context("cannot start the request")?;
-    Ok(match pool.call(request.clone(), &cancel) {
-        Ok(answer) => {
-            output::print(&request, &answer, json)?;
-            if !json {
-                output::tell_of_absent_pool(pool.path());
+    let mut answers = Vec::with_capacity(requests.len());
+    let mut failed = None;
+    for request in requests {
+        match pool.call(request.clone(), &cancel) {
+            Ok(answer) => answers.push(answer),
+            Err(error) => {
+                failed = Some(error);
+                break;
             }
-            exit::of_answer(&request, &answer.value())
         }
-        Err(error) => {
-            output::complain(&error);
-            exit::of_error(&error)
+    }
+    let answered = &requests[..answers.len()];
+    if !answers.is_empty() {
+        output::print(answered, &answers, as_json(options))?;
+    }
+    for (request, answer) in answered.iter().zip(&answers) {
+        for sid in table::not_stopped(request, &answer.value()) {
+            advise(options, sid);
         }
-    })
+    }
+    let exits = answered.iter().zip(&answers);
+    let exits = exits.map(|(request, answer)| exit::of_answer(request, &answer.value()));
+    let mut exit = exits.max().unwrap_or(Exit::Ok);
+    if let Some(error) = failed {
+        output::complain(&error, pool.path());
+        let unanswered = &requests[answers.len()..];
+        if let (Error::Rejected(_), Some(sid)) = (&error, unanswered.first().and_then(sid_of)) {
+            advise(options, sid);
+        }
+        output::tell_of_the_rest(unanswered);
+        exit = exit::of_error(&error);
+    }
+    tell_of_absent_pool(options, pool.path());
+    Ok(exit)
+}
+
+/// Says that there is no such pool: to a person, and to a program that names it. The directory
+/// that nobody named is not there before the first worker.
+fn tell_of_absent_pool(options: &Options, directory: &Path) {
+    if options.state_dir.is_some() || !as_json(options) {
+        output::tell_of_absent_pool(directory);
+    }
+}
+
+/// Says on standard error what there is to do about a session that was refused.
+fn advise(options: &Options, sid: &str) {
+    // Nobody types a longer one, and the whole text is on a terminal.
+    const LONGEST_SID: usize = 256;
+    if sid.len() > LONGEST_SID {
+        return;
+    }
+    if let Some(hint) = doctor::way_out(options, sid) {
+        say!("hint: {}", output::line(&hint));
+    }
+}
+
+/// The one session that a request is about.
+fn sid_of(request: &Request) -> Option<&str> {
+    match request {
+        Request::Stop(stop) => stop.sid.as_deref(),
+        Request::Register(register) => Some(&register.sid),
+        Request::Forget { sid, .. } => Some(sid),
+        Request::Status { sid } => sid.as_deref(),
+        Request::Ensure { .. } => None,
+    }
 }
 
 /// The pool that the options name, for requests on the command line. `signal` is what the
@@ -116,6 +160,14 @@ fn open(options: &Options, signal: Option<Signal>) -> anyhow::Result<Pool> {
     Ok(builder
         .build(source.mandate()?)
         .asked_by(Asker::command_line()))
+}
+
+/// The pool that the options name, for a verb that asks no policy: it needs none that loads,
+/// and the shipped one stands in its place.
+fn open_without_policy(options: &Options) -> anyhow::Result<Pool> {
+    let builder = builder(options)?;
+    let mandate = PolicySource::new(options, builder.path()).mandate_of_nobody()?;
+    Ok(builder.build(mandate).asked_by(Asker::command_line()))
 }
 
 fn builder(options: &Options) -> anyhow::Result<PoolBuilder> {

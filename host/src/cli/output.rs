@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::table;
 use crate::hint::hint;
+use crate::stderr::{self, say};
 
 /// The pool's version in answers that no policy writes.
 pub(super) const POOL_VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -39,20 +40,63 @@ impl From<Unwritten> for Untold {
     }
 }
 
-/// Prints an answer: JSON as the policy wrote it, or a table. That no session has the sid
-/// which was asked for is said beside the JSON as well.
+/// Prints the answers to requests of one kind as one: JSON, of a single one as the policy wrote
+/// it, or tables. That no session has a sid which was asked for is said beside the JSON as well.
 ///
 /// # Errors
 /// When standard output cannot be written; a reader that went away is none.
-pub(super) fn print(request: &Request, answer: &Answer, json: bool) -> Result<(), Untold> {
-    if json {
-        write_json(&format!("{}\n", answer.text()))?;
-        if let Some(sid) = table::unknown_sid(request, &answer.value()) {
-            eprintln!("hint: {}", table::no_session(sid));
+pub(super) fn print(requests: &[Request], answers: &[Answer], json: bool) -> Result<(), Untold> {
+    let values: Vec<_> = answers.iter().map(Answer::value).collect();
+    let unknown = requests.iter().zip(&values);
+    let unknown = unknown.filter_map(|(request, answer)| table::unknown_sid(request, answer));
+    let unknown: Vec<_> = unknown.collect();
+    if !json {
+        return tell(&table::render(requests, &together(&values), &unknown));
+    }
+    let text = match answers {
+        [only] => format!("{}\n", only.text()),
+        _ => format!("{}\n", together(&values)),
+    };
+    write_json(&text)?;
+    for sid in unknown {
+        say!("hint: {}", table::no_session(sid));
+    }
+    Ok(())
+}
+
+/// Several answers as one: their lists joined in their order, and what is no list as the last
+/// of them says it.
+fn together(answers: &[Value]) -> Value {
+    if let [only] = answers {
+        return only.clone();
+    }
+    let mut joined = serde_json::Map::new();
+    for (name, value) in answers.iter().filter_map(Value::as_object).flatten() {
+        match (joined.get_mut(name), value) {
+            (Some(Value::Array(list)), Value::Array(more)) => list.extend(more.iter().cloned()),
+            _ => {
+                joined.insert(name.clone(), value.clone());
+            }
         }
-        Ok(())
-    } else {
-        tell(&table::render(request, &answer.value()))
+    }
+    Value::Object(joined)
+}
+
+/// Says which sessions were not asked about behind one whose request failed, which is the
+/// first of these.
+pub(super) fn tell_of_the_rest(requests: &[Request]) {
+    let sid = |request: &Request| match request {
+        Request::Status { sid } => sid.clone(),
+        Request::Stop(stop) => stop.sid.clone(),
+        _ => None,
+    };
+    let sids: Vec<_> = requests.iter().skip(1).filter_map(sid).collect();
+    if let (Some(failed), false) = (requests.first().and_then(sid), sids.is_empty()) {
+        let rest = format!(
+            "it failed at {failed}; nothing was done about {}",
+            sids.join(", ")
+        );
+        say!("hint: {}", line(&rest));
     }
 }
 
@@ -101,6 +145,8 @@ pub(super) fn write_json(text: &str) -> Result<(), Unwritten> {
 /// # Errors
 /// When it cannot be written; a reader that went away is none.
 pub(super) fn write(text: &str) -> Result<(), Unwritten> {
+    // Where both are one terminal, the answer comes after the log.
+    stderr::flush(stderr::PATIENCE);
     let mut output = io::stdout().lock();
     match output
         .write_all(text.as_bytes())
@@ -112,17 +158,17 @@ pub(super) fn write(text: &str) -> Result<(), Unwritten> {
 }
 
 /// Says on standard error why a request failed, and what to do.
-pub(super) fn complain(error: &Error) {
-    eprintln!("error: {}", line(&error.to_string()));
-    if let Some(hint) = hint(error) {
-        eprintln!("hint: {}", line(&hint));
+pub(super) fn complain(error: &Error, pool: &Path) {
+    say!("error: {}", line(&error.to_string()));
+    if let Some(hint) = hint(error, pool) {
+        say!("hint: {}", line(&hint));
     }
 }
 
-/// Says to a person whose pool is empty because it is not there: its name may be misspelt.
+/// Says that a pool is empty because it is not there: its name may be misspelt.
 pub(super) fn tell_of_absent_pool(directory: &Path) {
     if matches!(directory.try_exists(), Ok(false)) {
-        eprintln!(
+        say!(
             "hint: there is no directory {} yet, which is an empty pool",
             line(&directory.display().to_string())
         );
@@ -132,23 +178,4 @@ pub(super) fn tell_of_absent_pool(directory: &Path) {
 /// A message, which may quote text from anywhere, as one line for a terminal.
 pub(super) fn line(text: &str) -> String {
     visible::bounded_line(text, LONGEST_MESSAGE)
-}
-
-/// Standard error for the log, whose lines quote text from anywhere too: each is one line,
-/// and fit for a terminal.
-pub(crate) struct LogLines;
-
-impl Write for LogLines {
-    /// The log writes each of its lines in one call.
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let text = String::from_utf8_lossy(bytes);
-        let mut shown = visible::line(text.trim_end_matches('\n'));
-        shown.push('\n');
-        io::stderr().lock().write_all(shown.as_bytes())?;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        io::stderr().flush()
-    }
 }

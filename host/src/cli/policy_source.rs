@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use poolwarden::config::{Config, ConfigError, PolicyConfig};
 use poolwarden::process::Signal;
-use poolwarden::{CodeCache, Grants, Mandate, Policy, PolicyLoader};
+use poolwarden::{CodeCache, Compiler, Grants, Mandate, Policy, PolicyLoader};
 
 use super::{Options, directories};
 
@@ -104,6 +104,23 @@ impl PolicySource {
             mandate = mandate.with_setting(name, value);
         }
         self.warn_of_unused(config);
+        Ok(mandate)
+    }
+
+    /// What a verb goes by that asks no policy. Where another policy than the shipped one
+    /// decides, only the host's own of the settings count: the others are for that one.
+    ///
+    /// # Errors
+    /// When the configuration cannot be used.
+    pub(super) fn mandate_of_nobody(&self) -> anyhow::Result<Mandate> {
+        let config = self.config()?;
+        let is_shipped = self.file.is_none() && config.policy.is_none();
+        let mut mandate = Mandate::new(Policy::shipped()?);
+        for (name, value) in self.settings(&config, false) {
+            if is_shipped || name == Mandate::PROOF {
+                mandate = mandate.with_setting(name, value);
+            }
+        }
         Ok(mandate)
     }
 
@@ -222,12 +239,27 @@ impl PolicySource {
     }
 }
 
+/// The only argument of this program where it compiles a policy for another process of it.
+const COMPILER: &str = "compile-policy-on-stdin";
+
+/// Whether this process is to compile a policy, and nothing else.
+pub(crate) fn is_compiler() -> bool {
+    std::env::args_os().skip(1).eq([COMPILER])
+}
+
+/// How this program compiles a policy: in a process of its own, by this very file, also when
+/// another one has taken its place meanwhile.
+pub(super) fn compiler() -> Compiler {
+    Compiler::new("/proc/self/exe").argument(COMPILER)
+}
+
 /// How this program loads every policy from a file: its compiled code is kept in the user's
 /// cache.
 pub(super) fn loader() -> PolicyLoader {
+    let loader = PolicyLoader::new().compiler(compiler());
     match directories::policy_cache() {
-        Some(cache) => PolicyLoader::new().cache(CodeCache::at(cache)),
-        None => PolicyLoader::new(),
+        Some(cache) => loader.cache(CodeCache::at(cache)),
+        None => loader,
     }
 }
 

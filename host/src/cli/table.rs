@@ -51,17 +51,26 @@ const DISMISSALS: Columns = &[
     ("EVIDENCE", "evidence"),
 ];
 
-/// The answer in words and tables. An empty one says that it is empty.
-pub(super) fn render(request: &Request, answer: &Value) -> String {
+/// The answer to requests of one kind in words and tables, and of which sids there is no
+/// session. An empty one says that it is empty.
+pub(super) fn render(requests: &[Request], answer: &Value, unknown: &[&str]) -> String {
     let mut text = String::new();
+    let Some(request) = requests.first() else {
+        return text;
+    };
+    let say_what_is_not_there = |text: &mut String| {
+        for sid in unknown {
+            text.push_str(&format!("{}\n", no_session(sid)));
+        }
+        let removed = requests.iter().any(|request| is_removed(request, answer));
+        if text.is_empty() && !removed {
+            text.push_str("no workers\n");
+        }
+    };
     match request {
         Request::Ensure { .. } | Request::Status { .. } => {
             section(&mut text, None, SESSIONS, &answer["sessions"]);
-            if let Some(sid) = unknown_sid(request, answer) {
-                text.push_str(&format!("{}\n", no_session(sid)));
-            } else if text.is_empty() && !is_removed(request, answer) {
-                text.push_str("no workers\n");
-            }
+            say_what_is_not_there(&mut text);
             let heading = if request.is_dry_run() {
                 "would be removed:"
             } else {
@@ -73,11 +82,7 @@ pub(super) fn render(request: &Request, answer: &Value) -> String {
         }
         Request::Stop(_) => {
             section(&mut text, None, OUTCOMES, &answer["outcomes"]);
-            if let Some(sid) = unknown_sid(request, answer) {
-                text.push_str(&format!("{}\n", no_session(sid)));
-            } else if text.is_empty() {
-                text.push_str("no workers\n");
-            }
+            say_what_is_not_there(&mut text);
             for error in answer["errors"].as_array().into_iter().flatten() {
                 text.push_str(&format!("error: {}\n", cell(error)));
             }
@@ -115,6 +120,26 @@ pub(super) fn unknown_sid<'a>(request: &'a Request, answer: &Value) -> Option<&'
         _ => None,
     };
     sid.filter(|_| !is_removed(request, answer))
+}
+
+/// The sessions that a stop left as they were: the first few, each of which is worth a hint.
+pub(super) fn not_stopped<'a>(request: &Request, answer: &'a Value) -> Vec<&'a str> {
+    const HINTS: usize = 5;
+    let outcomes = match request {
+        Request::Stop(stop) if !stop.dry_run => answer["outcomes"].as_array(),
+        _ => None,
+    };
+    let outcomes = outcomes.into_iter().flatten();
+    let left = outcomes.filter(|outcome| {
+        let word = outcome["outcome"].as_str();
+        matches!(
+            word,
+            Some("refused" | "failed" | "still-running" | "denied")
+        )
+    });
+    left.filter_map(|outcome| outcome["sid"].as_str())
+        .take(HINTS)
+        .collect()
 }
 
 /// Whether the one session that was asked for had a dead worker, and was collected.
@@ -202,6 +227,12 @@ mod tests {
     use poolwarden::Stop;
     use proptest::prelude::*;
     use serde_json::json;
+
+    /// The answer to one request.
+    fn render(request: &Request, answer: &Value) -> String {
+        let unknown = Vec::from_iter(unknown_sid(request, answer));
+        super::render(std::slice::from_ref(request), answer, &unknown)
+    }
 
     #[test]
     fn a_table_shows_only_columns_that_say_something() {

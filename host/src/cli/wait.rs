@@ -1,5 +1,6 @@
 //! `wait`: until a worker has ended.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -10,7 +11,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::arguments::duration;
-use super::{Exit, Options, as_json, exit, open, output, table};
+use super::{
+    Exit, Options, as_json, exit, open_without_policy, output, table, tell_of_absent_pool,
+};
+use crate::stderr::say;
 
 #[derive(Debug, Args)]
 pub(crate) struct WaitArguments {
@@ -34,13 +38,13 @@ struct Answer<'a> {
 
 /// Carries out the verb.
 pub(super) fn run(options: &Options, arguments: &WaitArguments) -> anyhow::Result<Exit> {
-    let pool = open(options, None)?;
+    let pool = open_without_policy(options)?;
     let cancel = Cancel::new().context("cannot start the request")?;
     let sid = arguments.sid.as_str();
     let waited = match pool.wait(sid, arguments.timeout, &cancel) {
         Ok(waited) => waited,
         Err(error) => {
-            complain(options, arguments, &error);
+            complain(options, arguments, &error, pool.path());
             return Ok(exit::of_error(&error));
         }
     };
@@ -73,13 +77,10 @@ pub(super) fn run(options: &Options, arguments: &WaitArguments) -> anyhow::Resul
         evidence,
         pool_version: output::POOL_VERSION,
     };
-    let json = as_json(options);
-    output::print_own(&answer, json, record)?;
-    if !json {
-        output::tell_of_absent_pool(pool.path());
-    }
+    output::print_own(&answer, as_json(options), record)?;
+    tell_of_absent_pool(options, pool.path());
     if let (Exit::Failed, Some(timeout)) = (exit, arguments.timeout) {
-        eprintln!(
+        say!(
             "error: sid={}: it still runs after {timeout:?}; wait longer, or stop it",
             output::line(sid)
         );
@@ -89,15 +90,15 @@ pub(super) fn run(options: &Options, arguments: &WaitArguments) -> anyhow::Resul
 
 /// Says why it failed. The lock is waited for no longer than the worker, so that it may be
 /// the shorter time of the two that was over.
-fn complain(options: &Options, arguments: &WaitArguments, error: &Error) {
+fn complain(options: &Options, arguments: &WaitArguments, error: &Error, pool: &Path) {
     let lock_wait = options.lock_wait.unwrap_or(Limits::default().lock_wait);
     match (error, arguments.timeout) {
-        (Error::Busy(_), Some(timeout)) if timeout < lock_wait => eprintln!(
+        (Error::Busy(_), Some(timeout)) if timeout < lock_wait => say!(
             "error: {}\nhint: the first look takes the lock, and waits for it within --timeout; \
              try again when the holder is done, or give a longer one",
             output::line(&error.to_string())
         ),
-        _ => output::complain(error),
+        _ => output::complain(error, pool),
     }
 }
 

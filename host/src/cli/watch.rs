@@ -15,16 +15,17 @@ use poolwarden::process::Standing;
 use poolwarden::{Cancel, visible};
 use serde::Serialize;
 
-use super::{Exit, Options, as_json, exit, open, output};
+use super::{Exit, Options, as_json, exit, open_without_policy, output};
+use crate::stderr::say;
 
 /// Carries out the verb.
 pub(super) fn run(options: &Options) -> anyhow::Result<Exit> {
     let cancel = Cancel::new().context("cannot start to watch")?;
     // Before any other thread exists, since a thread inherits what it blocks.
     end_when_asked(&cancel).context("cannot listen for signals")?;
-    let pool = open(options, None)?;
+    let pool = open_without_policy(options)?;
     if matches!(pool.path().try_exists(), Ok(false)) {
-        eprintln!(
+        say!(
             "hint: there is no directory {} yet; it is made, as an empty pool",
             output::line(&pool.path().display().to_string())
         );
@@ -40,7 +41,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<Exit> {
             }
         },
         Report::Trouble(trouble) => {
-            eprintln!("warning: {}", output::line(&trouble.to_string()));
+            say!("warning: {}", output::line(&trouble.to_string()));
             ControlFlow::Continue(())
         }
         _ => ControlFlow::Continue(()),
@@ -54,7 +55,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<Exit> {
     Ok(match watched {
         Ok(()) => Exit::Ok,
         Err(error) => {
-            output::complain(&error);
+            output::complain(&error, pool.path());
             exit::of_error(&error)
         }
     })

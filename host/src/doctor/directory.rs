@@ -6,8 +6,9 @@ use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::sys::stat::fstatat;
 use nix::unistd::geteuid;
 
+use crate::command;
 use crate::error::chain;
-use crate::store::{Danger, Facts, FileSystem, PoolDir, StoreError, check_directory, quoted};
+use crate::store::{Danger, Facts, FileSystem, PoolDir, StoreError, check_directory};
 
 use super::report::{About, DirectoryState, Problem, State};
 
@@ -106,7 +107,10 @@ impl Directory {
         let remedy = match &self.state.link_to {
             Some(target) => {
                 let target = path.parent().map_or_else(PathBuf::new, |p| p.join(target));
-                format!("name the directory itself: --state-dir {}", quoted(&target))
+                format!(
+                    "name the directory itself: `{}`",
+                    command::on_pool(&target, &["doctor"])
+                )
             }
             None => "nothing in it could be looked at".into(),
         };

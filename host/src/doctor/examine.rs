@@ -2,14 +2,15 @@
 
 use std::collections::HashSet;
 
+use crate::command;
 use crate::pool::REGISTRY;
-use crate::process::Marked;
+use crate::process::{Marked, Remaining};
 use crate::store::{Facts, LEDGER, Ledger, MAX_REGISTRY, Seen, TRAIL};
 
 use super::added::Added;
 use super::candidate::{Candidate, candidates, is_pool};
 use super::directory::{self, Directory};
-use super::entries::{doubles, states};
+use super::entries::{doubles, states, stuck};
 use super::files::{self, DAMAGED, LEFTOVER, LedgerLook, TrailLook};
 use super::lock::{self, Look};
 use super::plan::{Plan, Step, counted};
@@ -17,7 +18,8 @@ use super::report::{LockState, Problem, Report, State};
 use super::rewrite::Rewrite;
 use super::salvage::Salvage;
 use super::steps::Steps;
-use super::{Doctor, configuration, orphans, registry};
+use super::stuck::Guide;
+use super::{Doctor, configuration, logs, machine, orphans, registry, remains, servers};
 
 /// What was found, and what can be done about it.
 #[derive(Debug)]
@@ -75,6 +77,7 @@ impl Doctor {
         let mut files = pool
             .map(|pool| files::others(pool, &in_use))
             .unwrap_or_default();
+        let remaining = self.remaining(&directory);
         files.leftovers = leftovers.iter().map(|(name, _)| name.clone()).collect();
 
         // Where the directory or the lock cannot be used, nothing can be repaired.
@@ -84,28 +87,49 @@ impl Doctor {
         if !blocked {
             let mut steps = Steps::new(pool);
             plan_files(&mut steps, &directory, &leftovers, &trail, &ledger);
+            for name in &files.stale_sockets {
+                steps.push(Step::RemoveSocket { name: name.clone() });
+            }
             plan_registry(&mut steps, registry.state, &seen, &rewrite, &borrowed);
             plan.steps = steps.done();
         }
-        let orphans = orphans::of(&rewrite, &candidates);
+        let mut orphans = orphans::of(&rewrite, &candidates);
+        let known = candidates.iter().map(|candidate| candidate.claim.pid);
+        let known = known.chain(remaining.iter().map(|one| one.identified.process.pid()));
+        let known: HashSet<u32> = known.collect();
+        if let (Some(pool), true) = (pool, registry.state != State::Unusable) {
+            orphans.extend(servers::orphans(&self.processes, pool, &rewrite, &known));
+        }
+        let remains = remains::of(&remaining);
+        let at = directory.state.path.clone();
+        let guide = Guide::new(&at, &self.processes);
         let configuration = self.configuration_state();
         notes.extend(configuration::note(&configuration));
         let mut problems: Vec<Problem> = [
             directory.problem,
             lock.problem,
             registry_problem,
-            doubles(&rewrite),
-            orphans::problem(&orphans),
+            doubles(&guide, &rewrite),
+            orphans::problem(&at, &orphans),
             ledger.problem,
             trail.problem,
             files::leftovers_problem(&leftovers),
+            files::sockets_problem(&at, &files),
+            pool.and_then(logs::problem),
             configuration::problem(&configuration),
         ]
         .into_iter()
         .flatten()
         .collect();
+        problems.extend(machine::problems(&self.processes));
+        problems.extend(stuck(&guide, &rewrite, &ledger.ledger));
+        problems.extend(remains::problems(&remains));
         for problem in &mut problems {
             problem.repairable &= !blocked;
+            if problem.repairable {
+                let fix = command::on_pool(&at, &["doctor", "--fix"]);
+                problem.remedy.push_str(&format!("; repair it: `{fix}`"));
+            }
         }
         let entries = states(&rewrite);
         drop(rewrite);
@@ -120,6 +144,7 @@ impl Doctor {
                 registry,
                 entries,
                 orphans,
+                remains,
                 ledger: ledger.state,
                 trail: trail.state,
                 files,
@@ -137,6 +162,17 @@ impl Doctor {
         candidates: &[&Candidate],
     ) -> Rewrite<'a> {
         Rewrite::new(held, ledger, candidates, &self.processes, self.strength())
+    }
+
+    /// The processes that outlive a worker of this pool.
+    fn remaining(&self, directory: &Directory) -> Vec<Remaining> {
+        let facts = directory.pool.as_ref().and_then(|pool| pool.facts().ok());
+        let at = &directory.state.path;
+        let found = self
+            .processes
+            .remaining(|pid, path| is_pool(pid, path, facts.as_ref(), at));
+        // That `/proc` cannot be listed is noted already.
+        found.unwrap_or_default()
     }
 
     fn marked(&self, directory: &Directory, notes: &mut Vec<String>) -> Marked {

@@ -1,8 +1,10 @@
 //! The pool's other files: the ledger, the trail, and what does not belong there.
 
 use std::collections::HashSet;
+use std::path::Path;
 
 use crate::audit::{History, Problem as HistoryProblem};
+use crate::command::quoted_path;
 use crate::error::chain;
 use crate::pool::REGISTRY;
 use crate::store::{
@@ -105,7 +107,7 @@ pub(super) fn trail(pool: Option<&PoolDir>) -> TrailLook {
     let history = pool.map(History::of).unwrap_or_default();
     let lines = history.problems.iter();
     let damaged_lines = lines
-        .filter(|problem| matches!(problem, HistoryProblem::Line { .. }))
+        .filter(|problem| !matches!(problem, HistoryProblem::File(_)))
         .count();
     // Only the file that is written matters: what is wrong with old ones is history, too.
     let mut files = history.problems.iter();
@@ -193,6 +195,26 @@ pub(super) fn leftovers_problem(leftovers: &[(String, Facts)]) -> Option<Problem
     })
 }
 
+/// What is wrong with sockets that nobody serves.
+pub(super) fn sockets_problem(pool: &Path, files: &OtherFiles) -> Option<Problem> {
+    let first = files.stale_sockets.first()?;
+    let more = match files.stale_sockets.len() {
+        1 => String::new(),
+        count => format!(", as are {} more", count - 1),
+    };
+    let path = pool.join(first);
+    Some(Problem {
+        about: About::Sockets,
+        what: format!("the socket {first} is left of a worker that is dead{more}"),
+        remedy: format!(
+            "a worker that is to serve it fails with \"Address already in use\" unless `run` \
+             starts it, which removes it first; remove it: `rm {}`",
+            quoted_path(&path)
+        ),
+        repairable: true,
+    })
+}
+
 /// Looks at what else is in the directory. `in_use` are the sockets of workers that may
 /// live.
 pub(super) fn others(pool: &PoolDir, in_use: &HashSet<&str>) -> OtherFiles {
@@ -206,11 +228,12 @@ pub(super) fn others(pool: &PoolDir, in_use: &HashSet<&str>) -> OtherFiles {
         {
             let path = pool.path_of(&name);
             let used = path.to_str().is_some_and(|path| in_use.contains(path));
-            if !used && matches!(pool.is_stale_socket(&name), Ok(true)) {
+            if !used {
                 found.stale_sockets.push(name);
             }
         }
     }
+    found.stale_sockets = pool.stale_sockets(found.stale_sockets);
     found
 }
 

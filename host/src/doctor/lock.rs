@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
+use nix::unistd::geteuid;
+
+use crate::command::{as_root, quoted_path};
 use crate::error::chain;
 use crate::process::{IdentifyError, LinuxProcesses, Processes};
 use crate::store::{Holder, LOCK, PoolDir, Stillness, StoreError};
 
 use super::date;
+use super::freezer;
 use super::report::{About, LockHolder, LockState, Problem};
 
 /// A moment: longer than a request holds the lock.
@@ -34,9 +38,9 @@ impl Look {
 pub(super) fn look(pool: &PoolDir, processes: &LinuxProcesses) -> Look {
     let (state, problem, still) = match pool.hold_still(MOMENT) {
         Ok(None) => (LockState::Absent, None, None),
-        Ok(still) => (LockState::Free, None, still),
+        Ok(still) => (LockState::Free, open_to_others(pool), still),
         Err(StoreError::Busy { holder, waited, .. }) => {
-            let (holder, remedy) = describe(processes, &holder);
+            let (holder, remedy) = describe(pool, processes, &holder);
             let what = format!(
                 "every request waits for the lock, which is held by {}",
                 holder.holder
@@ -65,7 +69,25 @@ pub(super) fn look(pool: &PoolDir, processes: &LinuxProcesses) -> Look {
     }
 }
 
-fn describe(processes: &LinuxProcesses, holder: &Holder) -> (LockHolder, String) {
+/// Whether others can open the lock file, which is all that it takes to hold the lock
+/// (flock(2)).
+fn open_to_others(pool: &PoolDir) -> Option<Problem> {
+    let (directory, lock) = (pool.facts().ok()?, pool.facts_at(LOCK).ok()??);
+    if directory.mode & 0o011 == 0 || lock.mode & 0o066 == 0 {
+        return None;
+    }
+    let path = quoted_path(&pool.path_of(LOCK));
+    Some(problem(
+        format!(
+            "other users can hold the lock for as long as they like: {LOCK} has mode {:04o}, and \
+             the directory {:04o}",
+            lock.mode, directory.mode
+        ),
+        format!("keep it to yourself: `chmod 600 {path}`"),
+    ))
+}
+
+fn describe(pool: &PoolDir, processes: &LinuxProcesses, holder: &Holder) -> (LockHolder, String) {
     let mut described = LockHolder {
         holder: holder.to_string(),
         ..LockHolder::default()
@@ -82,19 +104,32 @@ fn describe(processes: &LinuxProcesses, holder: &Holder) -> (LockHolder, String)
         Ok(identified) => {
             described.running_since = date::seconds(identified.started);
             let portrait = identified.process.portrait().ok().flatten();
-            described.stopped = portrait.is_some_and(|portrait| portrait.stopped);
-            if described.stopped {
+            let portrait = portrait.unwrap_or_default();
+            described.stopped = portrait.stopped;
+            // Only root may signal another user's process.
+            let is_ours = portrait.user == Some(geteuid().as_raw());
+            let kill = match is_ours {
+                true => "kill".to_owned(),
+                false => as_root("kill"),
+            };
+            if let Some(frozen) = freezer::look(*pid, &freezer::mounts()) {
+                described
+                    .holder
+                    .push_str(&format!(", which is {}", frozen.words()));
+                format!("let it go on: `{}`", frozen.thaw())
+            } else if described.stopped {
                 described.holder.push_str(", which a signal has stopped");
-                format!("let it go on: kill -CONT {pid}; or end it: kill -KILL {pid}")
+                format!("let it go on: `{kill} -CONT {pid}`; or end it: `{kill} -KILL {pid}`")
             } else {
-                format!("wait for it, or look at what it does; if it hangs, end it: kill {pid}")
+                format!("wait for it, or look at what it does; if it hangs, end it: `{kill} {pid}`")
             }
         }
         Err(IdentifyError::Exited { .. } | IdentifyError::NoSuchProcess { .. }) => {
             described
                 .holder
                 .push_str(", which has ended and left the lock to a child");
-            format!("end the process that it started: fuser -v {LOCK} in the pool shows it")
+            let path = quoted_path(&pool.path_of(LOCK));
+            format!("end the process that it started, which this shows: `fuser -v {path}`")
         }
         Err(_) => "wait for it, or look at what it does".into(),
     };

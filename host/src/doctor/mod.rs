@@ -11,6 +11,7 @@
 //! the ledger and the entries count, and an environment by itself proves nothing that they deny.
 
 mod added;
+mod advise;
 mod candidate;
 mod configuration;
 mod damage;
@@ -20,18 +21,24 @@ mod directory;
 mod entries;
 mod examine;
 mod files;
+mod freezer;
 mod lock;
+mod logs;
+mod machine;
 mod orphans;
 mod plan;
 mod record;
 mod registry;
+mod remains;
 mod repair;
 mod report;
 mod rewrite;
 pub(crate) mod salvage;
+mod servers;
 mod steps;
+mod stuck;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::{Config, ConfigError};
@@ -39,14 +46,14 @@ use crate::error::chain;
 use crate::process::{LinuxProcesses, Strength};
 use crate::runtime::Limits;
 use crate::settings;
-use crate::store::quoted;
 
 pub use examine::Examined;
 pub use plan::Plan;
+pub use repair::Repaired;
 pub use report::{
     About, ConfigurationState, Damage, DirectoryState, EntryState, LedgerState, LockHolder,
-    LockState, LostText, Orphan, OtherFiles, PolicyState, Problem, RegistryState, Report, State,
-    TrailState,
+    LockState, LostText, Orphan, OtherFiles, PolicyState, Problem, RegistryState, Remains, Report,
+    State, TrailState,
 };
 
 /// Looks after one pool.
@@ -101,9 +108,4 @@ impl Doctor {
         };
         self.proof.unwrap_or_else(configured)
     }
-}
-
-/// The command that explains the pool in this directory, for whoever has to type it.
-pub fn command(directory: &Path) -> String {
-    format!("poolwarden --state-dir {} doctor", quoted(directory))
 }

@@ -1,5 +1,9 @@
 //! Workers that no entry names, as the report tells of them.
 
+use std::path::Path;
+
+use crate::command;
+
 use super::candidate::Candidate;
 use super::date;
 use super::decide::Verdict;
@@ -31,7 +35,7 @@ pub(super) fn of(rewrite: &Rewrite<'_>, candidates: &[Candidate]) -> Vec<Orphan>
 }
 
 /// What is wrong with that.
-pub(super) fn problem(orphans: &[Orphan]) -> Option<Problem> {
+pub(super) fn problem(pool: &Path, orphans: &[Orphan]) -> Option<Problem> {
     if orphans.is_empty() {
         return None;
     }
@@ -49,10 +53,17 @@ pub(super) fn problem(orphans: &[Orphan]) -> Option<Problem> {
             }
         ),
         remedy: match kept_out {
-            Some(orphan) => format!(
-                "one that is kept out is left to you: register it under a sid that is free, as in \
-                 poolwarden register --sid OTHER --pid {}, or end it",
-                orphan.pid
+            Some(Orphan {
+                kept_out: Some(why),
+                pid,
+                ..
+            }) if why.contains('`') => {
+                format!("pid {pid} is left to you: {why}")
+            }
+            Some(Orphan { sid, pid, sock, .. }) => format!(
+                "pid {pid} is kept out and left to you: give it an entry under a sid that is \
+                 free: `{}`; or end it: `kill {pid}`",
+                command::register(pool, &format!("{sid}-{pid}"), *pid, sock)
             ),
             None => {
                 "it runs on whatever you do; with an entry it is listed and can be stopped".into()

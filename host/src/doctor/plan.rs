@@ -7,7 +7,7 @@ use super::added::Added;
 use super::candidate::Candidate;
 
 /// The repairs that an examination found to be needed, each with the file as it was then.
-/// Nobody is signalled, no entry of a living worker goes, and no byte is removed.
+/// Nobody is signalled, no entry of a living worker goes, and no byte of a file is removed.
 #[derive(Debug, Default)]
 pub struct Plan {
     pub(super) steps: Vec<Step>,
@@ -42,6 +42,8 @@ pub(super) enum Step {
         facts: Facts,
         aside: String,
     },
+    /// A socket that nobody serves goes.
+    RemoveSocket { name: String },
     /// The ledger is written anew from the rows that can be read.
     Ledger {
         facts: Facts,
@@ -93,7 +95,10 @@ impl Step {
     pub(super) fn added(&self) -> Option<&[Added]> {
         match self {
             Self::Registry { added, .. } | Self::Adopt { added, .. } => Some(added),
-            Self::Restrict { .. } | Self::PutAside { .. } | Self::Ledger { .. } => None,
+            Self::Restrict { .. }
+            | Self::PutAside { .. }
+            | Self::RemoveSocket { .. }
+            | Self::Ledger { .. } => None,
         }
     }
 
@@ -102,7 +107,10 @@ impl Step {
         match self {
             Self::Ledger { facts, .. } => Some((LEDGER, facts)),
             Self::Registry { facts, .. } => Some((REGISTRY, facts)),
-            Self::Restrict { .. } | Self::PutAside { .. } | Self::Adopt { .. } => None,
+            Self::Restrict { .. }
+            | Self::PutAside { .. }
+            | Self::RemoveSocket { .. }
+            | Self::Adopt { .. } => None,
         }
     }
 
@@ -113,6 +121,7 @@ impl Step {
                 facts.mode
             ),
             Self::PutAside { name, aside, .. } => format!("rename {name} to {aside}"),
+            Self::RemoveSocket { name } => format!("remove the socket {name}, which nobody serves"),
             Self::Ledger { aside, rows, .. } => format!(
                 "rename {LEDGER} to {}, and write a new one with the {} that can be read",
                 aside.name,

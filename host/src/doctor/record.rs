@@ -6,7 +6,7 @@ use crate::audit::{After, AskedBy, Asker, Before, Event, Id};
 use crate::cancel::Cancel;
 use crate::error::{Error, chain};
 use crate::process::Standing;
-use crate::store::{Durability, PoolDir, StoreError};
+use crate::store::{Durability, PoolDir};
 
 use super::candidate::Candidate;
 use super::plan::Step;
@@ -23,7 +23,33 @@ pub(super) struct Record<'a> {
     effects: Vec<Effect>,
 }
 
+/// What came of one step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum StepResult {
+    /// It was done.
+    Done,
+    /// There was nothing left to do.
+    Idle,
+    /// It failed, for this reason.
+    Failed(String),
+    /// A step before it failed.
+    NotTried,
+}
+
+impl StepResult {
+    fn words(&self) -> String {
+        match self {
+            Self::Done => "done".into(),
+            Self::Idle => "nothing was left to do".into(),
+            Self::Failed(why) => format!("failed: {why}"),
+            Self::NotTried => "not tried, because a step before it failed".into(),
+        }
+    }
+}
+
 struct Effect {
+    /// Which of the steps has it.
+    step: usize,
     id: Id,
     event: Event,
     sid: String,
@@ -43,11 +69,12 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// The files that are written or put aside.
+    /// The files that are written, put aside or removed by these steps, which are all of them.
     pub(super) fn files(&mut self, steps: &[Step]) {
-        let files = steps.iter();
-        let files = files.filter(|step| !matches!(step, Step::Adopt { .. }));
-        self.effects.extend(files.map(|step| Effect {
+        let files = steps.iter().enumerate();
+        let files = files.filter(|(_, step)| !matches!(step, Step::Adopt { .. }));
+        self.effects.extend(files.map(|(number, step)| Effect {
+            step: number,
             id: Id::next(),
             event: Event::Repair,
             sid: String::new(),
@@ -58,10 +85,16 @@ impl<'a> Record<'a> {
         }));
     }
 
-    /// The entries that come and go.
-    pub(super) fn entries(&mut self, rewrite: &Rewrite<'_>, candidates: &[&Candidate]) {
+    /// The entries that come and go with the step of this number.
+    pub(super) fn entries(
+        &mut self,
+        step: usize,
+        rewrite: &Rewrite<'_>,
+        candidates: &[&Candidate],
+    ) {
         for (entry, inspection) in rewrite.dropped() {
             self.effects.push(Effect {
+                step,
                 id: Id::next(),
                 event: Event::Removal,
                 sid: entry.claim.sid.clone(),
@@ -73,6 +106,7 @@ impl<'a> Record<'a> {
         }
         for candidate in rewrite.added(candidates) {
             self.effects.push(Effect {
+                step,
                 id: Id::next(),
                 event: Event::Repair,
                 sid: candidate.claim.sid.clone(),
@@ -122,34 +156,32 @@ impl<'a> Record<'a> {
             .map_err(|error| not_recorded(chain(&error)))
     }
 
-    /// Writes the lines after. What was done is done, whatever becomes of them.
-    pub(super) fn end(&self, failed: Option<&StoreError>) {
-        let result = match failed {
-            None => "done".to_owned(),
-            Some(error) => format!("failed: {}", chain(error)),
-        };
+    /// Writes the lines after, with the result of each step. What was done is done, whatever
+    /// becomes of them.
+    pub(super) fn end(&self, results: &[StepResult]) {
         let mut lines = Vec::new();
         let written = self.effects.iter().try_for_each(|effect| {
+            let result = results.get(effect.step).unwrap_or(&StepResult::NotTried);
             let after = After {
                 at: SystemTime::now(),
                 id: &effect.id,
                 event: effect.event,
                 sid: &effect.sid,
                 pid: effect.pid,
-                result: &result,
+                result: &result.words(),
             };
             after.encode(&mut lines)
         });
         let wait = self.wait;
         if let Err(error) = written {
-            tracing::warn!("the audit trail lacks a result ({result}): {error}");
+            tracing::warn!("the audit trail lacks the results of a repair: {error}");
         } else if !lines.is_empty()
             && let Err(error) = self
                 .pool
                 .append_to_trail(&lines, Durability::Process, wait, None)
         {
             tracing::warn!(
-                "the audit trail lacks a result ({result}): {}",
+                "the audit trail lacks the results of a repair: {}",
                 chain(&error)
             );
         }

@@ -7,37 +7,38 @@ use crate::floor::Reading;
 use crate::life::of_store;
 use crate::pool::REGISTRY;
 use crate::store::{
-    Facts, LEDGER, Ledger, LedgerWrite, LockedPool, MAX_REGISTRY, PoolDir, Seen, StoreError, TRAIL,
+    LEDGER, Ledger, LedgerWrite, LockedPool, MAX_REGISTRY, PoolDir, Seen, StoreError, TRAIL,
     write_ledger,
 };
 
 use super::added::Added;
 use super::candidate::Candidate;
 use super::plan::{Plan, Step};
-use super::record::Record;
+use super::record::{Record, StepResult};
 use super::registry::held_by;
 use super::rewrite::Rewrite;
 use super::salvage::Salvage;
 use super::{Doctor, files};
+
+/// What a repair has done, and why it went no further.
+#[derive(Debug)]
+pub struct Repaired {
+    /// The steps that were done, in words and in their order: less than was planned where less
+    /// was left to do.
+    pub done: Vec<String>,
+    /// Why the rest was not done: as the errors of [`Doctor::repair`].
+    pub failed: Option<Error>,
+}
 
 impl Doctor {
     /// Carries out a plan: all of it, or nothing where the pool is not what was examined.
     /// Each step leaves the pool whole, so that after one that fails, or that this program
     /// does not survive, another examination finds what is left to do.
     ///
-    /// Returns what was done, in words and in that order: less than was planned where less
-    /// was left to do.
-    ///
     /// # Errors
-    /// [`Error::Busy`] when somebody holds the lock for too long, [`Error::Rejected`] when
-    /// the pool was changed since, [`Error::System`]. Where the directory is no longer
-    /// others' to write all the same, the text says so.
-    pub fn repair(
-        &self,
-        plan: &Plan,
-        asker: &Asker,
-        cancel: &Cancel,
-    ) -> Result<Vec<String>, Error> {
+    /// When nothing was done: [`Error::Busy`] when somebody holds the lock for too long,
+    /// [`Error::Rejected`] when the pool was changed since, [`Error::System`].
+    pub fn repair(&self, plan: &Plan, asker: &Asker, cancel: &Cancel) -> Result<Repaired, Error> {
         let directory = PoolDir::look(&self.path).map_err(of_store)?;
         // Looking through a large file takes its time, in which nobody has to wait. If the
         // file is the same under the lock, so is what it holds.
@@ -48,21 +49,25 @@ impl Doctor {
             .filter(|(seen, planned)| seen.facts() == Some(*planned));
         let ahead = ahead.as_ref().map(|(seen, _)| held_by(seen));
         let (locked, restricted) = self.lock(plan, directory, cancel)?;
-        let repair = Repair {
+        let mut repair = Repair {
             doctor: self,
             plan,
             asker,
             locked,
             restricted,
             trail_aside: false,
+            done: if restricted {
+                of_directory(plan)
+            } else {
+                Vec::new()
+            },
         };
-        let done = repair.carry_out(ahead, cancel).map_err(|error| {
-            match plan.restricted().filter(|_| restricted) {
-                Some(was) => although_restricted(error, was),
-                None => error,
-            }
-        })?;
-        Ok(done.iter().map(Step::words).collect())
+        let failed = match repair.carry_out(ahead, cancel) {
+            Err(error) if repair.done.is_empty() => return Err(error),
+            carried_out => carried_out.err(),
+        };
+        let done = repair.done.iter().map(Step::words).collect();
+        Ok(Repaired { done, failed })
     }
 
     /// Locks the pool, and takes the permissions on the directory from others where that is
@@ -99,19 +104,18 @@ struct Repair<'a> {
     restricted: bool,
     /// Whether what stood in the trail's place was put aside.
     trail_aside: bool,
+    /// The steps that were done.
+    done: Vec<Step>,
 }
 
 impl Repair<'_> {
-    /// The steps that were done. `ahead` is what the damaged registry holds, where that is
+    /// Does what is left to do. `ahead` is what the damaged registry holds, where that is
     /// known already.
-    fn carry_out(
-        mut self,
-        ahead: Option<Salvage<'_>>,
-        cancel: &Cancel,
-    ) -> Result<Vec<Step>, Error> {
+    fn carry_out(&mut self, ahead: Option<Salvage<'_>>, cancel: &Cancel) -> Result<(), Error> {
         let (doctor, plan) = (self.doctor, self.plan);
         let pool = self.locked.pool().clone();
-        let new_record = || Record::new(&pool, self.asker, doctor.lock_wait);
+        let asker = self.asker;
+        let new_record = || Record::new(&pool, asker, doctor.lock_wait);
         let mut record = new_record();
         let checked = self.check();
         // What stands in the trail's place goes first: without a trail nothing is done.
@@ -122,7 +126,8 @@ impl Repair<'_> {
             true => {
                 let mut record = new_record();
                 record.files(&of_directory(plan));
-                record.begin(cancel).map(|()| record.end(None))
+                let begun = record.begin(cancel);
+                begun.map(|()| record.end(&[StepResult::Done]))
             }
             false => Ok(()),
         };
@@ -152,7 +157,7 @@ impl Repair<'_> {
             .collect();
         record.files(&steps);
         let mut text = None;
-        if steps.iter().any(|step| step.added().is_some()) {
+        if let Some(number) = steps.iter().position(|step| step.added().is_some()) {
             let agreed = plan.steps.iter().find_map(Step::added).unwrap_or_default();
             if !added
                 .iter()
@@ -165,19 +170,31 @@ impl Repair<'_> {
                     ledger.insert(candidate.claim.clone(), record);
                 }
             }
-            record.entries(&rewrite, &candidates);
+            record.entries(number, &rewrite, &candidates);
             text = Some(rewrite.text(&candidates)?);
         }
         record.begin(cancel)?;
-        let done = self.write(steps, &mut ledger, text.as_deref());
-        record.end(done.as_ref().err());
-        let mut all = if self.restricted {
-            of_directory(plan)
-        } else {
-            Vec::new()
-        };
-        all.extend(done.map_err(changed)?);
-        Ok(all)
+        let mut results = vec![StepResult::NotTried; steps.len()];
+        let mut failed = None;
+        for (step, result) in steps.into_iter().zip(&mut results) {
+            match self.write(&step, &mut ledger, text.as_deref()) {
+                Ok(true) => {
+                    *result = StepResult::Done;
+                    let is_trail = matches!(&step, Step::PutAside { name, .. } if name == TRAIL);
+                    if !is_trail {
+                        self.done.push(step);
+                    }
+                }
+                Ok(false) => *result = StepResult::Idle,
+                Err(error) => {
+                    *result = StepResult::Failed(chain(&error));
+                    failed = Some(changed(error));
+                    break;
+                }
+            }
+        }
+        record.end(&results);
+        failed.map_or(Ok(()), Err)
     }
 
     /// Checks that what is to be written anew is what was looked at.
@@ -192,6 +209,9 @@ impl Repair<'_> {
                 && name == TRAIL
             {
                 self.trail_aside = self.locked.set_aside(name, facts, aside)?;
+                if self.trail_aside {
+                    self.done.push(step.clone());
+                }
             }
         }
         Ok(())
@@ -211,6 +231,10 @@ impl Repair<'_> {
             Step::Restrict { .. } => return None,
             Step::PutAside { name, .. } if name == TRAIL => self.trail_aside.then_some(())?,
             Step::PutAside { name, .. } => {
+                let gone = matches!(self.locked.pool().facts_at(name), Ok(None));
+                (!gone).then_some(())?;
+            }
+            Step::RemoveSocket { name } => {
                 let gone = matches!(self.locked.pool().facts_at(name), Ok(None));
                 (!gone).then_some(())?;
             }
@@ -238,49 +262,44 @@ impl Repair<'_> {
         !matches!(self.locked.pool().facts_at(REGISTRY), Ok(None))
     }
 
-    /// Does these steps, but for the trail's, which is done. Returns those that were done.
+    /// Does one step, but for the trail's, which is done. Whether there was something to do.
     fn write(
         &mut self,
-        steps: Vec<Step>,
+        step: &Step,
         ledger: &mut Ledger,
         text: Option<&[u8]>,
-    ) -> Result<Vec<Step>, StoreError> {
+    ) -> Result<bool, StoreError> {
         let locked = &mut self.locked;
-        let mut done = Vec::new();
-        for step in steps {
-            let is_done = match (&step, text) {
-                (Step::Restrict { .. }, _) => true,
-                (Step::PutAside { name, .. }, _) if name == TRAIL => true,
-                (Step::PutAside { name, facts, aside }, _) => {
-                    locked.set_aside(name, facts, aside)?
-                }
-                (Step::Ledger { facts, aside, .. }, _) => {
-                    let rows = write_ledger(ledger).map_err(|error| StoreError::Step {
-                        step: "write",
-                        path: locked.pool().path().join(LEDGER),
-                        source: error.into(),
-                    })?;
-                    locked.exchange(LEDGER, facts, aside.names(), &rows)?;
-                    ledger.clone_from(&locked.read_ledger());
-                    true
-                }
-                (Step::Registry { facts, aside, .. }, Some(text)) => {
-                    keep(locked, ledger);
-                    locked.exchange(REGISTRY, facts, aside.names(), text)?;
-                    true
-                }
-                (Step::Adopt { .. }, Some(text)) => {
-                    keep(locked, ledger);
-                    locked.replace_registry(text)?;
-                    true
-                }
-                (Step::Registry { .. } | Step::Adopt { .. }, None) => false,
-            };
-            if is_done {
-                done.push(step);
+        Ok(match (step, text) {
+            (Step::Restrict { .. }, _) => true,
+            (Step::PutAside { name, .. }, _) if name == TRAIL => true,
+            (Step::PutAside { name, facts, aside }, _) => locked.set_aside(name, facts, aside)?,
+            (Step::RemoveSocket { name }, _) => {
+                let path = locked.pool().path_of(name);
+                locked.remove_stale_socket(&path)?
             }
-        }
-        Ok(done)
+            (Step::Ledger { facts, aside, .. }, _) => {
+                let rows = write_ledger(ledger).map_err(|error| StoreError::Step {
+                    step: "write",
+                    path: locked.pool().path().join(LEDGER),
+                    source: error.into(),
+                })?;
+                locked.exchange(LEDGER, facts, aside.names(), &rows)?;
+                ledger.clone_from(&locked.read_ledger());
+                true
+            }
+            (Step::Registry { facts, aside, .. }, Some(text)) => {
+                keep(locked, ledger);
+                locked.exchange(REGISTRY, facts, aside.names(), text)?;
+                true
+            }
+            (Step::Adopt { .. }, Some(text)) => {
+                keep(locked, ledger);
+                locked.replace_registry(text)?;
+                true
+            }
+            (Step::Registry { .. } | Step::Adopt { .. }, None) => false,
+        })
     }
 }
 
@@ -318,22 +337,5 @@ fn changed(error: StoreError) -> Error {
     match error {
         StoreError::Changed { .. } => Error::Rejected(chain(&error)),
         error => of_store(error),
-    }
-}
-
-/// An error after a step that was done, and says so.
-fn although_restricted(error: Error, was: &Facts) -> Error {
-    let also = |text| {
-        format!(
-            "{text}; but others cannot write the directory any more: its mode was {:04o} and is \
-             0700",
-            was.mode
-        )
-    };
-    match error {
-        Error::Busy(text) => Error::Busy(also(text)),
-        Error::Rejected(text) => Error::Rejected(also(text)),
-        Error::System(text) => Error::System(also(text)),
-        other => other,
     }
 }

@@ -24,6 +24,8 @@ pub struct Report {
     pub entries: Vec<EntryState>,
     /// Workers that no entry names, and that live or may.
     pub orphans: Vec<Orphan>,
+    /// Processes that outlive the worker that started them.
+    pub remains: Vec<Remains>,
     /// The ledger.
     pub ledger: LedgerState,
     /// The audit trail.
@@ -57,10 +59,18 @@ pub enum About {
     Lock,
     /// The registry cannot be read.
     Registry,
-    /// Entries that are in each other's way.
+    /// Entries that are in each other's way, or whose worker cannot be stopped.
     Entries,
     /// Living workers without an entry.
     Orphans,
+    /// Processes that outlive the worker that started them.
+    Remains,
+    /// What the machine, or a sandbox, refuses this program.
+    Machine,
+    /// Sockets that dead workers left.
+    Sockets,
+    /// What workers have written.
+    Logs,
     /// The ledger.
     Ledger,
     /// The audit trail.
@@ -237,6 +247,21 @@ pub struct Orphan {
     pub evidence: String,
     /// Why a repair makes no entry for it.
     pub kept_out: Option<String>,
+}
+
+/// What is left of a worker whose own process has ended.
+#[derive(Clone, Debug, Serialize)]
+pub struct Remains {
+    /// The session that the worker was.
+    pub sid: String,
+    /// The pid that it had.
+    pub leader: u32,
+    /// The pid of what runs on.
+    pub pid: u32,
+    /// Since when it runs: RFC 3339.
+    pub running_since: Option<String>,
+    /// Its command line.
+    pub command: Vec<String>,
 }
 
 /// The ledger.

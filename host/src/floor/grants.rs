@@ -8,17 +8,21 @@ use crate::process::Signal;
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Grants {
     registry_write: bool,
+    dismiss: bool,
     signals: BTreeSet<Signal>,
 }
 
 /// An effect without its grant.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error(
-    "the policy has no grant `{0}`: the operator gives it with `--grant {0}`, or in `grants` \
-     of poolwarden.toml, which are for the policy that this file names and for none that \
-     --policy names"
+    "the policy has no grant `{grant}`{}: the operator gives it with `--grant {grant}`, or in \
+     `grants` of poolwarden.toml, which are for the policy that this file names and for none that \
+     --policy names",
+    without(.grant)
 )]
-pub(crate) struct Denied(String);
+pub(crate) struct Denied {
+    grant: String,
+}
 
 /// A name that is no grant's.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
@@ -28,13 +32,26 @@ pub struct UnknownGrant(pub String);
 /// The grant to replace the registry.
 const REGISTRY_WRITE: &str = "registry-write";
 
+/// The grant to signal workers in `ensure`, when nobody asked to stop them.
+const DISMISS: &str = "dismiss";
+
+/// What cannot be done without a grant, where its name does not say it.
+fn without(grant: &str) -> &'static str {
+    if grant == DISMISS {
+        ", without which `ensure` signals nobody"
+    } else {
+        ""
+    }
+}
+
 impl Grants {
     /// No effect at all: a policy reads the registry and observes.
     pub fn none() -> Self {
         Self::default()
     }
 
-    /// What the shipped policy needs: to write the registry, TERM and KILL.
+    /// What the shipped policy needs: to write the registry, TERM and KILL. It dismisses
+    /// nobody.
     pub fn shipped() -> Self {
         Self::none()
             .with_registry_write()
@@ -42,7 +59,7 @@ impl Grants {
             .with_signal(Signal::Kill)
     }
 
-    /// The grants of these names: `registry-write`, and `signal-term` and its like.
+    /// The grants of these names: `registry-write`, `dismiss`, and `signal-term` and its like.
     ///
     /// # Errors
     /// When a name is none.
@@ -55,6 +72,7 @@ impl Grants {
             match signal {
                 Some(signal) => Ok(grants.with_signal(signal)),
                 None if name == REGISTRY_WRITE => Ok(grants.with_registry_write()),
+                None if name == DISMISS => Ok(grants.with_dismiss()),
                 None => Err(UnknownGrant(name.to_owned())),
             }
         })
@@ -64,6 +82,7 @@ impl Grants {
     #[must_use]
     pub fn union(mut self, other: &Self) -> Self {
         self.registry_write |= other.registry_write;
+        self.dismiss |= other.dismiss;
         self.signals.extend(&other.signals);
         self
     }
@@ -71,14 +90,16 @@ impl Grants {
     /// Their names.
     pub fn names(&self) -> Vec<String> {
         let write = self.registry_write.then(|| REGISTRY_WRITE.to_owned());
+        let dismiss = self.dismiss.then(|| DISMISS.to_owned());
         let signals = self.signals.iter().copied().map(signal_grant);
-        write.into_iter().chain(signals).collect()
+        write.into_iter().chain(dismiss).chain(signals).collect()
     }
 
     /// The names of all grants that there are.
     pub fn all_names() -> Vec<String> {
         let signals = Signal::ALL.into_iter().map(signal_grant);
-        std::iter::once(REGISTRY_WRITE.to_owned())
+        [REGISTRY_WRITE.to_owned(), DISMISS.to_owned()]
+            .into_iter()
             .chain(signals)
             .collect()
     }
@@ -87,6 +108,14 @@ impl Grants {
     #[must_use]
     pub fn with_registry_write(mut self) -> Self {
         self.registry_write = true;
+        self
+    }
+
+    /// Adds the grant to signal workers in `ensure`, when nobody asked to stop them. Each
+    /// signal takes its own grant besides.
+    #[must_use]
+    pub fn with_dismiss(mut self) -> Self {
+        self.dismiss = true;
         self
     }
 
@@ -104,7 +133,17 @@ impl Grants {
         if self.registry_write {
             Ok(())
         } else {
-            Err(Denied(REGISTRY_WRITE.into()))
+            Err(Denied::of(REGISTRY_WRITE))
+        }
+    }
+
+    /// # Errors
+    /// Without the grant `dismiss`.
+    pub(crate) fn check_dismiss(&self) -> Result<(), Denied> {
+        if self.dismiss {
+            Ok(())
+        } else {
+            Err(Denied::of(DISMISS))
         }
     }
 
@@ -115,7 +154,15 @@ impl Grants {
         if rides_on_term || self.signals.contains(&signal) {
             Ok(())
         } else {
-            Err(Denied(signal_grant(signal)))
+            Err(Denied::of(signal_grant(signal)))
+        }
+    }
+}
+
+impl Denied {
+    fn of(grant: impl Into<String>) -> Self {
+        Self {
+            grant: grant.into(),
         }
     }
 }
@@ -132,6 +179,7 @@ mod tests {
     fn nothing_is_granted_by_default() {
         let grants = Grants::none();
         assert!(grants.check_registry_write().is_err());
+        assert!(grants.check_dismiss().is_err());
         for signal in [Signal::Term, Signal::Cont, Signal::Kill, Signal::Stop] {
             assert!(grants.check_signal(signal).is_err());
         }
@@ -167,6 +215,11 @@ mod tests {
         let text = denied.to_string();
         assert!(text.contains("`signal-kill`"), "{text}");
         assert!(text.contains("--grant signal-kill"), "{text}");
+        let denied = Grants::shipped().check_dismiss().expect_err("not shipped");
+        let text = denied.to_string();
+        let words = "no grant `dismiss`, without which `ensure` signals nobody: the operator gives \
+                     it with `--grant dismiss`";
+        assert!(text.contains(words), "{text}");
     }
 
     #[test]
@@ -174,6 +227,7 @@ mod tests {
         let all = Grants::named(&Grants::all_names()).expect("they are known");
         assert_eq!(all.names(), Grants::all_names());
         assert!(all.check_registry_write().is_ok());
+        assert!(all.check_dismiss().is_ok());
         for signal in Signal::ALL {
             assert!(all.check_signal(signal).is_ok());
         }

@@ -22,8 +22,18 @@ pub(crate) struct Reading {
     bytes: Option<Vec<u8>>,
     claims: Result<Vec<Claim>, Unreadable>,
     by_sid: OnceLock<HashMap<String, Vec<usize>>>,
-    /// Where each entry stands in the bytes.
-    ranges: OnceLock<Vec<Range<usize>>>,
+    /// The first entry of each claim.
+    by_claim: OnceLock<HashMap<Claim, usize>>,
+    /// Where everything stands in the bytes.
+    layout: OnceLock<Layout>,
+}
+
+/// Where the parts of a registry stand in its bytes.
+#[derive(Default)]
+struct Layout {
+    /// What is between the brackets of `sessions`.
+    inside: Range<usize>,
+    entries: Vec<Range<usize>>,
 }
 
 /// Why bytes are not a registry.
@@ -71,8 +81,7 @@ struct Entry {
     pid: u32,
     sock: String,
     // Not part of a claim, but algocline refuses a whole file in which one is missing.
-    #[serde(rename = "version")]
-    _version: String,
+    version: String,
     created_at: String,
 }
 
@@ -84,7 +93,8 @@ impl Reading {
             bytes,
             claims,
             by_sid: OnceLock::new(),
-            ranges: OnceLock::new(),
+            by_claim: OnceLock::new(),
+            layout: OnceLock::new(),
         }
     }
 
@@ -124,14 +134,31 @@ impl Reading {
 
     /// Where an entry stands in the bytes; none where there is no such entry.
     pub(crate) fn range(&self, index: usize) -> Option<Range<usize>> {
+        self.layout().entries.get(index).cloned()
+    }
+
+    /// What is before and after the entries, byte for byte: up to the opening bracket of
+    /// `sessions`, and from its closing bracket on. None where there is no file.
+    pub(crate) fn around(&self) -> Option<(&[u8], &[u8])> {
+        let inside = self.layout().inside.clone();
+        let bytes = self.bytes()?;
+        Some((bytes.get(..inside.start)?, bytes.get(inside.end..)?))
+    }
+
+    /// The field `version` of an entry; none where there is no such entry.
+    pub(crate) fn version(&self, index: usize) -> Option<String> {
+        let entry: Entry = serde_json::from_str(self.raw(index)?).ok()?;
+        Some(entry.version)
+    }
+
+    fn layout(&self) -> &Layout {
         // Nobody asks for it where nothing is done.
-        let ranges = self.ranges.get_or_init(|| {
+        self.layout.get_or_init(|| {
             let text = std::str::from_utf8(self.bytes().unwrap_or_default());
             text.ok()
-                .and_then(|text| ranges(text).ok())
+                .and_then(|text| layout(text).ok())
                 .unwrap_or_default()
-        });
-        ranges.get(index).cloned()
+        })
     }
 
     /// Where this very claim stands. `hint` is where it is expected: a policy mostly
@@ -141,10 +168,13 @@ impl Reading {
         if claims.get(hint) == Some(claim) {
             return Some(hint);
         }
-        self.with_sid(&claim.sid)
-            .iter()
-            .copied()
-            .find(|&index| claims[index] == *claim)
+        let by_claim = self.by_claim.get_or_init(|| {
+            let places = claims.iter().enumerate().rev();
+            places
+                .map(|(index, claim)| (claim.clone(), index))
+                .collect()
+        });
+        by_claim.get(claim).copied()
     }
 }
 
@@ -162,18 +192,32 @@ fn parse(bytes: &[u8]) -> Result<Vec<Claim>, Unreadable> {
     Ok(file.sessions.into_iter().map(claim).collect())
 }
 
-/// Where the entries of a registry stand in its text.
-fn ranges(text: &str) -> serde_json::Result<Vec<Range<usize>>> {
+/// Where the parts of a registry stand in its text.
+fn layout(text: &str) -> serde_json::Result<Layout> {
     #[derive(Deserialize)]
     struct Borrowed<'a>(#[serde(borrow)] &'a RawValue);
+    #[derive(Deserialize)]
+    struct Whole<'a> {
+        #[serde(borrow)]
+        sessions: &'a RawValue,
+    }
 
-    let file: File<Borrowed<'_>> = serde_json::from_str(text)?;
-    let range = |Borrowed(entry): Borrowed<'_>| {
-        // What is borrowed from the text lies within it.
-        let start = entry.get().as_ptr().addr() - text.as_ptr().addr();
-        start..start + entry.get().len()
-    };
-    Ok(file.sessions.into_iter().map(range).collect())
+    let File { sessions }: File<Borrowed<'_>> = serde_json::from_str(text)?;
+    let array: Whole<'_> = serde_json::from_str(text)?;
+    let array = range(text, array.sessions);
+    Ok(Layout {
+        inside: array.start + 1..array.end - 1,
+        entries: sessions
+            .into_iter()
+            .map(|Borrowed(entry)| range(text, entry))
+            .collect(),
+    })
+}
+
+/// Where a value that is borrowed from the text stands in it.
+fn range(text: &str, value: &RawValue) -> Range<usize> {
+    let start = value.get().as_ptr().addr() - text.as_ptr().addr();
+    start..start + value.get().len()
 }
 
 fn not_utf8(bytes: &[u8], valid: usize) -> Unreadable {

@@ -1,23 +1,6 @@
 //! Whom a policy may name as the target of a signal.
 
-use crate::request::{Request, Stop};
-
 use super::{Reading, Refusal};
-
-/// Checks that the client, where it asked for one process only, meant this one.
-///
-/// # Errors
-/// When it meant another.
-pub(crate) fn check_asked(request: &Request, pid: u32) -> Result<(), Refusal> {
-    match request {
-        Request::Stop(Stop {
-            pid: Some(only), ..
-        }) if *only != pid => Err(Refusal(format!(
-            "the client asked to stop pid {only}, not pid {pid}"
-        ))),
-        _ => Ok(()),
-    }
-}
 
 /// The entry that a policy means by a sid and a pid.
 ///

@@ -1,5 +1,6 @@
 //! The server: from a tool call to a request on the pool, and back.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use poolwarden::audit::Asker;
@@ -126,7 +127,7 @@ impl ServerHandler for Server {
                     Ok(answer) => {
                         CallToolResult::success(vec![ContentBlock::text(answer.into_text())])
                     }
-                    Err(error) => failure(&error),
+                    Err(error) => failure(&error, pool.path()),
                 },
                 Err(text) => CallToolResult::error(vec![ContentBlock::text(text)]),
             },
@@ -153,8 +154,8 @@ fn asker(context: &RequestContext<RoleServer>) -> Asker {
 }
 
 /// A failed request as the model sees it: what happened, and what to do.
-fn failure(error: &Error) -> CallToolResult {
-    let text = match hint(error) {
+fn failure(error: &Error, pool: &Path) -> CallToolResult {
+    let text = match hint(error, pool) {
         Some(hint) => format!("{error}\n{hint}"),
         None => error.to_string(),
     };

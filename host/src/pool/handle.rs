@@ -42,7 +42,7 @@ impl Pool {
         let _entered = span.enter();
         request.check()?;
         let origin = self.origin();
-        self.check_settings_of(&origin, cancel)?;
+        self.check(&origin, cancel)?;
         let policy = origin.mandate.policy().clone();
         let mut state = RequestState::new(self.context.clone(), origin, request, cancel.clone());
         let no_registry = state.no_registry.clone();
@@ -59,28 +59,33 @@ impl Pool {
         answered.map_err(|error| no_registry.explain(error))
     }
 
-    /// Checks that somebody reads each setting: the policy, by what it says about itself, or
-    /// the host. Every request begins with this; a program that wants to know at its start
-    /// can ask for it.
+    /// Checks that the policy says what it is, and that it or the host reads each setting.
+    /// Every request begins with this; a program that wants to know at its start can ask for
+    /// it.
     ///
     /// # Errors
-    /// [`Error::Setting`] when not, and [`Error::Policy`] when the policy does not say what it
-    /// reads.
+    /// [`Error::Setting`] when nobody reads one, and [`Error::Policy`] when the policy does not
+    /// say what it is.
     pub fn check_settings(&self, cancel: &Cancel) -> Result<(), Error> {
-        self.check_settings_of(&self.origin(), cancel)
+        self.check(&self.origin(), cancel)
     }
 
-    fn check_settings_of(&self, origin: &Origin, cancel: &Cancel) -> Result<(), Error> {
-        let describe = || self.describe_with(origin.clone(), cancel);
-        origin.mandate.check_settings(describe)
+    fn check(&self, origin: &Origin, cancel: &Cancel) -> Result<(), Error> {
+        let mandate = &origin.mandate;
+        mandate.check(|| self.ask_what_it_is(origin, cancel))?;
+        Ok(())
     }
 
-    /// What the policy says about itself.
+    /// What the policy says about itself. It is asked once, without the lock.
     ///
     /// # Errors
     /// When it fails to.
     pub fn describe(&self, cancel: &Cancel) -> Result<Description, Error> {
-        self.describe_with(self.origin(), cancel)
+        let origin = self.origin();
+        let said = origin
+            .mandate
+            .described(|| self.ask_what_it_is(&origin, cancel));
+        said.cloned()
     }
 
     /// Puts another policy in place, with its grants and settings, once it has said what it
@@ -94,22 +99,17 @@ impl Pool {
             asker: self.asker.clone(),
             mandate: Arc::new(mandate.clone()),
         };
-        let described = self.describe_with(origin, cancel)?;
-        mandate.check_settings(|| Ok(described.clone()))?;
+        let described = mandate
+            .check(|| self.ask_what_it_is(&origin, cancel))?
+            .clone();
         self.context.mandate.set(mandate);
         Ok(described)
     }
 
-    fn describe_with(&self, origin: Origin, cancel: &Cancel) -> Result<Description, Error> {
-        let policy = origin.mandate.policy().clone();
-        let state = RequestState::describing(self.context.clone(), origin, cancel.clone());
-        runtime::describe(&policy, state)
-    }
-
-    /// The state in which the policy is asked what it is.
-    #[cfg(test)]
-    pub(crate) fn describing(&self, cancel: &Cancel) -> RequestState {
-        RequestState::describing(self.context.clone(), self.origin(), cancel.clone())
+    fn ask_what_it_is(&self, origin: &Origin, cancel: &Cancel) -> Result<Description, Error> {
+        let (context, cancel) = (self.context.clone(), cancel.clone());
+        let state = RequestState::describing(context, origin.clone(), cancel);
+        runtime::describe(origin.mandate.policy(), state)
     }
 
     /// Who asks, and what decides from now to the end of a request.

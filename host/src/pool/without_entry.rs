@@ -8,8 +8,8 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 
-use crate::process::{Claim, Processes, Question, Record, Standing, Strength};
-use crate::store::{Ledger, StoreError};
+use crate::process::{Claim, Inquiry, Processes, Question, Record, Standing, Strength};
+use crate::store::{Ledger, StoreError, StoreErrorKind};
 
 /// The most rows without an entry that are kept for processes that may live elsewhere, for all
 /// that can be told here: those that live in this place come to an end by themselves.
@@ -51,7 +51,10 @@ pub(crate) fn drop_the_dead(
             record: Some(record),
         })
         .collect();
-    let inspections = processes.inspect(&questions, strength);
+    // They are few, and nobody is asked for their sockets.
+    let Ok(inspections) = processes.inspect(&questions, &Inquiry::new(strength)) else {
+        return;
+    };
     let mut elsewhere = Vec::new();
     let mut kept = HashSet::new();
     for ((claim, _), inspection) in rows.iter().zip(&inspections) {
@@ -72,12 +75,12 @@ pub(crate) fn drop_the_dead(
 ///
 /// # Errors
 /// [`StoreError::RegistryLost`] when the ledger has a row that is not withdrawn, of a process
-/// that is not proven to have ended.
+/// that is not proven to have ended; [`StoreErrorKind::Cancelled`] when the inquiry is.
 pub(super) fn check_nobody_lost(
     path: PathBuf,
     ledger: &Ledger,
     processes: &dyn Processes,
-    strength: Strength,
+    inquiry: &Inquiry<'_>,
 ) -> Result<(), StoreError> {
     let rows: Vec<_> = ledger.rows().filter(|(_, row)| !row.withdrawn).collect();
     let questions: Vec<_> = rows
@@ -90,7 +93,9 @@ pub(super) fn check_nobody_lost(
     if questions.is_empty() {
         return Ok(());
     }
-    let inspections = processes.inspect(&questions, strength);
+    let inspections = processes
+        .inspect(&questions, inquiry)
+        .map_err(|interrupted| StoreError::own(StoreErrorKind::Cancelled, interrupted))?;
     let judged = rows.iter().zip(&inspections);
     let mut lost: Vec<&Claim> = judged
         .filter(|(_, inspection)| !inspection.finding.standing.is_dead())
@@ -227,7 +232,7 @@ mod tests {
                 "/pool/registry.json".into(),
                 ledger,
                 &processes,
-                Strength::Any,
+                &Inquiry::new(Strength::Any),
             )
         };
         let mut ledger = Ledger::default();

@@ -68,6 +68,34 @@ struct Told {
     process: String,
 }
 
+/// Which worker an environment names: that of the process itself, or of one above it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Mark {
+    pub(super) sid: String,
+    pub(super) directory: PathBuf,
+    /// The worker's pid.
+    pub(super) leader: u32,
+    /// Which process that is, as [`process`] writes it.
+    pub(super) process: String,
+}
+
+impl Mark {
+    /// What an environment says, if it is as `run` sets it.
+    pub(super) fn parse(environ: &[u8]) -> Option<Self> {
+        let mut variables = environ.split(|&byte| byte == 0);
+        let of_pid = format!("{PID}=");
+        let pid = variables.find_map(|variable| variable.strip_prefix(of_pid.as_bytes()))?;
+        let leader = std::str::from_utf8(pid).ok()?.parse().ok()?;
+        let told = Told::parse(environ, leader)?;
+        Some(Self {
+            sid: told.sid,
+            directory: told.directory,
+            leader,
+            process: told.process,
+        })
+    }
+}
+
 impl LinuxProcesses {
     /// Finds the processes of this user whose environment names a pool and themselves.
     /// `is_pool` says whether the path, as the process with this pid sees it, is the pool.

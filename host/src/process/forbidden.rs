@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::hidden::{is_above_hidden, may_be_hidden};
 use super::kernel::Kernel;
 use super::procfs::{Stat, user_ids};
 
@@ -24,7 +25,9 @@ pub enum Forbidden {
         pid: u32,
     },
     /// It runs for another user. That counts for root as well: a registry that makes root
-    /// signal other users' processes is more likely wrong than right.
+    /// signal other users' processes is more likely wrong than right. It does not count where
+    /// the ledger proves to root that this is the very process that was registered or adopted:
+    /// a worker of root's may change its user.
     #[error(
         "pid {pid} belongs to another user: its real and effective user ids are {real} and \
          {effective}, and this program's is {own}"
@@ -77,19 +80,32 @@ pub enum Forbidden {
 }
 
 /// How often the walk to the ancestors starts again when one of them ends meanwhile.
-const WALKS: u32 = 3;
+pub(super) const WALKS: u32 = 3;
 /// Where the walk gives up. No process tree is that deep.
 pub(super) const DEPTH: u32 = 4096;
 
-/// Decides about the process that has this pid and started then.
-pub(super) fn forbidden(kernel: &dyn Kernel, pid: u32, start_ticks: u64) -> Option<Forbidden> {
+/// Decides about the process that has this pid and started then. `named` says that the
+/// ledger proves it to be the process that was registered or adopted for its session.
+pub(super) fn forbidden(
+    kernel: &dyn Kernel,
+    pid: u32,
+    start_ticks: u64,
+    named: bool,
+) -> Option<Forbidden> {
     if pid == 1 {
         return Some(Forbidden::Init);
     }
     if pid == kernel.own_pid() {
         return Some(Forbidden::Itself { pid });
     }
-    other_user(kernel, pid).or_else(|| ancestor(kernel, pid, start_ticks))
+    // Root's worker may have changed its user since.
+    let of_root = named && kernel.effective_uid() == 0;
+    let other_user = if of_root {
+        None
+    } else {
+        other_user(kernel, pid)
+    };
+    other_user.or_else(|| ancestor(kernel, pid, start_ticks))
 }
 
 pub(super) fn other_user(kernel: &dyn Kernel, pid: u32) -> Option<Forbidden> {
@@ -128,26 +144,43 @@ fn ancestor(kernel: &dyn Kernel, pid: u32, start_ticks: u64) -> Option<Forbidden
     Some(Forbidden::Unclear { pid, reason })
 }
 
-/// Walks from this program to its ancestors.
+/// Walks from this program to its ancestors, as far as they can be seen.
 ///
 /// An ancestor is never younger than its descendants, so the walk ends at the first one
 /// that started before the process in question. That also spares the files of other
-/// users' processes, which `hidepid` hides (proc(5)).
+/// users' processes, which `hidepid` hides (proc(5)); where it meets one of them, the
+/// descendants of the process in question tell whether it is above.
 fn is_ancestor(kernel: &dyn Kernel, pid: u32, start_ticks: u64) -> Result<bool, String> {
-    let mut path = "/proc/self/stat".to_owned();
+    let mut child = "/proc/self/stat".to_owned();
+    let mut stat = read_stat(kernel, &child)?;
     for _ in 0..DEPTH {
-        let text = kernel
-            .read(&path)
-            .map_err(|error| format!("{path}: {error}"))?;
-        let stat = Stat::parse(&text).ok_or_else(|| format!("{path}: not understood"))?;
         if stat.parent == pid {
             return Ok(true);
         }
-        // The parent of init, and of what entered this namespace from outside, is 0.
-        if stat.start_ticks < start_ticks || stat.parent == 0 {
+        // The parent of init, and of what entered this namespace from outside, is 0; and
+        // nothing in this namespace is above init.
+        if stat.start_ticks < start_ticks || stat.parent <= 1 {
             return Ok(false);
         }
-        path = format!("/proc/{}/stat", stat.parent);
+        let parent = format!("/proc/{}/stat", stat.parent);
+        stat = match kernel.read(&parent) {
+            Err(error) if may_be_hidden(&error) => {
+                return is_above_hidden(kernel, pid, stat.parent, &child)
+                    .map_err(|reason| format!("{parent}: {error}; {reason}"));
+            }
+            read => parse(&parent, read)?,
+        };
+        child = parent;
     }
     Err(format!("more than {DEPTH} ancestors"))
+}
+
+/// What the file says; else why it says nothing.
+pub(super) fn read_stat(kernel: &dyn Kernel, path: &str) -> Result<Stat, String> {
+    parse(path, kernel.read(path))
+}
+
+fn parse(path: &str, read: io::Result<Vec<u8>>) -> Result<Stat, String> {
+    let text = read.map_err(|error| format!("{path}: {error}"))?;
+    Stat::parse(&text).ok_or_else(|| format!("{path}: not understood"))
 }

@@ -22,6 +22,7 @@ pub(super) struct LinuxProcess {
     pidfd: OwnedFd,
     pid: u32,
     identity: Identity,
+    named: bool,
 }
 
 impl LinuxProcess {
@@ -31,7 +32,19 @@ impl LinuxProcess {
             pidfd: subject.pidfd,
             pid: subject.pid,
             identity,
+            named: false,
         }
+    }
+
+    /// The same, where the ledger proves by its pidfs inode that it is the process that was
+    /// registered or adopted for its session.
+    pub(super) fn named(self, named: bool) -> Self {
+        Self { named, ..self }
+    }
+
+    /// Whether that is proven.
+    pub(super) fn is_named(&self) -> bool {
+        self.named
     }
 
     /// What it was verified through.
@@ -90,11 +103,17 @@ impl Process for LinuxProcess {
 
     fn forbidden(&self) -> Option<Forbidden> {
         let kernel = self.kernel.as_ref();
-        self.unless_ended(forbidden(kernel, self.pid, self.identity.start_ticks))
+        self.unless_ended(forbidden(
+            kernel,
+            self.pid,
+            self.identity.start_ticks,
+            self.named,
+        ))
     }
 
     fn forbidden_group(&self) -> Option<Forbidden> {
-        self.unless_ended(forbidden_group(self.kernel.as_ref(), self.pid))
+        let kernel = self.kernel.as_ref();
+        self.unless_ended(forbidden_group(kernel, self.pid, self.named))
     }
 
     fn portrait(&self) -> io::Result<Option<Portrait>> {

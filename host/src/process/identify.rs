@@ -55,7 +55,8 @@ pub enum IdentifyError {
     },
     /// The kernel has no pidfds, or a filter keeps them from this program.
     #[error(
-        "pid {pid} cannot be held: this kernel refuses pidfd_open(2), which Linux has since 5.3"
+        "pid {pid} cannot be held: pidfd_open(2) is refused, which Linux has since 5.3 and which a \
+         seccomp filter (seccomp(2)) can refuse, as an old container runtime's does"
     )]
     Unsupported {
         /// The number.

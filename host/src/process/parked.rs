@@ -18,6 +18,7 @@ pub(super) struct LinuxParked {
     pid: u32,
     inode: u64,
     identity: Identity,
+    named: bool,
 }
 
 impl LinuxParked {
@@ -28,12 +29,19 @@ impl LinuxParked {
             pid: process.pid(),
             inode: process.identity().inode?,
             identity: process.identity().clone(),
+            named: process.is_named(),
         })
     }
 }
 
-impl Parked for LinuxParked {
-    fn reopen(&self) -> Result<Arc<dyn Process>, SendError> {
+impl LinuxParked {
+    pub(super) fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Holds the process again: opens its pid, and makes sure that it is the same process
+    /// and still runs.
+    pub(super) fn find(&self) -> Result<Arc<LinuxProcess>, SendError> {
         let kernel = self.kernel.as_ref();
         // A thread that has the pid now is another one, and so is no process at all.
         let subject = Subject::open(kernel, self.pid, true).map_err(|error| match error {
@@ -45,7 +53,14 @@ impl Parked for LinuxParked {
             return Err(SendError::Ended);
         }
         let identity = self.identity.clone();
-        Ok(Arc::new(LinuxProcess::new(&self.kernel, subject, identity)))
+        let process = LinuxProcess::new(&self.kernel, subject, identity);
+        Ok(Arc::new(process.named(self.named)))
+    }
+}
+
+impl Parked for LinuxParked {
+    fn reopen(&self) -> Result<Arc<dyn Process>, SendError> {
+        Ok(self.find()?)
     }
 }
 

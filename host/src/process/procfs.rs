@@ -13,12 +13,14 @@ pub(super) struct Stat {
     pub(super) parent: u32,
     /// Field 5: the process group. 0 when its leader was outside the pid namespace.
     pub(super) group: u32,
+    /// Field 6: the session. 0 when its leader was outside the pid namespace.
+    pub(super) session: u32,
     /// Field 22: clock ticks between boot and its start.
     pub(super) start_ticks: u64,
 }
 
 impl Stat {
-    /// Reads the four fields, or nothing if the text is not of that form.
+    /// Reads these fields, or nothing if the text is not of that form.
     ///
     /// Field 2 is the program's name in parentheses, which may itself hold spaces,
     /// parentheses and newlines: the fields after it start behind the last `)`.
@@ -29,12 +31,14 @@ impl Stat {
         let state = *fields.next()?.as_bytes().first()?;
         let parent = fields.next()?.parse().ok()?;
         let group = fields.next()?.parse().ok()?;
-        // Fields 6 to 21 lie in between.
-        let start_ticks = fields.nth(16)?.parse().ok()?;
+        let session = fields.next()?.parse().ok()?;
+        // Fields 7 to 21 lie in between.
+        let start_ticks = fields.nth(15)?.parse().ok()?;
         Some(Self {
             state,
             parent,
             group,
+            session,
             start_ticks,
         })
     }
@@ -66,6 +70,13 @@ pub(super) fn user_ids(status: &[u8]) -> Option<(u32, u32)> {
     Some((ids.next()?.parse().ok()?, ids.next()?.parse().ok()?))
 }
 
+/// The pids of a process, from the pid namespace of this `/proc` to its own: `NSpid`.
+pub(super) fn namespace_pids(status: &[u8]) -> impl Iterator<Item = u32> {
+    let pids = status_line(status, "NSpid").unwrap_or_default();
+    pids.split_ascii_whitespace()
+        .filter_map(|pid| pid.parse().ok())
+}
+
 /// The words of a command line as `/proc/PID/cmdline` holds them, each ended by a NUL.
 /// Kernel threads and zombies have none.
 pub(super) fn words(cmdline: &[u8]) -> Vec<String> {
@@ -79,20 +90,34 @@ pub(super) fn words(cmdline: &[u8]) -> Vec<String> {
         .collect()
 }
 
-/// The sockets that listen at a path of the file system, from `/proc/PID/net/unix`
-/// (proc_pid_net(5)): path as it was bound, and inode number.
-pub(super) fn listening_sockets(table: &[u8]) -> impl Iterator<Item = (PathBuf, u64)> {
+/// A socket that is bound to a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct BoundSocket {
+    /// Its inode number among sockets, as links in `/proc/PID/fd` tell it.
+    pub(super) inode: u64,
+    /// Whether it listens for connections.
+    pub(super) listens: bool,
+}
+
+/// The sockets that are bound to a path of the file system, from `/proc/PID/net/unix`
+/// (proc_pid_net(5)), with the path as it was bound. That is relative where it does not
+/// start with a slash: to what was the current directory then.
+pub(super) fn bound_sockets(table: &[u8]) -> impl Iterator<Item = (PathBuf, BoundSocket)> {
     // The first line is the heading.
     table
         .split(|&byte| byte == b'\n')
         .skip(1)
-        .filter_map(listening_socket)
+        .filter_map(bound_socket)
 }
 
 /// `__SO_ACCEPTCON` of `linux/net.h`: the socket listens.
 const LISTENS: &str = "00010000";
+/// `SOCK_DGRAM` of `linux/net.h`.
+const DATAGRAMS: &str = "0002";
+/// `SS_CONNECTED` of `linux/net.h`.
+const CONNECTED: &str = "03";
 
-fn listening_socket(line: &[u8]) -> Option<(PathBuf, u64)> {
+fn bound_socket(line: &[u8]) -> Option<(PathBuf, BoundSocket)> {
     // Num RefCount Protocol Flags Type St Inode Path, the path after exactly one space
     // because it may hold spaces, or start with one.
     let mut rest = line;
@@ -104,14 +129,20 @@ fn listening_socket(line: &[u8]) -> Option<(PathBuf, u64)> {
         std::str::from_utf8(field).ok()
     };
     let flags = [field()?, field()?, field()?, field()?][3];
-    let inode = [field()?, field()?, field()?][2].parse().ok()?;
+    let (kind, state) = (field()?, field()?);
+    let inode = field()?.parse().ok()?;
     let path = rest.strip_prefix(b" ")?;
-    // Names that do not start with a slash are abstract (`@`) or relative to what was
-    // the current directory when they were bound.
-    if flags != LISTENS || !path.starts_with(b"/") {
+    // Each connection that a server accepted shows the server's path, and can outlive it.
+    // Abstract names begin with `@`.
+    let is_connection = kind != DATAGRAMS && state == CONNECTED;
+    if is_connection || path.is_empty() || path.starts_with(b"@") {
         return None;
     }
-    Some((PathBuf::from(OsString::from_vec(path.to_vec())), inode))
+    let socket = BoundSocket {
+        inode,
+        listens: flags == LISTENS,
+    };
+    Some((PathBuf::from(OsString::from_vec(path.to_vec())), socket))
 }
 
 /// The number in a link of the form `socket:[4711]` or `pid:[4026531836]`.
@@ -138,6 +169,7 @@ mod tests {
             state: b'S',
             parent: 7,
             group: 4711,
+            session: 4711,
             start_ticks: 151_020,
         };
         for name in ["cat", "a b", ")", ") Z 1 (", "((", "\n", ") S 1 2 3"] {
@@ -177,16 +209,31 @@ mod tests {
     }
 
     #[test]
-    fn only_listening_sockets_with_a_path_are_listed() {
+    fn sockets_that_are_bound_to_a_path_are_listed_whether_they_listen_or_not() {
         let table = b"Num       RefCount Protocol Flags    Type St Inode Path\n\
             0000000000000000: 00000002 00000000 00010000 0001 01 21 /run/a b.sock\n\
             0000000000000000: 00000002 00000000 00010000 0001 01    22  /run/x\n\
             0000000000000000: 00000003 00000000 00000000 0001 03 23 /run/connected\n\
             0000000000000000: 00000002 00000000 00010000 0001 01 24 @abstract\n\
             0000000000000000: 00000002 00000000 00010000 0001 01 25\n\
-            0000000000000000: 00000002 00000000 00010000 0005 01    26 /run/y\n";
-        let found: Vec<_> = listening_sockets(table).collect();
-        assert_eq!(found, [("/run/a b.sock".into(), 21), ("/run/y".into(), 26)]);
+            0000000000000000: 00000002 00000000 00010000 0005 01    26 /run/y\n\
+            0000000000000000: 00000002 00000000 00000000 0001 01 27 /run/bound\n\
+            0000000000000000: 00000002 00000000 00000000 0002 03 28 /run/datagrams\n\
+            0000000000000000: 00000002 00000000 00000000 0001 01 29 relative\n";
+        let found: Vec<_> = bound_sockets(table)
+            .map(|(path, socket)| (path, socket.inode, socket.listens))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                ("/run/a b.sock".into(), 21, true),
+                (" /run/x".into(), 22, true),
+                ("/run/y".into(), 26, true),
+                ("/run/bound".into(), 27, false),
+                ("/run/datagrams".into(), 28, false),
+                ("relative".into(), 29, false),
+            ]
+        );
     }
 
     #[test]
@@ -215,7 +262,7 @@ mod tests {
         fn no_text_makes_a_reader_panic(text in proptest::collection::vec(any::<u8>(), 0..200)) {
             let _ = Stat::parse(&text);
             let _ = (thread_group(&text), user_ids(&text), words(&text));
-            let _ = listening_sockets(&text).count();
+            let _ = bound_sockets(&text).count();
         }
     }
 }

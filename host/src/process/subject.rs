@@ -34,8 +34,9 @@ pub(super) enum OpenError {
     #[error("pid {pid} is a thread of process {process}")]
     Thread { pid: u32, process: u32 },
     #[error(
-        "this kernel refuses pidfd_open(2), which Linux has since 5.3, so nothing can be \
-         proven about pid {pid} and no signal can be sent"
+        "pidfd_open(2) is refused, which Linux has since 5.3 and which a seccomp filter (seccomp(2)) \
+         can refuse, as an old container runtime's does; so nothing can be proven about pid {pid} \
+         and no signal can be sent"
     )]
     Unsupported { pid: u32 },
     #[error("pid {pid} cannot be held: {call}: {error}")]

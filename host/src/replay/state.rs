@@ -1,6 +1,6 @@
 //! The host's state for one request that is replayed.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -9,10 +9,10 @@ use wasmtime::component::{Resource, ResourceTable};
 use crate::capabilities::HostError;
 use crate::capabilities::wasi::WasiState;
 use crate::error::{Error, Fault};
-use crate::floor::{Grants, Reading, check_asked, check_replace, find_target};
-use crate::process::{Claim, Standing};
+use crate::floor::{Budget, Grants, Proven, Reading, find_target};
+use crate::process::{Claim, Signal, Standing};
 use crate::recording::{CallError, ErrorKind, Observed};
-use crate::request::{Register, Request, Stop};
+use crate::request::{Register, Request};
 use crate::runtime::{CpuMeter, Limits, MemoryLimiter};
 
 use super::effects::Effects;
@@ -25,7 +25,7 @@ use super::past::Past;
 pub(crate) struct ReplayState {
     past: Past,
     request: Request,
-    grants: Grants,
+    budget: Budget,
     pub(super) settings: BTreeMap<String, String>,
     /// The registry as the policy would find it; none before it first looked.
     registry: Option<Option<Vec<u8>>>,
@@ -36,7 +36,8 @@ pub(crate) struct ReplayState {
     pub(super) table: ResourceTable,
     pub(super) wasi: WasiState,
     treatments: HashMap<Claim, Treatment>,
-    signalled: HashSet<Claim>,
+    /// Which signals were sent to the process of which claim.
+    signalled: HashMap<Claim, BTreeSet<Signal>>,
     waits: usize,
     times: usize,
     pub(super) log_lines_left: usize,
@@ -75,8 +76,8 @@ impl ReplayState {
         table.set_max_capacity(limits.handles);
         Self {
             past,
+            budget: Budget::of(&request, &grants),
             request,
-            grants,
             settings,
             registry: None,
             begun: 0,
@@ -84,7 +85,7 @@ impl ReplayState {
             table,
             wasi: WasiState::new(limits.guest_sleep),
             treatments: HashMap::new(),
-            signalled: HashSet::new(),
+            signalled: HashMap::new(),
             waits: 0,
             times: 0,
             log_lines_left: limits.log_lines,
@@ -145,10 +146,6 @@ impl ReplayState {
     }
 
     pub(super) fn replace(&mut self, bytes: Vec<u8>) -> Result<(), HostError> {
-        self.grants.check_registry_write()?;
-        if self.request.is_dry_run() {
-            return Err(refused("the client asked for a dry run"));
-        }
         let now = self.time();
         let open = self.open.as_ref().ok_or_else(transaction_is_over)?;
         if open.replaced {
@@ -158,15 +155,17 @@ impl ReplayState {
         }
         let after = Reading::new(Some(bytes));
         let before = open.reading.clone();
-        let claims = before.claims().unwrap_or_default();
-        let change = check_replace(&before, &after, &self.request, now, |index| {
-            let found = open.found.get(&index);
-            found.is_some_and(|found| found.standing.is_dead())
-                || self.signalled.contains(&claims[index])
-        })?;
-        if change.added.is_some() && !open.registering {
-            return Err(refused("the process to register was not found running"));
-        }
+        self.look_at_ended(&before, &after);
+        let open = self.open.as_ref().ok_or_else(transaction_is_over)?;
+        let proven = Proven {
+            is_dead: &|index| {
+                let found = open.found.get(&index);
+                found.is_some_and(|found| found.standing.is_dead())
+            },
+            newcomer_runs: open.registering,
+            now,
+        };
+        self.budget.check_replacement(&before, &after, &proven)?;
         let recorded = open.nth.and_then(|nth| self.past.transactions.get(nth));
         if let Some(error) = recorded.and_then(|recorded| recorded.replace_error.clone()) {
             return Err(error.into());
@@ -176,6 +175,17 @@ impl ReplayState {
         self.registry = Some(after.bytes().map(<[u8]>::to_vec));
         self.open()?.replaced = true;
         Ok(())
+    }
+
+    /// As on a pool, looks again at those whose entries go and who have ended since.
+    fn look_at_ended(&mut self, before: &Reading, after: &Reading) {
+        for (index, claim) in before.claims().unwrap_or_default().iter().enumerate() {
+            let treatment = self.treatments.get(claim);
+            let has_ended = treatment.is_some_and(|treatment| treatment.has_ended);
+            if has_ended && after.with_sid(&claim.sid).is_empty() {
+                self.inspect_one(index, claim);
+            }
+        }
     }
 
     pub(super) fn inspect(&mut self, claims: &[Claim]) -> Vec<Observed> {
@@ -221,7 +231,7 @@ impl ReplayState {
         let reading = open.reading.clone();
         let index = find_target(&reading, sid, pid)?;
         let found = open.found.get(&index).cloned();
-        check_asked(&self.request, pid)?;
+        self.budget.check_target(sid, pid)?;
         let claim = reading
             .claims()
             .map_err(|error| refused(&error.to_string()))?[index]
@@ -250,14 +260,11 @@ impl ReplayState {
     }
 
     pub(super) fn send(&mut self, target: u32, sending: Sending) -> Result<(), HostError> {
-        self.grants.check_signal(sending.signal)?;
-        if self.request.is_dry_run() {
-            return Err(refused("the client asked for a dry run"));
-        }
-        if sending.group && !matches!(self.request, Request::Stop(Stop { group: true, .. })) {
-            return Err(refused("the client did not ask for process groups"));
-        }
         let claim = self.target(target)?.clone();
+        let sent = self.signalled.get(&claim);
+        let was_sent = |signal| sent.is_some_and(|sent| sent.contains(&signal));
+        self.budget
+            .check_signal(&claim, sending.signal, sending.group, &was_sent)?;
         self.check_effects()?;
         let treatment = self.treatments.entry(claim.clone()).or_default();
         let history = self.past.histories.get(&claim);
@@ -266,7 +273,7 @@ impl ReplayState {
             .or_else(|| (treatment.has_ended && !sending.group).then(has_ended));
         treatment.note_send(sending, error.as_ref());
         if let Some(error) = error {
-            let is_news = self.open.is_some() && !self.signalled.contains(&claim);
+            let is_news = self.open.is_some() && sent.is_none();
             if error.kind == ErrorKind::Ended && is_news {
                 // As on a pool, its entry may go once it is found to have ended.
                 self.inspect_one(0, &claim);
@@ -275,9 +282,10 @@ impl ReplayState {
         }
         self.effects
             .note_signal(&claim, sending.signal, sending.group);
-        if sending.signal.asks_to_end() {
-            self.signalled.insert(claim);
-        }
+        self.signalled
+            .entry(claim)
+            .or_default()
+            .insert(sending.signal);
         Ok(())
     }
 

@@ -169,7 +169,7 @@ fn what_the_system_refused_it_refuses_again() {
 }
 
 #[test]
-fn a_worker_goes_once_this_policy_has_signalled_it_and_not_before() {
+fn a_worker_goes_once_this_policy_has_seen_it_end_and_not_before() {
     let a = claim("a", 10);
     let calls = [
         begin(std::slice::from_ref(&a)),
@@ -184,12 +184,15 @@ fn a_worker_goes_once_this_policy_has_signalled_it_and_not_before() {
         group: false,
     };
     state.send(target, term).expect("it counts as sent");
-    state.replace(registry(&[]).into()).expect("it may go");
-    assert_eq!(state.effects.signalled.len(), 1);
-    assert_eq!(state.effects.removed.len(), 1);
+    let signalled = state.replace(registry(&[]).into());
+    assert!(signalled.is_err(), "that it was signalled is no reason");
     state.end();
     assert_eq!(state.wait(&[target]).expect("a wait"), [true]);
     assert!(state.send(target, term).is_err(), "nobody is left");
+    state.begin().expect("a transaction");
+    state.replace(registry(&[]).into()).expect("it may go");
+    assert_eq!(state.effects.signalled.len(), 1);
+    assert_eq!(state.effects.removed.len(), 1);
 }
 
 #[test]

@@ -3,9 +3,10 @@
 
 mod cache;
 mod call;
-mod described;
+mod compile;
 mod digest;
 mod engine;
+mod executable;
 mod limits;
 mod load;
 mod meter;
@@ -15,6 +16,8 @@ mod ticker;
 
 pub use cache::{CacheError, CodeCache};
 pub(crate) use call::{call, describe};
+pub use compile::{CompileError, CompileLimits, Compiler, compile_stdin};
+pub use executable::executable_memory;
 pub use limits::Limits;
 pub(crate) use limits::{Bounded, MemoryLimiter};
 pub(crate) use load::InterfaceName;

@@ -1,7 +1,5 @@
 //! A policy that is ready to run.
 
-use std::sync::{Arc, OnceLock};
-
 use wasmtime::component::{Component, Linker};
 use wasmtime::{Engine, Store};
 
@@ -9,6 +7,7 @@ use crate::capabilities::bindings::PolicyPre;
 use crate::capabilities::{RequestState, add_to_linker};
 
 use super::engine;
+use super::executable::executable_memory;
 use super::limits::Bounded;
 use super::load::{LoadError, Shape, check_exports};
 use super::ticker::{TickGuard, Ticker};
@@ -29,7 +28,6 @@ pub struct Policy {
     ticker: Ticker,
     sha256: String,
     shipped: bool,
-    pub(super) said: OnceLock<Arc<Result<Description, String>>>,
 }
 
 /// What a policy says about itself.
@@ -93,7 +91,6 @@ impl Policy {
             ticker,
             sha256,
             shipped: false,
-            said: OnceLock::new(),
         })
     }
 
@@ -169,6 +166,8 @@ impl Code {
     }
 }
 
+/// An engine, where code can run at all.
 pub(super) fn new_engine() -> Result<Engine, LoadError> {
+    executable_memory().map_err(LoadError::Executable)?;
     Engine::new(&engine::config()).map_err(|error| LoadError::Engine(format!("{error:#}")))
 }

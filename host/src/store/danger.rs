@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 use super::facts::FileKind;
+use crate::command::{self, quoted_path as quoted};
 use crate::pool::REGISTRY;
 
 /// What makes a directory or a file unsafe to use.
@@ -69,10 +70,10 @@ impl Danger {
     /// empty pool behind, and nobody who knows the workers.
     fn of_registry(self, path: &Path) -> String {
         self.put_in_place(path).unwrap_or_else(|| {
-            let directory = path.parent().map(quoted).unwrap_or_default();
+            let doctor = command::on_pool(path.parent().unwrap_or(path), &["doctor"]);
             format!(
-                "poolwarden --state-dir {directory} doctor explains it, with --fix it puts it \
-                 aside and writes a registry of the workers that live"
+                "{doctor} explains it, with --fix it puts it aside and writes a registry of the \
+                 workers that live"
             )
         })
     }
@@ -137,17 +138,6 @@ impl fmt::Display for Danger {
                 f.write_str(", and whoever writes the registry could aim the signals")
             }
         }
-    }
-}
-
-/// A path as a shell reads it.
-pub(crate) fn quoted(path: &Path) -> String {
-    let path = path.to_string_lossy();
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+,:@".contains(c);
-    if path.chars().all(plain) {
-        path.into_owned()
-    } else {
-        format!("'{}'", path.replace('\'', r"'\''"))
     }
 }
 

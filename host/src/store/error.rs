@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use nix::unistd::geteuid;
 
-use super::danger::{Danger, move_away, quoted};
+use super::danger::{Danger, move_away};
 use super::file_system::UntrustedLocks;
 use super::holder::Holder;
 use super::ledger_cache::LEDGER;
+use crate::command::quoted_path as quoted;
 
 /// Why a pool could not be used. Other stores than files on disk say [`Own`](Self::Own).
 #[derive(Debug, thiserror::Error)]

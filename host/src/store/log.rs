@@ -17,7 +17,7 @@ use super::facts::{Facts, FileKind};
 use super::system_disk::SystemDisk;
 
 /// The directory of the logs within the pool.
-const LOGS: &str = "logs";
+pub(crate) const LOGS: &str = "logs";
 /// Longest file name, in bytes, of every file system in use (statfs(2), `f_namelen`).
 const LONGEST_NAME: usize = 255;
 

@@ -46,7 +46,6 @@ pub(crate) use check::{check_directory, check_file};
 pub use contract::{Durability, LockedStore, Store, Trail};
 pub(crate) use create::create_with_parents;
 pub use danger::Danger;
-pub(crate) use danger::quoted;
 pub use directory::PoolDir;
 pub use directory_store::DirectoryStore;
 #[cfg(test)]
@@ -66,6 +65,7 @@ pub(crate) use ledger_file::{
 pub use ledger_text::LedgerTextError;
 pub(crate) use lock::LOCK;
 pub use locked::{LedgerWrite, LockedPool, MAX_REGISTRY};
+pub(crate) use log::LOGS;
 pub use log::Log;
 pub(crate) use look::{FileSystem, Seen, Stillness};
 pub use memory::MemoryStore;

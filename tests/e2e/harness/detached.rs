@@ -123,7 +123,8 @@ pub(crate) fn processes_of(pool: &TestPool) -> Vec<u32> {
 /// Lets a command of `run` start the program of this module.
 ///
 /// `serve` listens on the worker's socket and says `connected` for every connection;
-/// `child` lets a child do so; `bind` binds it and listens on cue only; `deep` makes its
+/// `undumpable` does so and lets nobody look into it, and `undumpable-idle` does not even
+/// listen; `child` lets a child do so; `bind` binds it and listens on cue only; `deep` makes its
 /// directory first.
 pub(crate) fn as_worker(command: &mut Command, manners: &str, cue: Option<&Path>) {
     command
@@ -145,6 +146,16 @@ fn detached_program() {
     let sock = PathBuf::from(env::var_os("POOLWARDEN_SOCK").expect("a socket"));
     match manners.as_str() {
         "serve" => serve(&UnixListener::bind(sock).expect("it is free")),
+        "undumpable" => {
+            nix::sys::prctl::set_dumpable(false).expect("prctl(2)");
+            serve(&UnixListener::bind(sock).expect("it is free"));
+        }
+        "undumpable-idle" => {
+            nix::sys::prctl::set_dumpable(false).expect("prctl(2)");
+            loop {
+                std::thread::park();
+            }
+        }
         "deep" => {
             fs::create_dir_all(sock.parent().expect("a directory")).expect("directories");
             serve(&UnixListener::bind(sock).expect("it is free"));

@@ -1,5 +1,7 @@
 //! Pools, workers and clients for tests.
 
+mod advice;
+mod component;
 mod detached;
 mod entry;
 mod evil;
@@ -15,6 +17,8 @@ mod terminal;
 mod wait;
 mod worker;
 
+pub(crate) use advice::{advice, shell, walk};
+pub(crate) use component::{POOL, component, module};
 pub(crate) use detached::{Detached, as_worker, processes_of};
 pub(crate) use entry::{Entry, NO_PROCESS, ago, now};
 pub(crate) use evil::{EVIL, EVIL_IN_JSON, EVIL_SHOWN, assert_harmless, shown};

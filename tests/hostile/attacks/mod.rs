@@ -19,7 +19,9 @@ pub(crate) enum Guest {
     /// `tests/guests/hostile`, with this attack and these settings.
     ///
     /// In a setting's value `$pid0` and `$pid1` are the pids of the workers `w0` and `w1`,
-    /// `$entry0` and `$entry1` their entries, and `$made0` is when the first was made.
+    /// `$entry0` and `$entry1` their entries, and `$made0` is when the first was made. `$bare0` is
+    /// the first entry without what poolwarden does not know, and `$other` the key of another
+    /// program beside `sessions`.
     Hostile(&'static str, &'static [(&'static str, &'static str)]),
     /// A component in the text format: what it imports, and what it does. See `Guest` in
     /// `tests/loading/guest.rs`.
@@ -44,6 +46,16 @@ pub(crate) enum How {
     Plain,
     /// By a policy that has no grants.
     Ungranted,
+    /// By a policy that may write and signal, and not dismiss.
+    Undismissing,
+    /// In a `status`.
+    AskedForStatus,
+    /// In a `stop` of `w0` by TERM and without force.
+    AskedToStop,
+    /// The same, of a worker that takes no notice of TERM.
+    AskedToStopStubborn,
+    /// In a `stop` of `w1`.
+    AskedToStopAnother,
     /// In a request that lets the entry of `w0` go.
     Forgetting,
     /// The worker `w0` is ended by it, as the operator granted.

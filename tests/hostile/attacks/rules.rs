@@ -68,13 +68,13 @@ pub(super) const RULES: &[Attack] = &[
     ),
     attack(
         "dropping a live worker's entry",
-        replace!("{\"sessions\":[$entry1]}"),
+        replace!("{$other,\"sessions\":[$entry1]}"),
         Ends::Refused("whose process is not proven dead"),
     ),
     attack(
         "writing a forged entry",
         replace!(
-            "{\"sessions\":[$entry0,$entry1,{\"sid\":\"forged\",\"pid\":$pid0,\"sock\":\"\",\
+            "{$other,\"sessions\":[$entry0,$entry1,{\"sid\":\"forged\",\"pid\":$pid0,\"sock\":\"\",\
              \"version\":\"\",\"created_at\":\"$made0\"}]}"
         ),
         Ends::Refused("that nobody registered"),
@@ -82,7 +82,7 @@ pub(super) const RULES: &[Attack] = &[
     attack(
         "changing a kept entry's pid",
         replace!(
-            "{\"sessions\":[{\"sid\":\"w0\",\"pid\":$pid1,\"sock\":\"\",\"version\":\"\",\
+            "{$other,\"sessions\":[{\"sid\":\"w0\",\"pid\":$pid1,\"sock\":\"\",\"version\":\"\",\
              \"created_at\":\"$made0\"},$entry1]}"
         ),
         Ends::Refused("loses or changes the entry of \"w0\""),
@@ -99,7 +99,7 @@ pub(super) const RULES: &[Attack] = &[
             "sid" = "w0",
             "pid" = "$pid0",
             "signal" = "CONT",
-            "with" = "{\"sessions\":[$entry1]}"
+            "with" = "{$other,\"sessions\":[$entry1]}"
         ),
         Ends::Refused("whose process is not proven dead"),
     ),
@@ -110,7 +110,7 @@ pub(super) const RULES: &[Attack] = &[
             "replace-then-signal",
             "sid" = "w0",
             "pid" = "$pid1",
-            "with" = "{\"sessions\":[$entry1]}"
+            "with" = "{$other,\"sessions\":[$entry1]}"
         ),
         Ends::Refused("not pid "),
     ),
@@ -118,13 +118,66 @@ pub(super) const RULES: &[Attack] = &[
         How::Ungranted,
         "signalling without the grant",
         hostile!("signal"),
-        Ends::Denied("--grant signal-term"),
+        Ends::Denied("--grant dismiss"),
     ),
     attack_of(
         How::Ungranted,
         "writing without the grant",
-        replace!("{\"sessions\":[$entry0,$entry1]}"),
+        replace!("{$other,\"sessions\":[$entry0,$entry1]}"),
         Ends::Denied("--grant registry-write"),
+    ),
+    attack_of(
+        How::Undismissing,
+        "signalling in an ensure without the grant to dismiss",
+        hostile!("signal"),
+        Ends::Denied("--grant dismiss"),
+    ),
+    attack_of(
+        How::AskedForStatus,
+        "signalling in a status",
+        hostile!("signal"),
+        Ends::Refused("`status` signals nobody"),
+    ),
+    attack_of(
+        How::AskedToStopAnother,
+        "stopping another session",
+        hostile!("signal"),
+        Ends::Refused("the client asked to stop the session \"w1\""),
+    ),
+    attack_of(
+        How::AskedToStop,
+        "killing without force",
+        hostile!("signal", "sid" = "w0", "pid" = "$pid0", "signal" = "KILL"),
+        Ends::Refused("did not allow KILL"),
+    ),
+    attack_of(
+        How::AskedToStopStubborn,
+        "dropping a worker that it signalled and that runs on",
+        hostile!(
+            "signal-then-replace",
+            "sid" = "w0",
+            "pid" = "$pid0",
+            "with" = "{$other,\"sessions\":[$entry1]}"
+        ),
+        Ends::Refused("whose process is not proven dead"),
+    ),
+    attack(
+        "wiping what is not known of a kept entry",
+        replace!("{$other,\"sessions\":[$bare0,$entry1]}"),
+        Ends::Refused("loses or changes the entry of \"w0\""),
+    ),
+    attack(
+        "wiping a kept entry's version",
+        replace!(
+            "{$other,\"sessions\":[{\"sid\":\"w0\",\"pid\":$pid0,\"sock\":\"\",\
+             \"version\":\"\",\"created_at\":\"$made0\"},$entry1]}"
+        ),
+        Ends::Refused("loses or changes the entry of \"w0\""),
+    ),
+    attack(
+        "wiping another program's key",
+        replace!("{\"sessions\":[$entry0,$entry1]}"),
+        Ends::Refused("outside of `sessions`"),
     ),
     attack(
         "learning about another process",

@@ -5,7 +5,8 @@
 //! `kill-after`, one that is still there so long after the last signal is sent SIGKILL by
 //! the next `ensure`. The rest is the shipped policy.
 //!
-//! It needs the grants `registry-write`, `signal-term` and, for `kill-after`, `signal-kill`.
+//! It needs the grants `registry-write`, `dismiss`, `signal-term` and, for `kill-after`,
+//! `signal-kill`.
 
 use std::time::Duration;
 

@@ -5,12 +5,14 @@ mod page;
 use anyhow::Context;
 use clap::Args;
 use poolwarden::audit::Asker;
+use poolwarden::command;
 use poolwarden::config::Config;
-use poolwarden::doctor::{About, Doctor, Examined, Plan, Report};
+use poolwarden::doctor::{About, Doctor, Examined, Plan, Repaired, Report};
 use poolwarden::{Cancel, Mandate};
 use serde::Serialize;
 
 use super::{Exit, Options, as_json, ask, directories, directory, exit, output};
+use crate::stderr::say;
 
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArguments {
@@ -45,7 +47,10 @@ pub(super) fn run(options: &Options, arguments: &DoctorArguments) -> anyhow::Res
     if !arguments.fix || examined.plan.is_empty() {
         print(&examined, Vec::new(), json)?;
         if arguments.fix && !examined.report.healthy {
-            eprintln!("hint: there is nothing here that a repair can do; see what is wrong");
+            say!(
+                "hint: there is nothing here that a repair can do; what is wrong names what you \
+                 can do"
+            );
         }
         return Ok(of_report(&examined.report));
     }
@@ -55,26 +60,50 @@ pub(super) fn run(options: &Options, arguments: &DoctorArguments) -> anyhow::Res
         if json || !asks {
             print(&examined, Vec::new(), json)?;
         }
-        eprintln!("hint: nothing was repaired; if this is what you want, say --fix --yes");
+        // Who was asked has said no.
+        if asks {
+            say!("hint: nothing was repaired");
+        } else {
+            let pool = &examined.report.pool.path;
+            let fix = command::on_pool(pool, &["doctor", "--fix", "--yes"]);
+            say!(
+                "hint: nothing was repaired; if this is what you want: `{}`",
+                output::line(&fix)
+            );
+        }
         return Ok(of_report(&examined.report));
     }
     let cancel = Cancel::new().context("cannot start the repair")?;
     let repaired = match doctor.repair(&examined.plan, &Asker::command_line(), &cancel) {
         Ok(repaired) => repaired,
         Err(error) => {
-            output::complain(&error);
+            output::complain(&error, &examined.report.pool.path);
             return Ok(exit::of_error(&error));
         }
     };
+    let Repaired {
+        done: repaired,
+        failed,
+    } = repaired;
     // Its processes are held no longer than they have to be.
     drop(examined);
     let after = doctor.examine();
     let idle = repaired.is_empty();
     print(&after, repaired, json)?;
+    if let Some(error) = failed {
+        output::complain(&error, &after.report.pool.path);
+        return Ok(exit::of_error(&error));
+    }
     if idle {
-        eprintln!("hint: nothing was repaired: by then there was nothing left to do");
+        say!("hint: nothing was repaired: by then there was nothing left to do");
     }
     Ok(of_report(&after.report))
+}
+
+/// What there is to do about a session that a verb refused something about, with the whole
+/// commands in backticks. The doctor knows, whatever verb asks.
+pub(super) fn way_out(options: &Options, sid: &str) -> Option<String> {
+    doctor(options).ok()?.way_out(sid)
 }
 
 fn doctor(options: &Options) -> anyhow::Result<Doctor> {

@@ -28,6 +28,13 @@ const ORPHANS: Columns = &[
     ("EVIDENCE", "evidence"),
     ("KEPT OUT", "kept_out"),
 ];
+const REMAINS: Columns = &[
+    ("SID", "sid"),
+    ("WORKER", "leader"),
+    ("PID", "pid"),
+    ("SINCE", "running_since"),
+    ("COMMAND", "command"),
+];
 const LOST: Columns = &[
     ("BYTE", "offset"),
     ("BYTES", "length"),
@@ -79,6 +86,18 @@ pub(super) fn page(report: &Report) -> String {
         "\nworkers that no entry names:",
         ORPHANS,
         orphans,
+    );
+    let mut remains = rows(serde_json::to_value(&report.remains));
+    for one in remains.as_array_mut().into_iter().flatten() {
+        let words = one["command"].as_array().into_iter().flatten();
+        let command: Vec<_> = words.filter_map(Value::as_str).collect();
+        one["command"] = json!(command.join(" "));
+    }
+    rest(
+        &mut text,
+        "\nprocesses that outlive their worker:",
+        REMAINS,
+        remains,
     );
     for note in &report.notes {
         text.push_str(&format!("\nnote: {}\n", line(note)));

@@ -36,7 +36,8 @@ pub(crate) enum PolicyCommand {
     /// Compile a policy ahead of its first use
     ///
     /// The code is kept in the user's cache, where every later start of this program finds
-    /// it.
+    /// it: the code of the 16 policies that were used last. Compiling is limited in time and
+    /// memory, here as at every first use; this is where one can allow it more.
     Compile(compile::CompileArguments),
     /// Try a policy on recordings, which touches no process
     ///

@@ -13,6 +13,7 @@ use poolwarden::{Cancel, Mandate, Policy, PoolBuilder};
 use super::super::{Exit, Options, as_json, output};
 use super::load;
 use super::report::Report;
+use crate::stderr::say;
 
 #[derive(Debug, Args)]
 pub(crate) struct ReplayArguments {
@@ -37,7 +38,7 @@ pub(super) fn run(options: &Options, arguments: &ReplayArguments) -> anyhow::Res
         .iter()
         .any(|(name, _)| name == Mandate::PROOF)
     {
-        eprintln!(
+        say!(
             "error: the setting `proof` says what the host accepts as a proof, and the recorded \
              processes are not there to be proven again"
         );
@@ -73,7 +74,7 @@ pub(super) fn run(options: &Options, arguments: &ReplayArguments) -> anyhow::Res
         output::write(&report.text())?;
     }
     for problem in &report.problems {
-        eprintln!("error: {}", output::line(problem));
+        say!("error: {}", output::line(problem));
     }
     Ok(report.exit())
 }

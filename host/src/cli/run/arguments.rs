@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::cli::arguments::grace;
+use crate::cli::arguments::{grace, socket};
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
@@ -14,9 +14,12 @@ pub(crate) struct RunArguments {
     #[arg(long, value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub(super) sid: String,
     /// Path of the Unix socket that the worker will serve
-    #[arg(long, value_name = "PATH", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    #[arg(long, value_name = "PATH", value_parser = socket)]
     pub(super) sock: Option<String>,
     /// Wait this long for the worker to listen on its socket, and stop it if it does not
+    ///
+    /// Where it cannot be seen who listens, because the worker lets nobody look into it, it is
+    /// left running; the exit code is then 4.
     #[arg(long, value_name = "TIME", value_parser = grace, requires = "sock")]
     pub(super) wait_sock: Option<Duration>,
     /// Where its output is appended; /dev/null keeps none [default: logs/SID.log in the pool]

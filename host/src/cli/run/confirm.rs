@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use poolwarden::Pool;
+use poolwarden::command::quoted_path;
 use poolwarden::process::{LinuxProcesses, Process, Processes, Serving};
 
 use super::failure::{Failure, Reason};
@@ -33,29 +34,36 @@ impl Awaited {
     }
 
     /// Returns once the worker listens. If it does not in time, or ends, nothing of it is
-    /// left when this returns.
+    /// left when this returns. Where it cannot be seen whether it listens, it is left running,
+    /// and this says so: a worker can keep others from looking into it (PR_SET_DUMPABLE(2const),
+    /// capabilities(7)).
     pub(super) fn confirm(
         &self,
         pool: &Pool,
         sid: &str,
         child: Child,
         worker: &Arc<dyn Process>,
-    ) -> Result<(), Failure> {
-        let waited = socket::wait(worker.as_ref(), &self.path, self.timeout);
-        if matches!(waited, Ok(Waited::Serving)) {
-            return Ok(());
-        }
-        let status = undo::end(pool, sid, child, worker)?;
+    ) -> Result<Option<String>, Failure> {
         let sock = self.path.display().to_string();
-        let reason = match waited {
-            Err(source) => Reason::Unwatched { sock, source },
-            Ok(Waited::TooLong(seen)) => Reason::Silent {
+        let too_long = match socket::wait(worker.as_ref(), &self.path, self.timeout) {
+            Waited::Serving => return Ok(None),
+            Waited::Unseen(error) => {
+                return Ok(Some(format!(
+                    "whether it listens on {sock} cannot be seen: {error}"
+                )));
+            }
+            Waited::TooLong(seen) => Some(seen),
+            Waited::Ended => None,
+        };
+        let status = undo::end(pool, sid, child, worker)?;
+        let reason = match too_long {
+            Some(seen) => Reason::Silent {
                 sock,
                 waited: self.timeout,
                 seen,
                 status,
             },
-            Ok(Waited::Ended | Waited::Serving) => Reason::Ended { sock, status },
+            None => Reason::Ended { sock, status },
         };
         let mut failure = Failure::from(reason);
         failure.notes.extend(self.obstacle());
@@ -75,7 +83,8 @@ impl Awaited {
             Serving::Nobody => Some(format!(
                 "hint: the socket {sock} was there before the worker, and nobody listens on \
                  it: a process that is dead left it, and no other can bind it; remove it: \
-                 rm {sock}"
+                 `rm {}`",
+                quoted_path(&self.path)
             )),
             Serving::Others => Some(format!(
                 "hint: another process listens on {sock}, and did before; stop it, or give \

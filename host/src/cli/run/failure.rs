@@ -1,10 +1,12 @@
 //! Why a worker was not started, or not left running.
 
 use std::io;
+use std::path::Path;
 use std::process::ExitStatus;
 use std::time::Duration;
 
 use poolwarden::Error;
+use poolwarden::doctor::Doctor;
 use poolwarden::process::{IdentifyError, Serving, WaitError};
 use poolwarden::store::StoreError;
 
@@ -12,6 +14,7 @@ use super::launch::NoStart;
 use crate::cli::output::line;
 use crate::cli::{Exit, exit};
 use crate::hint::hint;
+use crate::stderr::say;
 
 /// What went wrong with one worker, and what else helps to understand it.
 #[derive(Debug)]
@@ -25,10 +28,7 @@ pub(super) struct Failure {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Reason {
     /// The session id is not free.
-    #[error(
-        "taken: its entry names pid {pid}, which is {status}; stop it first, replace it \
-         with --replace, or use another sid"
-    )]
+    #[error("taken: its entry names pid {pid}, which is {status}; {}", of_taken(.status))]
     Taken { pid: u64, status: String },
     /// The worker that was to be replaced is still there, or may be.
     #[error("nothing was started, because the present worker was not stopped: {0}")]
@@ -45,9 +45,6 @@ pub(super) enum Reason {
     /// The log cannot be looked at.
     #[error("not started: the log cannot be looked at")]
     Log(#[source] io::Error),
-    /// A socket's path means nothing to others.
-    #[error("not started: cannot make an absolute path of {sock}")]
-    Sock { sock: String, source: io::Error },
     /// The stub could not be started.
     #[error("not started: this program cannot be run again to wait for its registration")]
     Spawn(#[source] io::Error),
@@ -71,9 +68,6 @@ pub(super) enum Reason {
         seen: Serving,
         status: ExitStatus,
     },
-    /// Whether it listens cannot be waited for.
-    #[error("whether it listens on {sock} cannot be told, so it was ended")]
-    Unwatched { sock: String, source: io::Error },
     /// What was started cannot be ended.
     #[error("it failed to start, and pid {pid} is still there after SIGKILL; its entry is kept")]
     Immortal { pid: u32, source: WaitError },
@@ -81,13 +75,9 @@ pub(super) enum Reason {
 
 impl From<Reason> for Failure {
     fn from(reason: Reason) -> Self {
-        let notes = match &reason {
-            Reason::Pool(error) => hint(error).map(|hint| format!("hint: {hint}")),
-            _ => None,
-        };
         Self {
             reason,
-            notes: Vec::from_iter(notes),
+            notes: Vec::new(),
         }
     }
 }
@@ -101,18 +91,37 @@ impl Failure {
         )
     }
 
-    /// Says on standard error what happened to the session.
-    pub(super) fn report(self, sid: &str) -> Exit {
+    /// Says on standard error what happened to the session of the pool in this directory, and
+    /// what to do.
+    pub(super) fn report(self, sid: &str, pool: &Path) -> Exit {
+        let hint = match &self.reason {
+            Reason::Pool(Error::Rejected(_)) | Reason::Taken { .. } | Reason::NotReplaced(_) => {
+                Doctor::new(pool).way_out(sid)
+            }
+            Reason::Pool(error) => hint(error, pool),
+            _ => None,
+        };
         let exit = match &self.reason {
             Reason::Pool(error) => exit::of_error(error),
             _ => Exit::Failed,
         };
         let reason = anyhow::Error::from(self.reason);
-        eprintln!("error: {}", line(&format!("sid={sid}: {reason:#}")));
+        say!("error: {}", line(&format!("sid={sid}: {reason:#}")));
         for note in self.notes {
-            eprintln!("{}", line(&note));
+            say!("{}", line(&note));
+        }
+        if let Some(hint) = hint {
+            say!("hint: {}", line(&hint));
         }
         exit
+    }
+}
+
+/// What frees a sid depends on whether its worker can be stopped; the hint says how.
+fn of_taken(status: &str) -> &'static str {
+    match status {
+        "running" | "stopping" => "stop it first, replace it with --replace, or use another sid",
+        _ => "it has to be decided first what it is; or use another sid",
     }
 }
 

@@ -1,4 +1,4 @@
-//! `run`: starts a detached worker that never runs unregistered.
+//! `run`: starts a worker that never runs unregistered, in a process session of its own.
 //!
 //! A stub of this program is started, registered, and only then given the word to become
 //! the worker's program: its pid and its identity stay.
@@ -15,10 +15,13 @@ mod socket;
 mod stub;
 mod undo;
 
+use std::os::unix::fs::FileTypeExt;
+use std::path::Path;
+
 use anyhow::Context;
 use poolwarden::process::{LinuxProcesses, Processes};
 use poolwarden::store::{Log, PoolDir};
-use poolwarden::{Cancel, Error, Pool, Register, Request};
+use poolwarden::{Cancel, Error, Limits, Pool, Register, Request};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -27,6 +30,7 @@ pub(crate) use signals::survive_large_files;
 pub(crate) use stub::stub;
 
 use super::{Exit, output, table};
+use crate::stderr::say;
 use confirm::Awaited;
 use failure::{Failure, Reason};
 use last_words::LastWords;
@@ -51,6 +55,9 @@ struct Started {
     version: Value,
     created_at: Value,
     log: String,
+    /// Why it cannot be told whether it listens, where that was waited for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    evidence: Option<String>,
 }
 
 /// Starts the worker and prints what was started.
@@ -60,7 +67,7 @@ struct Started {
 pub(super) fn run(pool: &Pool, arguments: &RunArguments, json: bool) -> anyhow::Result<Exit> {
     let answer = match start(pool, arguments) {
         Ok(answer) => answer,
-        Err(failure) => return Ok(failure.report(&arguments.sid)),
+        Err(failure) => return Ok(failure.report(&arguments.sid, pool.path())),
     };
     let text = if json {
         serde_json::to_string(&answer).context("cannot write the answer")? + "\n"
@@ -68,13 +75,26 @@ pub(super) fn run(pool: &Pool, arguments: &RunArguments, json: bool) -> anyhow::
         table::started(&serde_json::to_value(&answer).context("cannot write the answer")?)
     };
     output::tell(&text)?;
-    Ok(Exit::Ok)
+    let Some(unseen) = answer.started.evidence else {
+        return Ok(Exit::Ok);
+    };
+    say!(
+        "warning: {}",
+        output::line(&format!(
+            "sid={}: {unseen}; it is left running",
+            arguments.sid
+        ))
+    );
+    Ok(Exit::Undecidable)
 }
 
 fn start(pool: &Pool, arguments: &RunArguments) -> Result<Answer, Failure> {
-    let sock = arguments.sock.as_deref().map(absolute).transpose()?;
+    let sock = arguments.sock.clone();
     let replaced = replace::make_free(pool, arguments)?;
     let directory = PoolDir::open(pool.path()).map_err(Reason::Store)?;
+    if let Some(sock) = &sock {
+        clear(&directory, Path::new(sock))?;
+    }
     let log = match &arguments.log {
         Some(path) => Log::at(path),
         None => Log::of_session(&directory, &arguments.sid),
@@ -110,11 +130,11 @@ fn start(pool: &Pool, arguments: &RunArguments) -> Result<Answer, Failure> {
     };
     let confirmed = match (stub.go(), awaited) {
         (Ok(child), Some(awaited)) => awaited.confirm(pool, &arguments.sid, child, &worker),
-        (Ok(_), None) => Ok(()),
+        (Ok(_), None) => Ok(None),
         (Err(why), _) => Err(Reason::NoStart(why).into()),
     };
     match confirmed {
-        Ok(()) => Ok(Answer::new(registered, log, replaced)),
+        Ok(unseen) => Ok(Answer::new(registered, log, replaced, unseen)),
         Err(mut failure) => {
             undo::forget(pool, &arguments.sid, worker.pid(), &mut failure);
             failure.notes.extend(last_words.lines());
@@ -124,7 +144,12 @@ fn start(pool: &Pool, arguments: &RunArguments) -> Result<Answer, Failure> {
 }
 
 impl Answer {
-    fn new(mut registered: Value, log: &Log, replaced: Option<Value>) -> Self {
+    fn new(
+        mut registered: Value,
+        log: &Log,
+        replaced: Option<Value>,
+        unseen: Option<String>,
+    ) -> Self {
         let mut entry = registered["registered"].take();
         Self {
             started: Started {
@@ -134,6 +159,7 @@ impl Answer {
                 version: entry["version"].take(),
                 created_at: entry["created_at"].take(),
                 log: log.path().display().to_string(),
+                evidence: unseen,
             },
             pool_version: registered["pool_version"].take(),
             replaced,
@@ -141,17 +167,21 @@ impl Answer {
     }
 }
 
-/// The path as every process understands it. What it leads to need not exist yet.
-fn absolute(sock: &str) -> Result<String, Reason> {
-    let failed = |source| Reason::Sock {
-        sock: sock.to_owned(),
-        source,
-    };
-    let path = std::path::absolute(sock).map_err(failed)?;
-    // The registry is a text.
-    path.into_os_string()
-        .into_string()
-        .map_err(|_| failed(std::io::ErrorKind::InvalidFilename.into()))
+/// Removes the socket at this path if a dead worker left it in the pool: no other could bind
+/// it. The proof is that of a stop; what has to stay does.
+fn clear(directory: &PoolDir, sock: &Path) -> Result<(), Failure> {
+    let is_socket = sock
+        .symlink_metadata()
+        .is_ok_and(|seen| seen.file_type().is_socket());
+    // Most often there is none, and then nobody is waited for.
+    if is_socket && sock.parent() == Some(directory.path()) {
+        let cancel = Cancel::new().map_err(|error| Error::System(format!("no request: {error}")));
+        let cancel = cancel.map_err(Reason::Pool)?;
+        let locked = directory.lock(Limits::default().lock_wait, &cancel);
+        let mut locked = locked.map_err(Reason::Store)?;
+        locked.remove_stale_socket(sock).map_err(Reason::Store)?;
+    }
+    Ok(())
 }
 
 /// Makes one request.

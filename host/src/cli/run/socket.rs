@@ -24,13 +24,18 @@ pub(super) enum Waited {
     Ended,
     /// It was too long; what was seen at the path.
     TooLong(Serving),
+    /// It was too long, or could not be waited for, and whether it listens cannot be seen: it
+    /// may well do.
+    Unseen(io::Error),
 }
 
 /// Waits until the process or a descendant listens at the path, which is absolute.
-///
-/// # Errors
-/// When the system refuses poll(2).
-pub(super) fn wait(process: &dyn Process, path: &Path, timeout: Duration) -> io::Result<Waited> {
+pub(super) fn wait(process: &dyn Process, path: &Path, timeout: Duration) -> Waited {
+    // It fails when the system refuses poll(2), which says nothing about the process.
+    try_to_wait(process, path, timeout).unwrap_or_else(Waited::Unseen)
+}
+
+fn try_to_wait(process: &dyn Process, path: &Path, timeout: Duration) -> io::Result<Waited> {
     let deadline = Instant::now() + timeout;
     let watch = Watch::new(path);
     let (mut pause, longest) = PAUSES;
@@ -46,7 +51,10 @@ pub(super) fn wait(process: &dyn Process, path: &Path, timeout: Duration) -> io:
         }
         let mut left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Ok(Waited::TooLong(seen));
+            return Ok(match seen {
+                Serving::Hidden(error) => Waited::Unseen(error),
+                seen => Waited::TooLong(seen),
+            });
         }
         if watching && matches!(seen, Serving::Absent) {
             pause = PAUSES.0;

@@ -6,7 +6,7 @@ use nix::errno::Errno;
 
 use super::support::*;
 use crate::process::fake::{FakeKernel, OWN_PID, OWN_UID, PARENT};
-use crate::process::{Forbidden, Process, Processes};
+use crate::process::{Forbidden, Process, Processes, Strength};
 
 /// A member of the worker's group.
 const MEMBER: u32 = 4712;
@@ -56,6 +56,48 @@ fn an_ancestor_that_is_hidden_is_not_ruled_out() {
         matches!(found, Some(Forbidden::Unclear { .. })),
         "{found:?}"
     );
+}
+
+/// A session that began after the worker, below a process of root's that is hidden.
+#[test]
+fn a_hidden_ancestor_is_ruled_out_by_its_group_and_the_members_that_are_seen() {
+    let (fake, process) = led();
+    let (ours, theirs) = (PID.to_string(), MEMBER.to_string());
+    fake.directory("/proc", &["self", &ours, &theirs]);
+    fake.children(PID, &[MEMBER]);
+    fake.children(MEMBER, &[]);
+    for pid in [1, PARENT] {
+        fake.hide_process(pid, Errno::ENOENT);
+    }
+    assert_eq!(process.forbidden_group(), None);
+    // A member that started what is hidden.
+    fake.children(MEMBER, &[PARENT]);
+    let in_group = |member| Some(Forbidden::InGroup { pid: PID, member });
+    assert_eq!(process.forbidden_group(), in_group(PID));
+    // The one that is hidden.
+    let (fake, process) = led();
+    fake.join(PARENT, PID);
+    fake.hide_process(PARENT, Errno::ENOENT);
+    assert_eq!(process.forbidden_group(), in_group(PARENT));
+}
+
+#[test]
+fn roots_worker_and_its_group_may_have_changed_their_user() {
+    let (fake, _) = led();
+    fake.become_root();
+    let (ours, theirs) = (PID.to_string(), MEMBER.to_string());
+    fake.directory("/proc", &["self", &ours, &theirs]);
+    for pid in [PID, MEMBER] {
+        fake.user(pid, 1001, 1001);
+    }
+    let found = || {
+        let inspection = inspect(&fake, &claim(), Some(&record()), Strength::Any);
+        inspection.process.expect("it is alive").forbidden_group()
+    };
+    assert_eq!(found(), None);
+    fake.user(MEMBER, 1002, 1002);
+    let stranger = matches!(found(), Some(Forbidden::OtherUser { pid: MEMBER, .. }));
+    assert!(stranger, "{:?}", found());
 }
 
 #[test]

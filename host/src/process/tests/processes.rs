@@ -6,7 +6,9 @@ use nix::errno::Errno;
 
 use super::support::*;
 use crate::process::fake::{Call, FakeKernel, OWN_PID, OWN_UID, PARENT};
-use crate::process::{Forbidden, Process, Processes, SendError, Signal};
+use crate::process::{
+    Claim, Forbidden, Process, Processes, Proof, Record, SendError, Signal, Strength,
+};
 
 fn process(fake: &Arc<FakeKernel>, pid: u32) -> Arc<dyn Process> {
     processes(fake).identify(pid).expect("it runs").process
@@ -102,7 +104,8 @@ fn this_program_and_its_ancestors_are_forbidden() {
 #[test]
 fn the_init_process_is_forbidden_by_its_pid_alone() {
     let forbidden = crate::process::forbidden::forbidden;
-    assert_eq!(forbidden(&*machine(), 1, 1), Some(Forbidden::Init));
+    let found = forbidden(&*machine(), 1, 1, true);
+    assert_eq!(found, Some(Forbidden::Init));
 }
 
 #[test]
@@ -167,6 +170,150 @@ fn a_hidden_ancestor_forbids_only_what_may_be_above_it() {
     );
     fake.deny("/proc/1/stat", Errno::ENOENT);
     assert_eq!(younger.forbidden(), None);
+}
+
+/// The worker, and this program in a session that began later: a shell below a process of
+/// root's, which is hidden as everything above it.
+fn behind_hidepid(error: Errno) -> (Arc<FakeKernel>, Arc<dyn Process>) {
+    let fake = machine();
+    fake.run(60, 500_000, PARENT);
+    fake.run(70, 550_000, 60);
+    fake.file(
+        "/proc/self/stat",
+        "100 (worker) S 70 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 600000 0\n",
+    );
+    fake.children(PID, &[4712]);
+    fake.run(4712, START + 1, PID);
+    fake.children(4712, &[]);
+    let process = process(&fake, PID);
+    for pid in [1, PARENT, 60] {
+        fake.hide_process(pid, error);
+    }
+    (fake, process)
+}
+
+#[test]
+fn a_worker_may_be_signalled_whose_descendants_show_that_it_is_no_hidden_ancestor() {
+    // `hidepid=invisible`, and `hidepid=noaccess`.
+    for error in [Errno::ENOENT, Errno::EPERM] {
+        let (_fake, process) = behind_hidepid(error);
+        assert_eq!(process.forbidden(), None, "{error}");
+    }
+}
+
+/// As a worker that runs `sudo -u` the same user, and that runs this program.
+#[test]
+fn an_ancestor_above_a_hidden_process_is_forbidden() {
+    let (fake, process) = behind_hidepid(Errno::ENOENT);
+    fake.children(4712, &[60]);
+    let expected = Some(Forbidden::Ancestor { pid: PID });
+    assert_eq!(process.forbidden(), expected);
+    // The hidden one is the parent itself.
+    fake.children(PID, &[4712, 60]);
+    assert_eq!(process.forbidden(), expected);
+}
+
+#[test]
+fn what_hidden_children_start_is_not_ruled_out() {
+    let (fake, process) = behind_hidepid(Errno::ENOENT);
+    for path in [
+        // A hidden child of the worker, which may be above the hidden parent.
+        "/proc/4712/task",
+        // A kernel that does not list children.
+        "/proc/4712/task/4712/children",
+        "/proc/4711/task",
+    ] {
+        fake.children(4712, &[]);
+        fake.children(PID, &[4712]);
+        fake.deny(path, Errno::ENOENT);
+        let found = process.forbidden();
+        let unclear = matches!(found, Some(Forbidden::Unclear { pid: PID, .. }));
+        assert!(unclear, "{path}: {found:?}");
+    }
+}
+
+#[test]
+fn nothing_is_above_the_init_process() {
+    let fake = machine();
+    let process = process(&fake, PID);
+    fake.hide_process(1, Errno::ENOENT);
+    fake.file(
+        "/proc/self/stat",
+        "100 (worker) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 600000 0\n",
+    );
+    assert_eq!(process.forbidden(), None);
+}
+
+/// What the ledger's row makes of the worker, where root asks.
+fn judged_by_root(fake: &Arc<FakeKernel>, record: &Record) -> Option<Forbidden> {
+    fake.become_root();
+    let inspection = inspect(fake, &claim(), Some(record), Strength::Any);
+    inspection.process.expect("it is alive").forbidden()
+}
+
+#[test]
+fn roots_own_worker_may_have_changed_its_user() {
+    for proof in [Proof::Registered, Proof::Adopted] {
+        let fake = machine();
+        fake.user(PID, 1001, 1001);
+        let record = Record { proof, ..record() };
+        assert_eq!(judged_by_root(&fake, &record), None, "{proof:?}");
+    }
+}
+
+#[test]
+fn another_users_process_that_nobody_named_is_forbidden_to_root_too() {
+    let refused = |fake: &Arc<FakeKernel>, record: &Record| {
+        let found = judged_by_root(fake, record);
+        let is_other = matches!(
+            found,
+            Some(Forbidden::OtherUser {
+                pid: PID,
+                own: 0,
+                ..
+            })
+        );
+        assert!(is_other, "{record:?}: {found:?}");
+    };
+    let fake = machine();
+    fake.user(PID, 1001, 1001);
+    // These rows were learned from what the registry says.
+    for proof in [Proof::Time, Proof::Socket] {
+        refused(&fake, &Record { proof, ..record() });
+    }
+    // Without pidfs the row may be another process's of the same tick.
+    fake.without_pidfs();
+    let mut record = record();
+    record.identity.inode = None;
+    refused(&fake, &record);
+}
+
+#[test]
+fn an_ordinary_users_worker_that_changed_its_user_is_forbidden() {
+    let fake = machine();
+    fake.user(PID, 0, 0);
+    let inspection = inspect(&fake, &claim(), Some(&record()), Strength::Any);
+    let found = inspection.process.expect("it is alive").forbidden();
+    assert!(
+        matches!(found, Some(Forbidden::OtherUser { .. })),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn an_ancestor_of_roots_is_forbidden_though_somebody_named_it() {
+    let fake = machine();
+    fake.run(40, 4_000, 1);
+    fake.run(PARENT, 5_000, 40);
+    fake.user(40, 1001, 1001);
+    fake.become_root();
+    let claim = Claim { pid: 40, ..claim() };
+    let mut record = record();
+    record.identity.inode = Some(1040);
+    record.identity.start_ticks = 4_000;
+    let inspection = inspect(&fake, &claim, Some(&record), Strength::Any);
+    let found = inspection.process.expect("it is alive").forbidden();
+    assert_eq!(found, Some(Forbidden::Ancestor { pid: 40 }));
 }
 
 #[test]

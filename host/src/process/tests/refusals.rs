@@ -14,7 +14,7 @@ fn without_pidfds_nothing_is_known() {
     assert_finding(
         &inspection.finding,
         Standing::Unknown,
-        "this kernel refuses pidfd_open(2)",
+        "pidfd_open(2) is refused",
     );
     assert_finding(
         &inspection.finding,

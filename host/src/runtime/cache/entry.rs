@@ -58,7 +58,7 @@ pub(super) fn note_use(file: &File) {
 }
 
 /// Writes an entry, readable by the user alone. It gets its name when it is whole, so that
-/// nobody ever maps a part, and whoever is quicker is replaced by the same code.
+/// nobody ever reads a part, and whoever is quicker is replaced by the same code.
 ///
 /// It is not synced: after a loss of power, an entry that did not reach the disk is noticed
 /// by its checksum, and compiled again.

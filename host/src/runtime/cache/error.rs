@@ -17,9 +17,6 @@ pub enum CacheError {
         /// What is wrong with it.
         danger: Danger,
     },
-    /// The engine does not give out its code.
-    #[error("the engine does not give out its code: {0}")]
-    Serialize(String),
     /// One step on a file failed.
     #[error("cannot {step} {}", .path.display())]
     Step {

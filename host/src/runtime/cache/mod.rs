@@ -12,7 +12,6 @@ mod key;
 mod seal;
 mod sweep;
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use wasmtime::Engine;
@@ -66,10 +65,11 @@ impl CodeCache {
             Ok(None) => return Ok(None),
             Err(error) => return unusable(&error),
         };
-        if let Err(error) = seal::verify(&file, key) {
-            return unusable(&chain(&error));
-        }
-        match deserialize(engine, &file) {
+        let code = match seal::read(&file, key) {
+            Ok(code) => code,
+            Err(error) => return unusable(&chain(&error)),
+        };
+        match deserialize(engine, &code) {
             Ok(component) => {
                 entry::note_use(&file);
                 Ok(Some(component))
@@ -83,12 +83,9 @@ impl CodeCache {
     ///
     /// # Errors
     /// When the directory is not safe to use, or the code cannot be written.
-    pub(crate) fn store(&self, component: &Component, key: &Key) -> Result<(), CacheError> {
-        let code = component
-            .serialize()
-            .map_err(|error| CacheError::Serialize(format!("{error:#}")))?;
+    pub(crate) fn store(&self, code: &[u8], key: &Key) -> Result<(), CacheError> {
         let directory = CacheDir::open_or_make(&self.path)?;
-        entry::write(&directory, key, &code)?;
+        entry::write(&directory, key, code)?;
         sweep::sweep(&directory, key);
         Ok(())
     }
@@ -106,20 +103,16 @@ impl CodeCache {
     }
 }
 
-/// Makes a component of an entry's code, which is mapped and not copied.
-fn deserialize(engine: &Engine, file: &File) -> wasmtime::Result<Component> {
-    use std::os::fd::AsRawFd;
-
-    // The descriptor and not the name: what was checked is what is mapped (proc(5)).
-    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+/// Makes a component of an entry's code, of which the engine takes a copy. Nothing that
+/// happens to the file afterwards reaches whoever runs it.
+fn deserialize(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
     // SAFETY: the code has to come from `Component::serialize` or
-    // `Engine::precompile_component`, and must not change while it is mapped. This file was
-    // found regular, owned by the effective user and not writable by others, in a
-    // directory of which the same holds; so whoever made it could as well have replaced
-    // this program or traced this process, and no component can have made it. Entries are
-    // written by `entry::write` alone, from `Component::serialize`, whole under a name of
-    // their own before they get this one, and never changed in place. That this one is
-    // such an entry, for this component and this engine, and came through undamaged, the
-    // seal has shown; the engine checks its own version and settings again.
-    unsafe { Component::deserialize_file(engine, path) }
+    // `Engine::precompile_component`. Its file was found regular, owned by the effective user
+    // and not writable by others, in a directory of which the same holds; so whoever made it
+    // could as well have replaced this program or traced this process, and no component can
+    // have made it. Entries are written by `entry::write` alone, from
+    // `Engine::precompile_component`. That this one is such an entry, for this component and
+    // this engine, and came through undamaged, the seal has shown of the very bytes that are
+    // used here; the engine checks its own version and settings again.
+    unsafe { Component::deserialize(engine, code) }
 }

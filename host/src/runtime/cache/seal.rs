@@ -1,24 +1,16 @@
 //! What stands behind the code in each entry: what it is, and a checksum.
-//!
-//! Behind and not before it, so that the file can be mapped as it is: the engine wants its
-//! code at the beginning, and ignores what follows.
 
 use std::fs::File;
-use std::io;
-use std::os::unix::fs::FileExt;
-
-use crc32fast::Hasher;
+use std::io::{self, Read};
 
 use super::key::Key;
+use crate::runtime::compile::MAX_CODE;
 
 /// What every seal begins with. The digit is the version of this layout.
 const MAGIC: [u8; 16] = *b"poolwarden code1";
 
 /// Magic, both digests in hexadecimal, the code's length and its checksum.
 const SIZE: usize = 16 + 64 + 64 + 8 + 4;
-
-/// Bytes that are read at once.
-const BLOCK: usize = 256 << 10;
 
 /// Why an entry is not what it should be.
 #[derive(Debug, thiserror::Error)]
@@ -38,22 +30,26 @@ pub(super) fn of(code: &[u8], key: &Key) -> Vec<u8> {
     seal
 }
 
-/// Checks that a file is whole and holds the code of this key.
-pub(super) fn verify(file: &File, key: &Key) -> Result<(), Broken> {
+/// Reads the code of this key from its file, and checks that it is that, and whole.
+pub(super) fn read(mut file: &File, key: &Key) -> Result<Vec<u8>, Broken> {
     let size = file.metadata()?.len();
-    let length = size.checked_sub(SIZE as u64).ok_or(Broken::Seal)?;
-    let mut seal = [0; SIZE];
-    file.read_exact_at(&mut seal, length)?;
-    let Some((found_head, checksum)) = seal.split_last_chunk() else {
+    if size > MAX_CODE + SIZE as u64 {
+        return Err(Broken::Seal);
+    }
+    let mut code = Vec::with_capacity(usize::try_from(size).unwrap_or(0) + 1);
+    file.by_ref().take(size + 1).read_to_end(&mut code)?;
+    let length = code.len().checked_sub(SIZE).ok_or(Broken::Seal)?;
+    let Some((found_head, checksum)) = code[length..].split_last_chunk() else {
         return Err(Broken::Seal);
     };
-    if found_head != head(length, key) {
+    if found_head != head(length as u64, key) {
         return Err(Broken::Seal);
     }
     let wanted = u32::from_le_bytes(*checksum);
-    let found = checksum_of(file, length)?;
+    code.truncate(length);
+    let found = crc32fast::hash(&code);
     if found == wanted {
-        Ok(())
+        Ok(code)
     } else {
         Err(Broken::Checksum { wanted, found })
     }
@@ -66,19 +62,4 @@ fn head(length: u64, key: &Key) -> Vec<u8> {
     head.extend(key.bytes());
     head.extend(length.to_le_bytes());
     head
-}
-
-/// Reads through a buffer that stays in the processor's cache: mapping the file for this
-/// would cost a page fault for every few pages.
-fn checksum_of(file: &File, length: u64) -> io::Result<u32> {
-    let mut hasher = Hasher::new();
-    let mut block = vec![0; BLOCK];
-    let mut at = 0;
-    while at < length {
-        let wanted = usize::try_from(length - at).map_or(BLOCK, |left| left.min(BLOCK));
-        file.read_exact_at(&mut block[..wanted], at)?;
-        hasher.update(&block[..wanted]);
-        at += wanted as u64;
-    }
-    Ok(hasher.finalize())
 }

@@ -32,7 +32,7 @@ struct Found {
 /// written, which is `written`. What else is in the directory is not touched.
 ///
 /// Nothing depends on it, so a failure is only logged. Removing an entry that is in use
-/// does no harm: it stays mapped.
+/// does no harm: whoever uses it has read it.
 pub(super) fn sweep(directory: &CacheDir, written: &Key) {
     if let Err(error) = try_sweep(directory, written) {
         tracing::debug!("the cache of compiled policies was not swept: {error}");

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::runtime::cache::CacheError;
+use crate::runtime::compile::CompileError;
 use crate::store::{FileKind, advice};
 
 /// Why a policy cannot be used, in words that lead to the fix. They do not begin with the
@@ -14,6 +15,16 @@ pub enum LoadError {
     /// The engine does not start on this machine.
     #[error("the WebAssembly engine does not start: {0}")]
     Engine(String),
+    /// This process may not have executable memory, and a policy is code.
+    #[error(
+        "the system does not let this process make memory executable, and no policy can run \
+         without; under systemd, set MemoryDenyWriteExecute=no for the service; under SELinux, \
+         allow its domain `execmem`"
+    )]
+    Executable(#[source] io::Error),
+    /// It was not compiled.
+    #[error(transparent)]
+    Compile(#[from] CompileError),
     /// The system refused the thread that bounds the guest's time.
     #[error("cannot start the thread that bounds a policy's time")]
     Ticker(#[source] io::Error),

@@ -57,7 +57,8 @@ pub enum Unusable {
 pub struct Needs {
     /// It can replace the registry: `registry-write`.
     pub registry_write: bool,
-    /// It can send signals: one grant for each signal. Which, only its author knows.
+    /// It can send signals: one grant for each signal, and `dismiss` for those that it sends in
+    /// `ensure`. Which, only its author knows.
     pub signals: bool,
 }
 
@@ -72,9 +73,7 @@ impl Inspection {
             size: code.size,
             interface_version: shape.version().map(str::to_owned),
             needs: Needs::of(&shape),
-            settings: said.map_or(Ok(()), |said| {
-                settings::check(&settings, || Ok(said.clone()))
-            }),
+            settings: said.map_or(Ok(()), |said| settings::check(&settings, said)),
             verdict,
             imports: shape.imports,
             exports: shape.exports,

@@ -22,10 +22,13 @@ pub use shape::{Export, Import, ImportKind};
 
 use super::Policy;
 use super::cache::{CodeCache, Key};
+use super::compile::Compiler;
 use super::digest::sha256;
 use super::policy::{Code, new_engine};
+use crate::cancel::Cancel;
 
-/// How to load a policy: pinned to one component or not, with compiled code kept or not.
+/// How to load a policy: pinned to one component or not, with compiled code kept or not,
+/// compiled in a process of its own or in this one.
 ///
 /// ```no_run
 /// use poolwarden::{CodeCache, PolicyLoader};
@@ -35,10 +38,12 @@ use super::policy::{Code, new_engine};
 ///     .file("age-limit.wasm".as_ref())?;
 /// # Ok::<(), poolwarden::LoadError>(())
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct PolicyLoader {
     pin: Option<String>,
     cache: Option<CodeCache>,
+    compiler: Option<Compiler>,
+    cancel: Option<Cancel>,
     settings: Vec<(String, String)>,
 }
 
@@ -72,6 +77,23 @@ impl PolicyLoader {
     #[must_use]
     pub fn cache(mut self, cache: CodeCache) -> Self {
         self.cache = Some(cache);
+        self
+    }
+
+    /// Has components compiled by a process of their own, which has limits. Without this they
+    /// are compiled in this process, where nothing bounds what that takes: a component of 1 MB
+    /// can take minutes and gigabytes.
+    #[must_use]
+    pub fn compiler(mut self, compiler: Compiler) -> Self {
+        self.compiler = Some(compiler);
+        self
+    }
+
+    /// Ends the [`compiler`](Self::compiler)'s process when this is cancelled. Loading then
+    /// fails with [`CompileError::Cancelled`](crate::CompileError::Cancelled).
+    #[must_use]
+    pub fn cancel(mut self, cancel: Cancel) -> Self {
+        self.cancel = Some(cancel);
         self
     }
 
@@ -141,13 +163,16 @@ impl PolicyLoader {
         let key = Key::new(engine, sha256);
         let found = cache.load(engine, &key).map_err(LoadError::Cache)?;
         let fresh = found.is_none();
-        let component = match found {
-            Some(component) => component,
-            None => candidate.compile()?,
+        let (component, code) = match found {
+            Some(component) => (component, None),
+            None => {
+                let (component, code) = self.compiled(&candidate)?;
+                (component, Some(code))
+            }
         };
         Policy::link(engine.clone(), &component, sha256.clone())?;
-        if fresh {
-            cache.store(&component, &key).map_err(LoadError::Cache)?;
+        if let Some(code) = code {
+            cache.store(&code, &key).map_err(LoadError::Cache)?;
         }
         let (path, size) = cache.entry(&key).map_err(LoadError::Cache)?;
         Ok(Compiled { path, size, fresh })
@@ -189,7 +214,7 @@ impl PolicyLoader {
     /// The component's code, from the cache where that has it.
     fn code(&self, candidate: &Candidate<'_>) -> Result<Component, LoadError> {
         let Some(cache) = &self.cache else {
-            return candidate.compile();
+            return Ok(self.compiled(candidate)?.0);
         };
         let key = Key::new(&candidate.engine, &candidate.sha256);
         match cache.load(&candidate.engine, &key) {
@@ -197,14 +222,31 @@ impl PolicyLoader {
             Ok(None) => {}
             Err(error) => {
                 warn("is not used", &error);
-                return candidate.compile();
+                return Ok(self.compiled(candidate)?.0);
             }
         }
-        let component = candidate.compile()?;
-        if let Err(error) = cache.store(&component, &key) {
+        let (component, code) = self.compiled(candidate)?;
+        if let Err(error) = cache.store(&code, &key) {
             warn("was not filled", &error);
         }
         Ok(component)
+    }
+
+    /// Compiles a component; also its code, to be kept.
+    fn compiled(&self, candidate: &Candidate<'_>) -> Result<(Component, Vec<u8>), LoadError> {
+        tracing::debug!("compiling the component {}", candidate.sha256);
+        let Candidate { bytes, engine, .. } = candidate;
+        let damaged = |error: wasmtime::Error| LoadError::Damaged(format!("{error:#}"));
+        let code = match &self.compiler {
+            Some(compiler) => compiler.compile(bytes, self.cancel.as_ref())?,
+            None => engine.precompile_component(bytes).map_err(damaged)?,
+        };
+        // SAFETY: the code was made by `Engine::precompile_component`, by this process or by
+        // the program that the caller names for nothing else, which got nothing but the
+        // component from us and whose output nobody else could write. The engine checks that
+        // it was made by its own version with its own settings.
+        let component = unsafe { Component::deserialize(engine, &code) }.map_err(damaged)?;
+        Ok((component, code))
     }
 }
 
@@ -231,14 +273,6 @@ struct Candidate<'a> {
     bytes: &'a [u8],
     sha256: String,
     engine: Engine,
-}
-
-impl Candidate<'_> {
-    fn compile(&self) -> Result<Component, LoadError> {
-        tracing::debug!("compiling the component {}", self.sha256);
-        Component::from_binary(&self.engine, self.bytes)
-            .map_err(|error| LoadError::Damaged(format!("{error:#}")))
-    }
 }
 
 fn warn(what: &str, error: &super::CacheError) {

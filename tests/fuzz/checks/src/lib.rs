@@ -16,6 +16,7 @@ pub mod recordings;
 pub mod registry;
 pub mod requests;
 pub mod salvage;
+mod stderr;
 pub mod trail;
 
 /// A target: its name, and what it checks.

@@ -42,7 +42,8 @@ pub(crate) fn request(tool: &str, arguments: Option<JsonObject>) -> Result<Reque
 /// An answer as a table. How the program would exit is looked at, too.
 pub(crate) fn render(request: &Request, answer: &Value) -> String {
     let _: Exit = exit::of_answer(request, answer);
-    table::render(request, answer)
+    let unknown = Vec::from_iter(table::unknown_sid(request, answer));
+    table::render(std::slice::from_ref(request), answer, &unknown)
 }
 
 /// Fields as a record, one in a line.
