@@ -77,7 +77,8 @@ fn begin(state: &mut RequestState) -> Result<(), HostError> {
             state.context.lock_existing(wait, &state.cancel)?
         }
     };
-    let bytes = state.context.read_registry(&locked).inspect_err(|error| {
+    let read = state.context.read_registry(&locked, &state.cancel);
+    let bytes = read.inspect_err(|error| {
         let path = state.context.registry_path();
         let longest = state.context.limits.text;
         state.no_registry.note(path, error, longest);

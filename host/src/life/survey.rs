@@ -39,15 +39,19 @@ impl<'a> Survey<'a> {
     ) -> Result<Self, Error> {
         let wait = wait.min(context.limits.lock_wait);
         let locked = context.lock_existing(wait, cancel).map_err(of_store)?;
-        Self::of(context, locked)
+        Self::of(context, locked, cancel)
     }
 
     /// Reads a pool whose lock is held.
     ///
     /// # Errors
-    /// [`Error::Corrupted`] and [`Error::System`].
-    pub(super) fn of(context: &'a Context, locked: Guarded) -> Result<Self, Error> {
-        let bytes = context.read_registry(&locked).map_err(|error| {
+    /// [`Error::Cancelled`], [`Error::Corrupted`] and [`Error::System`].
+    pub(super) fn of(
+        context: &'a Context,
+        locked: Guarded,
+        cancel: &Cancel,
+    ) -> Result<Self, Error> {
+        let bytes = context.read_registry(&locked, cancel).map_err(|error| {
             let registry = context.registry_path();
             Error::no_registry(registry, &error).unwrap_or_else(|| of_store(error))
         })?;

@@ -56,13 +56,26 @@ impl Context {
     /// # Errors
     /// As the store says, and [`StoreError::RegistryLost`] when the file is gone while the
     /// ledger has workers that may live.
-    pub(crate) fn read_registry(&self, locked: &Guarded) -> Result<Option<Vec<u8>>, StoreError> {
+    pub(crate) fn read_registry(
+        &self,
+        locked: &Guarded,
+        cancel: &Cancel,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
         let bytes = locked.read_registry()?;
-        if bytes.is_none() {
-            let (path, ledger) = (self.registry_path(), locked.read_ledger());
-            check_nobody_lost(path, &ledger, self.processes.as_ref(), self.strength())?;
+        let ledger = match &bytes {
+            Some(_) => return Ok(bytes),
+            None => locked.read_ledger(),
+        };
+        if ledger.rows().len() > 0 {
+            let directory = self.directory().ok();
+            let mut inquiry = Inquiry::new(self.strength()).until_cancelled(cancel);
+            if let Some(directory) = &directory {
+                inquiry = inquiry.in_pool(directory.path(), directory.as_fd());
+            }
+            let (path, processes) = (self.registry_path(), self.processes.as_ref());
+            check_nobody_lost(path, &ledger, processes, &inquiry)?;
         }
-        Ok(bytes)
+        Ok(None)
     }
 
     /// The directory that the pool lies in, opened where that has not happened yet.

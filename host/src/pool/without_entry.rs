@@ -8,8 +8,8 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 
-use crate::process::{Claim, Inquiry, Inspection, Processes, Question, Record, Standing, Strength};
-use crate::store::{Ledger, StoreError};
+use crate::process::{Claim, Inquiry, Processes, Question, Record, Standing, Strength};
+use crate::store::{Ledger, StoreError, StoreErrorKind};
 
 /// The most rows without an entry that are kept for processes that may live elsewhere, for all
 /// that can be told here: those that live in this place come to an end by themselves.
@@ -51,7 +51,7 @@ pub(crate) fn drop_the_dead(
             record: Some(record),
         })
         .collect();
-    // Where nothing was found out, every row stays.
+    // They are few, and nobody is asked for their sockets.
     let Ok(inspections) = processes.inspect(&questions, &Inquiry::new(strength)) else {
         return;
     };
@@ -75,12 +75,12 @@ pub(crate) fn drop_the_dead(
 ///
 /// # Errors
 /// [`StoreError::RegistryLost`] when the ledger has a row that is not withdrawn, of a process
-/// that is not proven to have ended.
+/// that is not proven to have ended; [`StoreErrorKind::Cancelled`] when the inquiry is.
 pub(super) fn check_nobody_lost(
     path: PathBuf,
     ledger: &Ledger,
     processes: &dyn Processes,
-    strength: Strength,
+    inquiry: &Inquiry<'_>,
 ) -> Result<(), StoreError> {
     let rows: Vec<_> = ledger.rows().filter(|(_, row)| !row.withdrawn).collect();
     let questions: Vec<_> = rows
@@ -93,19 +93,13 @@ pub(super) fn check_nobody_lost(
     if questions.is_empty() {
         return Ok(());
     }
-    // Where nothing was found out, every worker may live.
     let inspections = processes
-        .inspect(&questions, &Inquiry::new(strength))
-        .unwrap_or_default();
-    let is_dead = |index: usize| {
-        let found: Option<&Inspection> = inspections.get(index);
-        found.is_some_and(|inspection| inspection.finding.standing.is_dead())
-    };
-    let mut lost: Vec<&Claim> = rows
-        .iter()
-        .enumerate()
-        .filter(|(index, _)| !is_dead(*index))
-        .map(|(_, (claim, _))| *claim)
+        .inspect(&questions, inquiry)
+        .map_err(|interrupted| StoreError::own(StoreErrorKind::Cancelled, interrupted))?;
+    let judged = rows.iter().zip(&inspections);
+    let mut lost: Vec<&Claim> = judged
+        .filter(|(_, inspection)| !inspection.finding.standing.is_dead())
+        .map(|((claim, _), _)| *claim)
         .collect();
     if lost.is_empty() {
         return Ok(());
@@ -238,7 +232,7 @@ mod tests {
                 "/pool/registry.json".into(),
                 ledger,
                 &processes,
-                Strength::Any,
+                &Inquiry::new(Strength::Any),
             )
         };
         let mut ledger = Ledger::default();

@@ -18,7 +18,7 @@ use crate::recording::CallError;
 use crate::request::{Register, Request, Stop, milliseconds};
 use crate::visible;
 
-use super::{Bounded, Description, Exceeded, Policy, Setting, Unanswered};
+use super::{Description, Exceeded, Policy, Setting, Unanswered};
 
 /// Asks the policy, and reads what it says into the fields of the answer. Also returns the
 /// request, and what the host found and did meanwhile, which is what the policy's words are

@@ -87,7 +87,7 @@ impl<'a> Surveyor<'a> {
         let wait = self.context.limits.lock_wait;
         let locked = self.pool.lock(wait, &self.cancel).map_err(failure)?;
         let locked = Guarded::new(Box::new(locked));
-        let mut survey = Survey::of(self.context, locked).map_err(Failure::Other)?;
+        let mut survey = Survey::of(self.context, locked, &self.cancel).map_err(Failure::Other)?;
         let claims = survey.claims().to_vec();
         let inspections = survey
             .inspect_all(&claims, &self.cancel)
