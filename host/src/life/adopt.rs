@@ -7,7 +7,9 @@ use crate::audit::Id;
 use crate::cancel::Cancel;
 use crate::error::Error;
 use crate::pool::{Context, Pool};
-use crate::process::{Claim, Finding, Identified, Portrait, Proof, Question, Record, Standing};
+use crate::process::{
+    Claim, Finding, Identified, Inquiry, Portrait, Proof, Question, Record, Standing,
+};
 use crate::store::LedgerWrite;
 
 use super::adoption_record::AdoptionRecord;
@@ -44,7 +46,7 @@ impl Pool {
         let claim = only_entry(&survey, sid)?;
         // Held before it is judged, so that the finding is about the process that is held.
         let identified = self.context.processes.identify(claim.pid);
-        let finding = judge(&mut survey, &claim)?;
+        let finding = judge(&mut survey, &claim, cancel)?;
         survey.finish();
         if finding.standing != Standing::Unproven {
             return Err(not_unproven(claim, finding));
@@ -77,7 +79,7 @@ impl Pool {
         if only_entry(&survey, &claim.sid)? != *claim {
             return Err(changed(claim, "its entry is another one by now"));
         }
-        let finding = judge(&mut survey, claim)?;
+        let finding = judge(&mut survey, claim, cancel)?;
         if finding.standing != Standing::Unproven {
             return Err(not_unproven(claim.clone(), finding));
         }
@@ -165,8 +167,8 @@ fn only_entry(survey: &Survey<'_>, sid: &str) -> Result<Claim, AdoptError> {
     }
 }
 
-fn judge(survey: &mut Survey<'_>, claim: &Claim) -> Result<Finding, AdoptError> {
-    let inspection = survey.inspect(claim);
+fn judge(survey: &mut Survey<'_>, claim: &Claim, cancel: &Cancel) -> Result<Finding, AdoptError> {
+    let inspection = survey.inspect(claim, cancel)?;
     Ok(inspection.ok_or_else(no_finding)?.finding)
 }
 
@@ -177,7 +179,9 @@ fn judge_adopted(context: &Context, claim: &Claim, record: &Record) -> Result<Fi
         claim,
         record: Some(record),
     };
-    let mut inspections = context.processes.inspect(&[question], context.strength());
+    let inquiry = Inquiry::new(context.strength());
+    let inspections = context.processes.inspect(&[question], &inquiry);
+    let mut inspections = inspections.unwrap_or_default();
     Ok(inspections.pop().ok_or_else(no_finding)?.finding)
 }
 

@@ -8,7 +8,7 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 
-use crate::process::{Claim, Processes, Question, Record, Standing, Strength};
+use crate::process::{Claim, Inquiry, Processes, Question, Record, Standing, Strength};
 use crate::store::{Ledger, StoreError};
 
 /// The most rows without an entry that are kept for processes that may live elsewhere, for all
@@ -51,7 +51,10 @@ pub(crate) fn drop_the_dead(
             record: Some(record),
         })
         .collect();
-    let inspections = processes.inspect(&questions, strength);
+    // What was not judged may live.
+    let Ok(inspections) = processes.inspect(&questions, &Inquiry::new(strength)) else {
+        return;
+    };
     let mut elsewhere = Vec::new();
     let mut kept = HashSet::new();
     for ((claim, _), inspection) in rows.iter().zip(&inspections) {
@@ -90,11 +93,16 @@ pub(super) fn check_nobody_lost(
     if questions.is_empty() {
         return Ok(());
     }
-    let inspections = processes.inspect(&questions, strength);
-    let judged = rows.iter().zip(&inspections);
+    let inspections = processes.inspect(&questions, &Inquiry::new(strength));
+    // What was not judged may live.
+    let is_dead = |number: usize| {
+        let inspections = inspections.as_ref();
+        inspections.is_ok_and(|all| all[number].finding.standing.is_dead())
+    };
+    let judged = rows.iter().enumerate();
     let mut lost: Vec<&Claim> = judged
-        .filter(|(_, inspection)| !inspection.finding.standing.is_dead())
-        .map(|((claim, _), _)| *claim)
+        .filter(|(number, _)| !is_dead(*number))
+        .map(|(_, (claim, _))| *claim)
         .collect();
     if lost.is_empty() {
         return Ok(());

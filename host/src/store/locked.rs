@@ -7,6 +7,7 @@ use super::disk::Access;
 use super::error::StoreError;
 use super::ledger::Ledger;
 use super::lock::{FileLock, LOCK};
+use super::stale_socket::KnownSockets;
 use super::{contents, file, ledger_cache, leftovers, replace, stale_socket};
 
 /// The registry's name in the pool.
@@ -22,6 +23,7 @@ pub const MAX_REGISTRY: u64 = 64 * 1024 * 1024;
 pub struct LockedPool {
     pool: PoolDir,
     lock: FileLock,
+    sockets: KnownSockets,
 }
 
 /// What became of a ledger that was to be written.
@@ -42,7 +44,11 @@ pub enum LedgerWrite {
 
 impl LockedPool {
     pub(super) fn new(pool: PoolDir, lock: FileLock) -> Self {
-        Self { pool, lock }
+        Self {
+            pool,
+            lock,
+            sockets: KnownSockets::default(),
+        }
     }
 
     /// The pool that is locked.
@@ -108,13 +114,13 @@ impl LockedPool {
     }
 
     /// Removes the socket at `path` if it was left behind in this pool: it lies directly in
-    /// the directory, is our own, is no link, and nobody answers on it. Returns whether it
-    /// was removed; one that has to stay is no error.
+    /// the directory, is our own, is no link, and nobody answers on it or is bound to it. Returns
+    /// whether it was removed; one that has to stay is no error.
     ///
     /// # Errors
     /// [`StoreError::Step`] when the system refuses.
     pub fn remove_stale_socket(&mut self, path: &Path) -> Result<bool, StoreError> {
-        stale_socket::remove(&self.pool, path)
+        stale_socket::remove(&self.pool, &mut self.sockets, path)
     }
 
     /// Removes the temporary files of a process that was killed. What cannot be removed

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, RenameFlags, open, openat, renameat, renameat2};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
-use nix::sys::stat::{FchmodatFlags, Mode, fchmod, fchmodat, fstat, fstatat, mkdirat, stat};
+use nix::sys::stat::{FchmodatFlags, Mode, fchmod, fchmodat, fstat, fstatat, mkdirat};
 use nix::unistd::{UnlinkatFlags, fdatasync, fsync, ftruncate, unlinkat};
 
 use super::disk::{Access, Disk};
@@ -60,10 +60,6 @@ impl Disk for SystemDisk {
 
     fn look_at_path(&self, path: &Path) -> io::Result<Facts> {
         Ok(fstatat(AT_FDCWD, path, AtFlags::AT_SYMLINK_NOFOLLOW)?.into())
-    }
-
-    fn follow_path(&self, path: &Path) -> io::Result<Facts> {
-        Ok(stat(path)?.into())
     }
 
     fn facts(&self, fd: BorrowedFd<'_>) -> io::Result<Facts> {

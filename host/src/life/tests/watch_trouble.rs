@@ -17,8 +17,8 @@ use crate::cancel::Cancel;
 use crate::error::Error;
 use crate::life::{EventKind, Trouble};
 use crate::process::{
-    Identified, IdentifyError, Inspection, LinuxProcesses, Process, Processes, Question, Strength,
-    WaitError,
+    Identified, IdentifyError, Inquiry, Inspection, Interrupted, LinuxProcesses, Process,
+    Processes, Question, WaitError,
 };
 use crate::runtime::Limits;
 
@@ -178,12 +178,16 @@ struct Meddling {
 }
 
 impl Processes for Meddling {
-    fn inspect(&self, questions: &[Question<'_>], strength: Strength) -> Vec<Inspection> {
+    fn inspect(
+        &self,
+        questions: &[Question<'_>],
+        inquiry: &Inquiry<'_>,
+    ) -> Result<Vec<Inspection>, Interrupted> {
         let meddle = self.meddle.lock().expect("no panic").take();
         if let Some(meddle) = meddle {
             meddle();
         }
-        self.processes.inspect(questions, strength)
+        self.processes.inspect(questions, inquiry)
     }
 
     fn identify(&self, pid: u32) -> Result<Identified, IdentifyError> {

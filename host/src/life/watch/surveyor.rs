@@ -89,7 +89,9 @@ impl<'a> Surveyor<'a> {
         let locked = Guarded::new(Box::new(locked));
         let mut survey = Survey::of(self.context, locked).map_err(Failure::Other)?;
         let claims = survey.claims().to_vec();
-        let inspections = survey.inspect_all(&claims);
+        let inspections = survey
+            .inspect_all(&claims, &self.cancel)
+            .map_err(Failure::Other)?;
         survey.finish();
         let seen = claims.into_iter().zip(inspections);
         Ok(seen
