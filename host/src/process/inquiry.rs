@@ -113,7 +113,7 @@ impl<'a> Inquiry<'a> {
         };
         let checks = self.checks.get();
         self.checks.set(checks.wrapping_add(1));
-        if checks % CHECKS_PER_CLOCK == 0 && thread_time() > until {
+        if checks.is_multiple_of(CHECKS_PER_CLOCK) && thread_time() > until {
             return Err(Interrupted::Overdue);
         }
         Ok(())

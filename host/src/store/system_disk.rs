@@ -193,7 +193,7 @@ mod tests {
             metadata.permissions().mode() & 0o7777
         };
         // Not even its owner may open it for reading.
-        fs::set_permissions(&directory, Permissions::from_mode(0)).expect("chmod");
+        fs::set_permissions(&directory, Permissions::from_mode(0o000)).expect("chmod");
         let set = |path: &Path| SystemDisk.set_directory_mode(AT_FDCWD, path);
         set(&root.path().join("link")).expect_err("a link is not followed");
         assert_eq!(mode(), 0);
