@@ -81,11 +81,13 @@ fn entries_that_differ_in_their_time_alone() {
 #[test]
 fn entries_whose_socket_another_process_serves() {
     let worker = Worker::obedient();
-    let make = |pool: &TestPool, entries| {
-        let path = pool.directory().join("served.sock");
-        let listener = UnixListener::bind(&path).expect("bind");
-        let entries = (0..entries).map(|index| worker.entry(&sid(index)).sock(&path));
-        (entries.collect(), vec![listener])
+    let make = |pool: &TestPool, entries: usize| {
+        let sockets = entries / 50;
+        let path = |index: usize| pool.directory().join(format!("{}.sock", index % sockets));
+        let bind = |index| UnixListener::bind(path(index)).expect("bind");
+        let listeners = (0..sockets).map(bind).collect();
+        let entries = (0..entries).map(|index| worker.entry(&sid(index)).sock(&path(index)));
+        (entries.collect(), listeners)
     };
     assert_proportional(&make, &["status"]);
 }

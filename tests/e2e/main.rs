@@ -27,6 +27,7 @@ mod doctor_stuck;
 mod every_file;
 mod findings;
 mod growth;
+mod honest_answers;
 mod hostile_directory;
 mod hostile_entries;
 mod hostile_names;

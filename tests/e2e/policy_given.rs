@@ -47,7 +47,7 @@ fn the_configured_policy_has_the_configurations_grants() {
         json!(["signal-term"])
     );
     // As a request says: what it may write, what it may signal, what it reads.
-    let said = pool.ask(&["status"]);
+    let said = pool.run(&["status"]).reported();
     assert_eq!(said, json!({"said": "nothing was tried"}));
     let replace = [
         "--setting",

@@ -52,7 +52,7 @@ impl RequestState {
             for (one, has_ended) in waits.into_iter().zip(found) {
                 if has_ended {
                     ended[one] = true;
-                    self.done.ended.insert(awaited[one].claim.clone());
+                    self.facts.ended(&awaited[one].claim);
                 }
             }
             if let Some(report) = &reporter {
@@ -66,9 +66,10 @@ impl RequestState {
 
     fn progress(&self, awaited: &[Awaited], ended: &[bool]) -> Progress {
         let waits = awaited.iter().zip(ended).filter(|(_, ended)| !**ended);
+        let (signalled, ended) = self.facts.progress();
         Progress {
-            signalled: self.done.signalled.len(),
-            ended: self.done.ended.len(),
+            signalled,
+            ended,
             waits_for: waits
                 .take(NAMED)
                 .map(|(one, _)| one.claim.sid.clone())
@@ -89,7 +90,8 @@ impl RequestState {
     /// Ends the request. Where the client has cancelled it, the kills that were to come are
     /// withdrawn, which is said in the trail and in the ledger.
     pub(crate) fn finish(&mut self) {
-        self.end_transaction();
+        // Its lock is needed for that, and nothing more happens in it.
+        self.transaction = None;
         let kills = std::mem::take(&mut self.kills_to_come);
         if kills.is_empty() || !self.cancel.is_cancelled() {
             return;

@@ -1,12 +1,10 @@
 //! `processes`: findings about the registry's claims.
 
-use std::os::fd::AsFd;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::error::{Error, Fault};
 use crate::process::{
-    Claim, Finding, Identified, IdentifyError, Inquiry, Interrupted, Proof, Question, Record,
-    Standing,
+    Claim, Finding, Identified, IdentifyError, Interrupted, Proof, Question, Record, Standing,
 };
 use crate::request::{Register, Request};
 
@@ -69,14 +67,13 @@ impl RequestState {
                 )
             })
             .unzip();
-        let directory = self.context.directory().ok();
-        let mut inquiry = Inquiry::new(self.origin.mandate.strength())
-            .until_cancelled(&self.cancel)
-            .within(self.meter.host_left());
-        if let Some(directory) = &directory {
-            inquiry = inquiry.in_pool(directory.path(), directory.as_fd());
-        }
-        let inspected = self.context.processes.inspect(&questions, &inquiry);
+        let strength = self.origin.mandate.strength();
+        let inspected = self.context.inquire(strength, |inquiry| {
+            let inquiry = inquiry
+                .until_cancelled(&self.cancel)
+                .within(self.meter.host_left());
+            self.context.processes.inspect(&questions, &inquiry)
+        });
         let inspections = inspected.map_err(|interrupted| GivenUp {
             interrupted,
             limit: self.context.limits.host_cpu,
@@ -101,6 +98,9 @@ impl RequestState {
             if withdrawn {
                 open.ledger.reinstate(claim);
             }
+            let asked_to_end = last_signal.is_some();
+            let standing = inspection.finding.standing;
+            self.facts.found(index, standing, asked_to_end);
             open.note(index, &inspection.finding, inspection.process);
             if let Some(record) = inspection.learned {
                 open.ledger.insert(claim.clone(), *record);

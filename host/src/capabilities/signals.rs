@@ -157,7 +157,7 @@ fn send(
 ) -> Result<(), HostError> {
     let target = state.table.get(handle)?;
     let (held, claim) = (target.process.clone(), target.claim.clone());
-    let was_sent = |signal| state.done.was_sent(&claim, signal);
+    let was_sent = |signal| state.facts.was_sent(&claim, signal);
     let is_group = reach == Reach::Group;
     state
         .budget
@@ -175,6 +175,7 @@ fn send(
     if reach == Reach::Group {
         state.table.get_mut(handle)?.group_signalled = true;
     }
+    state.facts.signalled(&claim, signal);
     if signal.asks_to_end() {
         let now = state.now();
         if let Some(open) = state.transaction.as_mut() {
@@ -191,7 +192,6 @@ fn send(
         };
         state.note_kill_to_come(signal, worker);
     }
-    state.done.note_signal(claim, signal);
     Ok(())
 }
 
@@ -241,9 +241,12 @@ fn recorded(
 /// What the policy is told about a signal that was not sent, or a process that was not
 /// opened for one.
 fn not_done(state: &mut RequestState, claim: &Claim, error: SendError) -> HostError {
+    if matches!(error, SendError::Ended) {
+        state.facts.ended(claim);
+    }
     // Most workers have ended by the second signal. They are looked at again, all at once,
     // when their entries are to go.
-    if matches!(error, SendError::Ended) && !state.done.signalled.contains_key(claim) {
+    if matches!(error, SendError::Ended) && !state.facts.was_signalled(claim) {
         // It ended since it was proven: the entry may go once that is found.
         if let Err(stays) = refuse_unless_dead(state, claim) {
             return stays;

@@ -1,5 +1,6 @@
 //! What all requests on one pool share.
 
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -8,7 +9,7 @@ use crate::cancel::Cancel;
 use crate::clock::Clock;
 use crate::floor::Reading;
 use crate::mandate::CurrentMandate;
-use crate::process::{Processes, Strength};
+use crate::process::{Inquiry, Processes, Strength};
 use crate::recording::RecordingFile;
 use crate::runtime::Limits;
 use crate::store::{Guarded, Ledger, Nothing, PoolDir, Store, StoreError, StoreErrorKind};
@@ -100,6 +101,17 @@ impl Context {
         match last.as_ref() {
             Some(rows) if rows.are_of(reading, ledger) => rows.clone(),
             _ => last.insert(Arc::new(Rows::new(reading, ledger))).clone(),
+        }
+    }
+
+    /// Asks about processes, with the pool's own directory known to whoever looks at their
+    /// sockets.
+    pub(crate) fn inquire<T>(&self, strength: Strength, ask: impl FnOnce(Inquiry<'_>) -> T) -> T {
+        let inquiry = Inquiry::new(strength);
+        match self.directory() {
+            Ok(directory) => ask(inquiry.in_pool(directory.path(), directory.as_fd())),
+            // It is kept in something else.
+            Err(_) => ask(inquiry),
         }
     }
 

@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::answer::Answer;
 use crate::audit::Asker;
 use crate::cancel::Cancel;
 use crate::capabilities::{Origin, RequestState};
@@ -12,6 +11,7 @@ use crate::life::of_store;
 use crate::mandate::Mandate;
 use crate::process::Claim;
 use crate::progress::{Progress, Reporter};
+#[cfg(test)]
 use crate::request::Request;
 use crate::runtime::{self, Description};
 
@@ -36,34 +36,6 @@ impl Pool {
         }
     }
 
-    /// Carries out one request, on this thread. The answer is the policy's own text; see
-    /// [`ensure`](Self::ensure), [`status`](Self::status), [`stop`](Self::stop),
-    /// [`register`](Self::register) and [`forget`](Self::forget) for typed ones.
-    ///
-    /// # Errors
-    /// See [`Error`]; whatever fails, the lock is free afterwards and the registry whole.
-    pub fn call(&self, request: Request, cancel: &Cancel) -> Result<Answer, Error> {
-        let span = tracing::debug_span!("request", verb = request.verb());
-        let _entered = span.enter();
-        request.check()?;
-        let origin = self.origin();
-        self.check(&origin, cancel)?;
-        let policy = origin.mandate.policy().clone();
-        let mut state = RequestState::new(self.context.clone(), origin, request, cancel.clone());
-        let no_registry = state.no_registry.clone();
-        let answered = match &self.context.recordings {
-            None => runtime::call(&policy, state),
-            Some(file) => {
-                let started = state.record();
-                let answered = runtime::call(&policy, state);
-                // What the policy said, as it will say it when this is replayed.
-                file.keep(started.ended(&answered, file));
-                answered
-            }
-        };
-        answered.map_err(|error| no_registry.explain(error))
-    }
-
     /// Checks that the policy says what it is, and that it or the host reads each setting.
     /// Every request begins with this; a program that wants to know at its start can ask for
     /// it.
@@ -75,7 +47,7 @@ impl Pool {
         self.check(&self.origin(), cancel)
     }
 
-    fn check(&self, origin: &Origin, cancel: &Cancel) -> Result<(), Error> {
+    pub(super) fn check(&self, origin: &Origin, cancel: &Cancel) -> Result<(), Error> {
         let mandate = &origin.mandate;
         mandate.check(|| self.ask_what_it_is(origin, cancel))?;
         Ok(())
@@ -118,8 +90,15 @@ impl Pool {
         runtime::describe(origin.mandate.policy(), state)
     }
 
+    /// The state of a request before its policy runs.
+    #[cfg(test)]
+    pub(crate) fn requested(&self, request: Request, cancel: &Cancel) -> RequestState {
+        let (context, origin) = (self.context.clone(), self.origin());
+        RequestState::new(context, origin, request, cancel.clone())
+    }
+
     /// Who asks, and what decides from now to the end of a request.
-    fn origin(&self) -> Origin {
+    pub(super) fn origin(&self) -> Origin {
         Origin {
             asker: self.asker.clone(),
             mandate: self.context.mandate.get(),

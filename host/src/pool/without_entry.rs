@@ -8,7 +8,7 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 
-use crate::process::{Claim, Inquiry, Processes, Question, Record, Standing, Strength};
+use crate::process::{Claim, Inquiry, Inspection, Processes, Question, Record, Standing, Strength};
 use crate::store::{Ledger, StoreError};
 
 /// The most rows without an entry that are kept for processes that may live elsewhere, for all
@@ -51,7 +51,7 @@ pub(crate) fn drop_the_dead(
             record: Some(record),
         })
         .collect();
-    // What was not judged may live.
+    // Where nothing was found out, every row stays.
     let Ok(inspections) = processes.inspect(&questions, &Inquiry::new(strength)) else {
         return;
     };
@@ -93,15 +93,18 @@ pub(super) fn check_nobody_lost(
     if questions.is_empty() {
         return Ok(());
     }
-    let inspections = processes.inspect(&questions, &Inquiry::new(strength));
-    // What was not judged may live.
-    let is_dead = |number: usize| {
-        let inspections = inspections.as_ref();
-        inspections.is_ok_and(|all| all[number].finding.standing.is_dead())
+    // Where nothing was found out, every worker may live.
+    let inspections = processes
+        .inspect(&questions, &Inquiry::new(strength))
+        .unwrap_or_default();
+    let is_dead = |index: usize| {
+        let found: Option<&Inspection> = inspections.get(index);
+        found.is_some_and(|inspection| inspection.finding.standing.is_dead())
     };
-    let judged = rows.iter().enumerate();
-    let mut lost: Vec<&Claim> = judged
-        .filter(|(number, _)| !is_dead(*number))
+    let mut lost: Vec<&Claim> = rows
+        .iter()
+        .enumerate()
+        .filter(|(index, _)| !is_dead(*index))
         .map(|(_, (claim, _))| *claim)
         .collect();
     if lost.is_empty() {

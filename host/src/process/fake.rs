@@ -66,6 +66,8 @@ struct State {
     /// How often each file was read.
     reads: HashMap<String, usize>,
     sent: Vec<(u32, Signal)>,
+    /// Whose groups were sent which signals.
+    sent_to_groups: Vec<(u32, Signal)>,
     /// Signals that end a process, and reap it.
     mortal: Vec<(u32, Signal)>,
     /// Who is told of every signal before it is sent.
@@ -319,6 +321,10 @@ impl FakeKernel {
         self.state().sent.clone()
     }
 
+    pub(crate) fn sent_to_groups(&self) -> Vec<(u32, Signal)> {
+        self.state().sent_to_groups.clone()
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.0
             .lock()
@@ -403,6 +409,15 @@ impl Kernel for FakeKernel {
         if state.mortal.contains(&(pid, signal)) {
             state.reap(pid);
         }
+        Ok(())
+    }
+
+    /// Reaches nobody.
+    fn send_group_signal(&self, pidfd: BorrowedFd<'_>, signal: Signal) -> io::Result<()> {
+        let mut state = self.state();
+        state.call(Call::SendSignal)?;
+        let (pid, _) = state.opened[&pidfd.as_raw_fd()];
+        state.sent_to_groups.push((pid, signal));
         Ok(())
     }
 

@@ -5,6 +5,7 @@ use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 
 use serde_json::{Value, json};
 
+use super::program::reported;
 use super::{Lines, await_that};
 
 /// A server, our child, and its two pipes.
@@ -152,6 +153,14 @@ impl Mcp {
         status.expect("it ended")
     }
 
+    /// What the policy says when it is asked for the status: its answer, or what it reports that
+    /// has none. See [`reported`].
+    #[track_caller]
+    pub(crate) fn said(&mut self) -> Value {
+        let result = self.call("pool_status", json!({}));
+        said(&result).unwrap_or_else(|| panic!("the policy says nothing: {result}"))
+    }
+
     /// The server's pid.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
@@ -177,5 +186,14 @@ impl Mcp {
 impl Drop for Mcp {
     fn drop(&mut self) {
         self.end();
+    }
+}
+
+/// What the policy says in a tool's result. See [`Mcp::said`].
+pub(crate) fn said(result: &Value) -> Option<Value> {
+    let text = result["content"][0]["text"].as_str()?;
+    match result["isError"] == true {
+        true => reported(text),
+        false => serde_json::from_str(text).ok(),
     }
 }
