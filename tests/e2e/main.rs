@@ -8,6 +8,7 @@ mod harness;
 mod absent_pool;
 mod adopt;
 mod advice;
+mod advice_kinds;
 mod any_registry;
 mod cli;
 mod closed_output;
