@@ -37,9 +37,9 @@ impl Directory {
 /// The file systems that answer as long as this machine does. Those that are not named here
 /// may be served by another machine or by a program.
 const LOCAL: &[&str] = &[
-    "bcachefs", "btrfs", "devtmpfs", "erofs", "exfat", "ext2", "ext3", "ext4", "f2fs", "iso9660",
-    "jfs", "nilfs2", "ntfs3", "overlay", "ramfs", "reiserfs", "rootfs", "squashfs", "tmpfs",
-    "ubifs", "udf", "vfat", "xfs", "zfs",
+    "aufs", "bcachefs", "btrfs", "devtmpfs", "ecryptfs", "erofs", "exfat", "ext2", "ext3", "ext4",
+    "f2fs", "iso9660", "jfs", "nilfs2", "ntfs3", "overlay", "ramfs", "reiserfs", "rootfs",
+    "squashfs", "tmpfs", "ubifs", "udf", "vfat", "xfs", "zfs",
 ];
 
 /// The type of the file system at each mount point.

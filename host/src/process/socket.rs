@@ -69,7 +69,11 @@ impl<'a> Sockets<'a> {
             Ok(_) => return Service::NoSocket,
             Err(error) if names_nothing(&error) => return Service::NoSocket,
             Err(error) => {
-                return Service::Unclear(format!("its socket {shown} cannot be seen: {error}"));
+                // By which path a process is bound, the kernel tells without a look there.
+                return match self.holding(holder, path, false) {
+                    Holding::Held => Service::Held,
+                    _ => Service::Unclear(format!("its socket {shown} cannot be seen: {error}")),
+                };
             }
         };
         let holding = self.holding(holder, path, false);

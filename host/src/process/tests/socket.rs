@@ -363,6 +363,19 @@ fn the_dead_whose_socket_no_call_can_name_stay_dead() {
     assert_finding(&find(&fake, &claim_with_sock()), Standing::Alive, "time");
 }
 
+/// The kernel's tables tell it without a look at the path.
+#[test]
+fn who_holds_the_socket_is_alive_on_a_file_system_that_may_not_answer() {
+    let fake = machine();
+    fake.listen(PID, SOCK);
+    fake.block("/run/pool", Errno::EREMOTE);
+    assert_finding(&find(&fake, &sock_from(EARLIER)), Standing::Alive, "socket");
+    // Another socket of the same name may or may not be the entry's.
+    fake.listen(PID, "/other/pool/w.sock");
+    let finding = find(&fake, &sock_from(EARLIER));
+    assert_finding(&finding, Standing::Unproven, "cannot be seen");
+}
+
 /// The table and the files of the process are read once, however many entries there are.
 #[test]
 fn sockets_that_others_serve_cost_the_same_for_each_entry() {
