@@ -1,7 +1,7 @@
 # Helpers of .ci/run: steps with headings and times, jobs in the background.
 
 current_step="setup"
-declare -A job_pids=() job_logs=()
+declare -A job_pids=() job_logs=() made=()
 logs=$(mktemp -d)
 
 # Runs a command as one step. Nothing may be put before or behind the call that tests its
@@ -13,6 +13,13 @@ step() {
     printf '\n=== %s\n' "$current_step"
     "$@"
     printf -- '--- %s: %d s\n' "$current_step" "$((SECONDS - start))"
+}
+
+# Makes what several steps build on, once in a run.
+needs() {
+    [ -z "${made[$1]-}" ] || return 0
+    "$1"
+    made[$1]=yes
 }
 
 # Starts a job beside the steps, in a process group of its own. Its output goes to a file.

@@ -15,8 +15,8 @@ pub(crate) fn hint(error: &Error, pool: &Path) -> Option<String> {
             doctor(&["doctor"])
         ),
         Error::Corrupted { .. } => format!(
-            "it is left exactly as it is, with the entries that are in it; workers keep running; \
-             what can be done: `{}` explains it, with --fix it salvages the entries",
+            "nothing was changed, and workers keep running; what can be done: `{}` explains it, \
+             with --fix it salvages the entries",
             doctor(&["doctor"])
         ),
         Error::Denied(_) => {

@@ -64,6 +64,35 @@ fn an_adopted_worker_runs_and_can_be_stopped() {
     assert!(!worker.is_running());
 }
 
+/// It decides whom signals may hit.
+#[test]
+fn an_adoption_stands_in_the_trail_and_without_a_trail_there_is_none() {
+    let worker = Worker::obedient();
+    let pool = TestPool::with(&[unproven(&worker)]);
+    let trail = pool.directory().join("audit.jsonl");
+    std::fs::create_dir(&trail).expect("a directory");
+    let ran = pool.run(&["adopt", "a", "--yes"]);
+    assert!(ran.error(1).contains("nothing was adopted"), "{ran:?}");
+    assert_eq!(pool.status("a").expect("it is listed").0, "unproven");
+    std::fs::remove_dir(&trail).expect("it is empty");
+
+    pool.ask(&["adopt", "a", "--yes"]);
+    let log = pool.run(&["log"]);
+    let line: Value = serde_json::from_str(&log.stdout).expect("one line");
+    let told = ["event", "sid", "pid", "standing", "result"].map(|field| line[field].clone());
+    let pid = json!(worker.pid());
+    let expected = [
+        json!("adoption"),
+        json!("a"),
+        pid,
+        json!("unproven"),
+        json!("adopted"),
+    ];
+    assert_eq!(told, expected, "{line}");
+    assert_eq!(line["asked_by"]["verb"], "adopt");
+    assert_eq!(line["entry"]["created_at"], "some day");
+}
+
 #[test]
 fn what_is_not_unproven_is_not_adopted() {
     let worker = Worker::obedient();

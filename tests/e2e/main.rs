@@ -48,6 +48,7 @@ mod policy_verbs;
 mod preservation;
 mod record;
 mod registry_files;
+mod registry_removed;
 mod replay;
 mod replay_damaged;
 mod run;

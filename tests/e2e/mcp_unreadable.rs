@@ -71,7 +71,7 @@ fn a_directory_in_the_registrys_place_is_explained_too() {
     for tool in TOOLS {
         let text = error(&mut mcp, tool);
         assert!(
-            text.contains("a directory") && text.contains(" doctor "),
+            text.contains("a directory") && text.contains(" doctor`"),
             "{text}"
         );
     }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use poolwarden::answer::{Found, Outcome, SessionStatus};
 use poolwarden::life::Waited;
 use poolwarden::process::{
-    Finding, Forbidden, Identified, IdentifyError, Inspection, Process, Processes, Question,
-    Signal, Standing, Strength,
+    Finding, Forbidden, Identified, IdentifyError, Inquiry, Inspection, Interrupted, Process,
+    Processes, Question, Signal, Standing,
 };
 use poolwarden::{Ensure, Grants, Request, Stop};
 
@@ -87,8 +87,12 @@ impl Process for Reserved {
 }
 
 impl Processes for Unreliable {
-    fn inspect(&self, questions: &[Question<'_>], strength: Strength) -> Vec<Inspection> {
-        let mut inspected = self.stage.inspect(questions, strength);
+    fn inspect(
+        &self,
+        questions: &[Question<'_>],
+        inquiry: &Inquiry<'_>,
+    ) -> Result<Vec<Inspection>, Interrupted> {
+        let mut inspected = self.stage.inspect(questions, inquiry)?;
         for inspection in &mut inspected {
             match self.lie {
                 Lie::OtherPid(pid) => {
@@ -108,7 +112,7 @@ impl Processes for Unreliable {
         if matches!(self.lie, Lie::Silence) {
             inspected.clear();
         }
-        inspected
+        Ok(inspected)
     }
 
     fn identify(&self, pid: u32) -> Result<Identified, IdentifyError> {

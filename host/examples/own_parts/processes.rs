@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::UNIX_EPOCH;
 
 use poolwarden::process::{
-    Finding, Forbidden, Identified, IdentifyError, Identity, Inspection, Place, Process, Processes,
-    Proof, Question, Record, SendError, Signal, Standing, Strength,
+    Finding, Forbidden, Identified, IdentifyError, Identity, Inquiry, Inspection, Interrupted,
+    Place, Process, Processes, Proof, Question, Record, SendError, Signal, Standing,
 };
 
 /// Where the processes are, by pid.
@@ -91,9 +91,17 @@ impl Stage {
 }
 
 impl Processes for Stage {
-    fn inspect(&self, questions: &[Question<'_>], _: Strength) -> Vec<Inspection> {
-        let inspected = questions.iter().map(|question| self.inspect_one(question));
-        inspected.collect()
+    fn inspect(
+        &self,
+        questions: &[Question<'_>],
+        inquiry: &Inquiry<'_>,
+    ) -> Result<Vec<Inspection>, Interrupted> {
+        let inspect = |question| {
+            // Others wait for the pool while this goes on.
+            inquiry.check()?;
+            Ok(self.inspect_one(question))
+        };
+        questions.iter().map(inspect).collect()
     }
 
     fn identify(&self, pid: u32) -> Result<Identified, IdentifyError> {

@@ -1,7 +1,7 @@
 //! The audit trail: who did what to which worker or entry, and what came of it.
 //!
-//! Every signal and every removal of an entry has a line in the pool's `audit.jsonl`
-//! before it happens and one after it. What cannot be recorded does not happen, and where
+//! Every signal, every removal of an entry and every adoption has a line in the pool's
+//! `audit.jsonl` before it happens and one after it. What cannot be recorded does not happen, and where
 //! nothing happens nothing is recorded. The lines are JSON objects, so that any tool reads
 //! them; [`History::read`] puts the two of an effect together.
 

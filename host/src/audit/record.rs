@@ -20,6 +20,8 @@ pub enum Event {
     Signal,
     /// The removal of an entry from the registry.
     Removal,
+    /// The operator's word that the process of an unproven entry is its worker.
+    Adoption,
     /// A repair of the pool: an entry that was put back, with its sid and pid, or, without
     /// them, a file that was put aside.
     Repair,
@@ -31,6 +33,7 @@ impl Event {
         match self {
             Self::Signal => "signal",
             Self::Removal => "removal",
+            Self::Adoption => "adoption",
             Self::Repair => "repair",
         }
     }

@@ -1,20 +1,25 @@
 //! `processes`: findings about the registry's claims.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::os::fd::AsFd;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::error::{Error, Fault};
 use crate::process::{
-    Claim, Finding, Identified, IdentifyError, Proof, Question, Record, Standing,
+    Claim, Finding, Identified, IdentifyError, Inquiry, Interrupted, Proof, Question, Record,
+    Standing,
 };
 use crate::request::{Register, Request};
 
-use super::View;
 use super::bindings::poolwarden::pool::{processes, types};
 use super::state::RequestState;
+use super::{HostError, View};
 
 impl processes::Host for View<'_> {
     fn inspect(&mut self, claims: Vec<types::Claim>) -> wasmtime::Result<Vec<types::Finding>> {
         let claims: Vec<Claim> = claims.into_iter().map(Claim::from).collect();
-        let findings = self.uncharged(|state| state.inspect(&claims));
+        let findings = self
+            .uncharged(|state| state.inspect(&claims))
+            .map_err(Error::from)?;
         self.note_inspect(&claims, &findings);
         Ok(findings)
     }
@@ -23,12 +28,14 @@ impl processes::Host for View<'_> {
 impl RequestState {
     /// Finds out about claims, remembers the findings in the transaction and what was
     /// learned in the ledger.
-    pub(super) fn inspect(&mut self, claims: &[Claim]) -> Vec<types::Finding> {
+    ///
+    /// # Errors
+    /// When the request is withdrawn meanwhile, or uses more processor time for its host
+    /// calls than it may. Then nothing was remembered.
+    pub(super) fn inspect(&mut self, claims: &[Claim]) -> Result<Vec<types::Finding>, GivenUp> {
         let Some(open) = self.transaction.as_ref() else {
-            return claims
-                .iter()
-                .map(|_| unknown("no transaction is open"))
-                .collect();
+            let findings = claims.iter().map(|_| unknown("no transaction is open"));
+            return Ok(findings.collect());
         };
         let positions: Vec<_> = claims
             .iter()
@@ -57,10 +64,18 @@ impl RequestState {
                 )
             })
             .unzip();
-        let inspections = self
-            .context
-            .processes
-            .inspect(&questions, self.origin.mandate.strength());
+        let directory = self.context.directory().ok();
+        let mut inquiry = Inquiry::new(self.origin.mandate.strength())
+            .until_cancelled(&self.cancel)
+            .within(self.meter.host_left());
+        if let Some(directory) = &directory {
+            inquiry = inquiry.in_pool(directory.path(), directory.as_fd());
+        }
+        let inspected = self.context.processes.inspect(&questions, &inquiry);
+        let inspections = inspected.map_err(|interrupted| GivenUp {
+            interrupted,
+            limit: self.context.limits.host_cpu,
+        })?;
         let mut inspected = inspections.into_iter().zip(remembered);
 
         let mut findings = Vec::with_capacity(claims.len());
@@ -93,7 +108,7 @@ impl RequestState {
             });
             findings.push(to_wit(inspection.finding, last_signal));
         }
-        findings
+        Ok(findings)
     }
 
     /// A claim outside the registry is looked at only when the operator named its process.
@@ -113,6 +128,30 @@ impl RequestState {
             }
             Err(error) => to_wit(not_identified(&error), None),
         }
+    }
+}
+
+/// Why there are no findings.
+#[derive(Debug)]
+pub(super) struct GivenUp {
+    interrupted: Interrupted,
+    /// The processor time that all host calls of the request may use.
+    limit: Duration,
+}
+
+impl From<GivenUp> for Error {
+    fn from(given_up: GivenUp) -> Self {
+        match given_up.interrupted {
+            Interrupted::Cancelled => Self::Cancelled,
+            Interrupted::Overdue => Fault::HostCpu(given_up.limit).into(),
+        }
+    }
+}
+
+impl From<GivenUp> for HostError {
+    /// It ends the request, whatever the policy would make of it.
+    fn from(given_up: GivenUp) -> Self {
+        Self::Trap(Error::from(given_up).into())
     }
 }
 

@@ -76,7 +76,7 @@ fn begin(state: &mut RequestState) -> Result<(), HostError> {
             state.context.lock_existing(wait, &state.cancel)?
         }
     };
-    let bytes = locked.read_registry().inspect_err(|error| {
+    let bytes = state.context.read_registry(&locked).inspect_err(|error| {
         let path = state.context.registry_path();
         state.no_registry.note(path, error);
     })?;
@@ -86,7 +86,7 @@ fn begin(state: &mut RequestState) -> Result<(), HostError> {
         locked,
         reading,
         writes,
-        state.context.processes.spare(),
+        &state.context,
     ));
     Ok(())
 }
@@ -100,7 +100,7 @@ fn replace(state: &mut RequestState, bytes: Vec<u8>) -> Result<(), HostError> {
     }
     let before = open.reading.clone();
     let after = Reading::new(Some(bytes));
-    look_at_ended(state, &before, &after);
+    look_at_ended(state, &before, &after)?;
     let now = state.now();
     let budget = state.budget.clone();
     let open = state.open_transaction()?;
@@ -129,9 +129,13 @@ fn replace(state: &mut RequestState, bytes: Vec<u8>) -> Result<(), HostError> {
 
 /// Looks again at those entries of a replacement that go although their process was found
 /// alive, and has ended since: it may have been stopped in this very transaction.
-fn look_at_ended(state: &mut RequestState, before: &Reading, after: &Reading) {
+fn look_at_ended(
+    state: &mut RequestState,
+    before: &Reading,
+    after: &Reading,
+) -> Result<(), HostError> {
     let Ok(claims) = before.claims() else {
-        return;
+        return Ok(());
     };
     let alive = |index: &usize| {
         let open = state.transaction.as_ref();
@@ -142,6 +146,7 @@ fn look_at_ended(state: &mut RequestState, before: &Reading, after: &Reading) {
     let open = state.transaction.as_ref();
     let ended = open.map_or_else(Vec::new, |open| open.ended_since(&going));
     if !ended.is_empty() {
-        state.look(&ended);
+        state.look(&ended)?;
     }
+    Ok(())
 }

@@ -86,10 +86,13 @@ impl signals::HostTarget for View<'_> {
 
 impl RequestState {
     /// Finds out about claims for the host itself.
-    pub(super) fn look(&mut self, claims: &[Claim]) -> Vec<types::Finding> {
-        let findings = self.inspect(claims);
+    ///
+    /// # Errors
+    /// When the request is withdrawn.
+    pub(super) fn look(&mut self, claims: &[Claim]) -> Result<Vec<types::Finding>, HostError> {
+        let findings = self.inspect(claims)?;
         self.note_look(claims, &findings);
-        findings
+        Ok(findings)
     }
 }
 
@@ -133,7 +136,7 @@ fn open(state: &mut RequestState, sid: &str, pid: u32) -> Result<Target, HostErr
 
 /// Proves an entry that the policy did not ask about, or whose process was not kept.
 fn prove(state: &mut RequestState, claim: &Claim, index: usize) -> Result<Held, HostError> {
-    let findings = state.look(std::slice::from_ref(claim));
+    let findings = state.look(std::slice::from_ref(claim))?;
     state.open_transaction()?.process(index).ok_or_else(|| {
         let evidence = findings
             .first()
@@ -242,7 +245,7 @@ fn refuse_unless_dead(state: &mut RequestState, claim: &Claim) -> Result<(), Hos
     if state.transaction.is_none() {
         return Ok(());
     }
-    let finding = state.look(std::slice::from_ref(claim)).pop();
+    let finding = state.look(std::slice::from_ref(claim))?.pop();
     let kept = finding.filter(|finding| {
         use types::Standing::{Exited, Gone, Reused};
         !matches!(finding.standing, Gone | Reused | Exited)

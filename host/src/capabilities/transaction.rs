@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::floor::{Change, Reading};
+use crate::pool::{Context, drop_the_dead};
 use crate::process::{Claim, Finding, Process, Record, SendError, Signal, Standing};
-use crate::store::{Guarded, Ledger, SentSignal, StoreError};
+use crate::store::{Guarded, Ledger, LedgerWrite, SentSignal, StoreError, StoreErrorKind};
 
 use super::done::Seen;
 use super::held::Held;
@@ -16,6 +17,7 @@ use super::held::Held;
 /// What one transaction holds. Dropping it writes what the ledger learned and releases
 /// the lock, also when the guest trapped.
 pub(super) struct OpenTransaction {
+    context: Arc<Context>,
     pub(super) locked: Guarded,
     /// The registry as read at `begin`. Signals and replacements are measured against it.
     pub(super) reading: Arc<Reading>,
@@ -42,12 +44,11 @@ struct Found {
 }
 
 impl OpenTransaction {
-    /// `spare` is how many processes may be held.
     pub(super) fn new(
         mut locked: Guarded,
         reading: Arc<Reading>,
         writes: bool,
-        spare: usize,
+        context: &Arc<Context>,
     ) -> Self {
         if writes {
             locked.remove_leftovers();
@@ -58,7 +59,8 @@ impl OpenTransaction {
             found: std::iter::repeat_with(|| None).take(entries).collect(),
             locked,
             reading,
-            spare,
+            spare: context.processes.spare(),
+            context: context.clone(),
             registering: None,
             added: None,
             replaced: false,
@@ -167,55 +169,97 @@ impl OpenTransaction {
         }
     }
 
-    /// Writes the ledger, then the registry. In this order: a row without its entry is
-    /// harmless once it says that the entry was to go, an entry without its row has lost its
-    /// strongest proof.
+    /// Replaces the registry; before it the ledger, where an entry comes or one goes whose
+    /// process may live. A row without its entry is harmless once it says that nobody gets one
+    /// for it; an entry without its row has lost its strongest proof. What else the ledger
+    /// learned, and that the rows of the dead go with their entries, is written after it.
     ///
     /// # Errors
     /// When the registry is not replaced. So it is when the ledger cannot say of an entry that
     /// it goes while its process may live: it could bring that entry back.
     pub(super) fn replace(&mut self, bytes: &[u8], change: &Change) -> Result<(), StoreError> {
+        let may_live = change.dropped.iter().any(|index| !self.is_dead(*index));
         if let (Some(claim), Some(record)) = (&change.added, self.registering.take()) {
             self.ledger.insert(claim.clone(), record);
+            if self.reading.bytes().is_none() {
+                // Without a registry a row is taken for what is left of one. Until its entry
+                // stands, this row is not.
+                self.ledger.withdraw(claim);
+            }
             self.added = Some(claim.clone());
         }
-        let may_live = self.withdraw(change);
-        let written = self.write_ledger();
-        if may_live && written.is_err() {
-            return written;
-        }
-        told(written);
-        self.replaced = true;
-        self.locked.replace_registry(bytes)
-    }
-
-    /// Has the ledger say of the entries that go that they do, where a process of theirs may
-    /// live on; whether one may. Of the dead only where it is written anyway. Should they stay
-    /// all the same, the next request that looks at them takes it back.
-    fn withdraw(&mut self, change: &Change) -> bool {
-        let reading = self.reading.clone();
-        let claims = reading.claims().unwrap_or_default();
-        let may_live = change.dropped.iter().any(|index| !self.is_dead(*index));
-        if may_live || self.ledger.is_changed() {
-            for index in &change.dropped {
-                self.ledger.withdraw(&claims[*index]);
+        if may_live || self.added.is_some() {
+            self.withdraw(change);
+            match self.write_ledger() {
+                Ok(LedgerWrite::KeptNewer { version }) if may_live => {
+                    return Err(newer(version));
+                }
+                Err(error) if may_live => return Err(error),
+                written => told(written),
             }
         }
-        may_live
+        self.replaced = true;
+        self.locked.replace_registry(bytes)?;
+        self.settle(change);
+        Ok(())
+    }
+
+    /// Has the ledger say of the entries that go that they do. Should they stay all the same,
+    /// the next request that looks at them takes it back.
+    fn withdraw(&mut self, change: &Change) {
+        let reading = self.reading.clone();
+        let claims = reading.claims().unwrap_or_default();
+        for index in &change.dropped {
+            self.ledger.withdraw(&claims[*index]);
+        }
+    }
+
+    /// Has the ledger follow the registry, which is replaced by now.
+    fn settle(&mut self, change: &Change) {
+        if let Some(claim) = &self.added {
+            self.ledger.reinstate(claim);
+        }
+        let reading = self.reading.clone();
+        let claims = reading.claims().unwrap_or_default();
+        let dropped: HashSet<usize> = change.dropped.iter().copied().collect();
+        let (gone, stay): (Vec<_>, Vec<_>) = claims
+            .iter()
+            .enumerate()
+            .partition(|(index, _)| dropped.contains(index) && self.is_dead(*index));
+        if gone.is_empty() {
+            return;
+        }
+        // Two entries can make the same claim.
+        let stay: HashSet<&Claim> = stay.into_iter().map(|(_, claim)| claim).collect();
+        let gone: HashSet<&Claim> = gone.into_iter().map(|(_, claim)| claim).collect();
+        self.ledger
+            .retain(|claim| stay.contains(claim) || !gone.contains(claim));
     }
 
     /// Writes the ledger where it changed.
-    fn write_ledger(&mut self) -> Result<(), StoreError> {
+    fn write_ledger(&mut self) -> Result<LedgerWrite, StoreError> {
         if !self.writes || !self.ledger.is_changed() {
-            return Ok(());
+            return Ok(LedgerWrite::Unchanged);
         }
         self.drop_rows_without_entry();
-        self.locked.write_ledger(&mut self.ledger).map(drop)
+        self.locked.write_ledger(&mut self.ledger)
+    }
+
+    /// Drops the rows of entries that were gone before this transaction and whose process is
+    /// dead.
+    fn drop_rows_without_entry(&mut self) {
+        let Ok(claims) = self.reading.claims() else {
+            return;
+        };
+        let known = claims.iter().chain(&self.added).collect();
+        let processes = self.context.processes.as_ref();
+        drop_the_dead(&mut self.ledger, &known, processes, self.context.strength());
     }
 }
 
-/// A ledger that was not written costs proof and never the request.
-fn told(written: Result<(), StoreError>) {
+/// A ledger that was not written costs proof and never the request. The store says itself
+/// that it keeps a newer one.
+fn told(written: Result<LedgerWrite, StoreError>) {
     if let Err(error) = written {
         tracing::warn!(
             "the ledger was not written: {}",
@@ -224,17 +268,17 @@ fn told(written: Result<(), StoreError>) {
     }
 }
 
-impl OpenTransaction {
-    /// Drops the rows of entries that were gone before this transaction. Those that it
-    /// drops itself keep theirs until the next time: the registry may yet fail to be
-    /// replaced, and then they have lost nothing.
-    fn drop_rows_without_entry(&mut self) {
-        let Ok(claims) = self.reading.claims() else {
-            return;
-        };
-        let known: HashSet<&Claim> = claims.iter().chain(&self.added).collect();
-        self.ledger.retain(|claim| known.contains(claim));
-    }
+/// Why no entry goes whose process may live.
+fn newer(version: u64) -> StoreError {
+    StoreError::own(
+        StoreErrorKind::System,
+        format!(
+            "the pool's ledger has format {version}, which is newer than this program: it cannot \
+             note there that the entry was dropped while its process may live, and without that \
+             the entry could come back; nothing was changed: use the program that wrote the \
+             ledger, or upgrade poolwarden"
+        ),
+    )
 }
 
 impl Drop for OpenTransaction {

@@ -54,7 +54,7 @@ pub(crate) fn run(arguments: Arguments) -> Exit {
             let asker = Asker::command_line().for_verb("run");
             open(&options, None)
                 .map(|pool| pool.asked_by(asker))
-                .and_then(|pool| run::run(&pool, &arguments, as_json(&options)))
+                .and_then(|pool| run::run(&options, &pool, &arguments))
         }
         Verb::RunStub(arguments) => Ok(run::stub(&arguments)),
         Verb::Adopt(arguments) => adopt::run(&options, &arguments),

@@ -113,6 +113,9 @@ impl World {
         world.write("registry.json", text(registry).as_bytes());
         world.write("ledger.json", text(ledger).as_bytes());
         world.write("registry.lock", b"");
+        let lock = world.pool_path().join("registry.lock");
+        // As it is once a request has locked it, whoever made it.
+        fs::set_permissions(lock, fs::Permissions::from_mode(0o600)).expect("chmod");
         world
     }
 

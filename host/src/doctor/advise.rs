@@ -2,7 +2,7 @@
 
 use crate::command;
 use crate::pool::REGISTRY;
-use crate::process::{Inspection, Processes, Question};
+use crate::process::{Inquiry, Inspection, Processes, Question};
 use crate::store::{MAX_REGISTRY, Seen};
 
 use super::stuck::{Entry, Guide};
@@ -28,7 +28,12 @@ impl Doctor {
                 record: record(claim),
             })
             .collect();
-        let inspections = self.processes.inspect(&questions, self.strength());
+        // Nothing withdraws it, so it does not fail.
+        let inquiry = Inquiry::new(self.strength());
+        let inspections = self
+            .processes
+            .inspect(&questions, &inquiry)
+            .unwrap_or_default();
         let may_live = |(_, one): &(&Question<'_>, &Inspection)| !one.finding.standing.is_dead();
         let living: Vec<_> = questions
             .iter()

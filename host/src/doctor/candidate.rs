@@ -8,8 +8,8 @@ use std::time::SystemTime;
 use serde::Serialize;
 
 use crate::process::{
-    Claim, Identified, Inspection, LinuxProcesses, Marked, MarkedWorker, Process, Processes, Proof,
-    Question, Record, Standing, Strength,
+    Claim, Identified, Inquiry, Inspection, LinuxProcesses, Marked, MarkedWorker, Process,
+    Processes, Proof, Question, Record, Standing, Strength,
 };
 use crate::store::{Facts, Ledger, Row};
 
@@ -229,7 +229,9 @@ pub(super) fn candidates(
                 record: Some(&row.record),
             })
             .collect();
-        let inspections = processes.inspect(&questions, strength);
+        // Without a bound, it is not given up.
+        let inquiry = Inquiry::new(strength);
+        let inspections = processes.inspect(&questions, &inquiry).unwrap_or_default();
         let judged = rows.into_iter().zip(inspections);
         let not_dead = judged.filter(|(_, found)| !found.finding.standing.is_dead());
         found.extend(not_dead.map(|((claim, row), inspection)| {

@@ -65,6 +65,8 @@ impl Doctor {
         let is_lost = matches!(registry.state, State::Absent | State::Damaged);
         let strength = self.strength();
         let candidates = candidates(&self.processes, strength, marked, &ledger.ledger, is_lost);
+        let registry_problem =
+            registry_problem.or_else(|| registry::gone(&mut registry, &candidates));
         let borrowed: Vec<_> = candidates.iter().collect();
         let rewrite = self.rewrite(registry::held_by(&seen), &ledger.ledger, &borrowed);
         if registry.state == State::Damaged {
@@ -252,6 +254,8 @@ fn plan_registry(
                 added,
             });
         }
+        // One that is gone is written anew, for as many as can have an entry.
+        (State::Damaged, None) => steps.push(Step::Adopt { dropped: 0, added }),
         (State::Healthy | State::Absent, _) if !added.is_empty() => {
             let dropped = rewrite.dropped().count();
             steps.push(Step::Adopt { dropped, added });

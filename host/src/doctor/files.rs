@@ -228,11 +228,12 @@ pub(super) fn others(pool: &PoolDir, in_use: &HashSet<&str>) -> OtherFiles {
         {
             let path = pool.path_of(&name);
             let used = path.to_str().is_some_and(|path| in_use.contains(path));
-            if !used && matches!(pool.is_stale_socket(&name), Ok(true)) {
+            if !used {
                 found.stale_sockets.push(name);
             }
         }
     }
+    found.stale_sockets = pool.stale_sockets(found.stale_sockets);
     found
 }
 

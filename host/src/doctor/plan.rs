@@ -148,6 +148,9 @@ impl Step {
                     Added::named(added)
                 )
             }
+            Self::Adopt { added, .. } if added.is_empty() => {
+                format!("write {REGISTRY} anew, with no entry")
+            }
             Self::Adopt { dropped, added } => {
                 let removed = match dropped {
                     0 => String::new(),

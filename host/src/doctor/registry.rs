@@ -7,9 +7,11 @@ use crate::floor::Reading;
 use crate::pool::REGISTRY;
 use crate::store::{Danger, Facts, FileKind, MAX_REGISTRY, Seen, StoreError};
 
+use super::candidate::{Candidate, Evidence};
 use super::damage::{damage, lost_text};
 use super::date;
 use super::files::is_of_wrong_kind;
+use super::plan::counted;
 use super::report::{About, LostText, Problem, RegistryState, State};
 use super::salvage::{Lost, Salvage, held};
 
@@ -76,6 +78,29 @@ pub(super) fn look(pool: &Path, seen: &Seen) -> (RegistryState, Option<Problem>)
             )
         }
     }
+}
+
+/// What is wrong where there is no registry, and the ledger has workers that may live: then
+/// one was removed, and no request takes the pool for an empty one.
+pub(super) fn gone(state: &mut RegistryState, candidates: &[Candidate]) -> Option<Problem> {
+    let known = candidates
+        .iter()
+        .filter(|candidate| candidate.evidence != Evidence::Environment)
+        .count();
+    if state.state != State::Absent || known == 0 {
+        return None;
+    }
+    state.state = State::Damaged;
+    Some(Problem {
+        about: About::Registry,
+        what: format!(
+            "{REGISTRY} is gone, and the ledger has {} that may live: something removed the file, \
+             as cleaners of temporary files do",
+            counted(known, "worker", "workers")
+        ),
+        remedy: "no request is carried out until then; the workers keep running".into(),
+        repairable: true,
+    })
 }
 
 /// Whether it is a symbolic link behind which there is no registry that somebody could want.

@@ -249,13 +249,17 @@ impl Repair<'_> {
                 *dropped = rewrite.dropped().count();
                 *added = now();
             }
-            Step::Adopt { .. } if found.is_empty() => return None,
+            Step::Adopt { .. } if found.is_empty() && self.has_registry() => return None,
             Step::Adopt { dropped, added } => {
                 *dropped = rewrite.dropped().count();
                 *added = now();
             }
         }
         Some(step)
+    }
+
+    fn has_registry(&self) -> bool {
+        !matches!(self.locked.pool().facts_at(REGISTRY), Ok(None))
     }
 
     /// Does one step, but for the trail's, which is done. Whether there was something to do.

@@ -1,7 +1,7 @@
 //! The registry as it should be: what its text holds, and who lives and stands nowhere.
 
 use crate::error::Error;
-use crate::process::{Claim, Inspection, LinuxProcesses, Processes, Question, Strength};
+use crate::process::{Claim, Inquiry, Inspection, LinuxProcesses, Processes, Question, Strength};
 use crate::store::{Ledger, MAX_REGISTRY};
 
 use super::candidate::{Candidate, Evidence};
@@ -38,7 +38,9 @@ impl<'a> Rewrite<'a> {
                 record: ledger.get(&entry.claim).map(|row| &row.record),
             })
             .collect();
-        let inspections = processes.inspect(&questions, strength);
+        // Without a bound, it is not given up.
+        let inquiry = Inquiry::new(strength);
+        let inspections = processes.inspect(&questions, &inquiry).unwrap_or_default();
         let entries: Vec<_> = salvage
             .entries
             .iter()

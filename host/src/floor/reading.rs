@@ -22,6 +22,8 @@ pub(crate) struct Reading {
     bytes: Option<Vec<u8>>,
     claims: Result<Vec<Claim>, Unreadable>,
     by_sid: OnceLock<HashMap<String, Vec<usize>>>,
+    /// The first entry of each claim.
+    by_claim: OnceLock<HashMap<Claim, usize>>,
     /// Where everything stands in the bytes.
     layout: OnceLock<Layout>,
 }
@@ -91,6 +93,7 @@ impl Reading {
             bytes,
             claims,
             by_sid: OnceLock::new(),
+            by_claim: OnceLock::new(),
             layout: OnceLock::new(),
         }
     }
@@ -165,10 +168,13 @@ impl Reading {
         if claims.get(hint) == Some(claim) {
             return Some(hint);
         }
-        self.with_sid(&claim.sid)
-            .iter()
-            .copied()
-            .find(|&index| claims[index] == *claim)
+        let by_claim = self.by_claim.get_or_init(|| {
+            let places = claims.iter().enumerate().rev();
+            places
+                .map(|(index, claim)| (claim.clone(), index))
+                .collect()
+        });
+        by_claim.get(claim).copied()
     }
 }
 

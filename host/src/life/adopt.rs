@@ -3,12 +3,16 @@
 //! It takes two steps, so that somebody can look and decide in between. The second one
 //! proves that everything is still as it was shown before it believes anything.
 
+use crate::audit::Id;
 use crate::cancel::Cancel;
 use crate::error::Error;
 use crate::pool::{Context, Pool};
-use crate::process::{Claim, Finding, Identified, Portrait, Proof, Question, Record, Standing};
+use crate::process::{
+    Claim, Finding, Identified, Inquiry, Portrait, Proof, Question, Record, Standing,
+};
 use crate::store::LedgerWrite;
 
+use super::adoption_record::AdoptionRecord;
 use super::survey::{Survey, of_store};
 use super::{AdoptError, Examination};
 
@@ -42,7 +46,7 @@ impl Pool {
         let claim = only_entry(&survey, sid)?;
         // Held before it is judged, so that the finding is about the process that is held.
         let identified = self.context.processes.identify(claim.pid);
-        let finding = judge(&mut survey, &claim)?;
+        let finding = judge(&mut survey, &claim, cancel)?;
         survey.finish();
         if finding.standing != Standing::Unproven {
             return Err(not_unproven(claim, finding));
@@ -66,7 +70,8 @@ impl Pool {
     /// # Errors
     /// [`AdoptError::Changed`] when entry or process are not what was examined, and then
     /// nothing is adopted; the other [`AdoptError`]s as for [`examine`](Self::examine). A
-    /// ledger that cannot be written is an error too.
+    /// ledger that cannot be written is an error too, and so is a trail that cannot: nothing
+    /// is adopted that is not recorded first.
     pub fn adopt(&self, examination: &Examination, cancel: &Cancel) -> Result<Adopted, AdoptError> {
         self.check_settings(cancel)?;
         let claim = &examination.claim;
@@ -74,7 +79,7 @@ impl Pool {
         if only_entry(&survey, &claim.sid)? != *claim {
             return Err(changed(claim, "its entry is another one by now"));
         }
-        let finding = judge(&mut survey, claim)?;
+        let finding = judge(&mut survey, claim, cancel)?;
         if finding.standing != Standing::Unproven {
             return Err(not_unproven(claim.clone(), finding));
         }
@@ -84,14 +89,30 @@ impl Pool {
             identity: examination.process().identity().clone(),
             proof: Proof::Adopted,
         };
+        let entry = survey.entry(claim).map(str::to_owned);
         let (mut ledger, mut locked) = survey.into_ledger();
         ledger.insert(claim.clone(), record.clone());
+        let adoption = AdoptionRecord {
+            trail: locked.trail(),
+            id: Id::next(),
+            claim,
+            wait: self.context.limits.lock_wait,
+        };
+        adoption.begin(
+            &self.asker.asks("adopt"),
+            &finding,
+            entry.as_deref(),
+            cancel,
+        )?;
         // The last word on whether the process is still the one that was looked at.
-        check_running(examination)?;
-        match locked.write_ledger(&mut ledger).map_err(of_store)? {
-            LedgerWrite::Written | LedgerWrite::Unchanged => {}
-            LedgerWrite::KeptNewer { version } => return Err(AdoptError::NewerLedger { version }),
-        }
+        let written = check_running(examination).and_then(|()| {
+            match locked.write_ledger(&mut ledger).map_err(of_store)? {
+                LedgerWrite::Written | LedgerWrite::Unchanged => Ok(()),
+                LedgerWrite::KeptNewer { version } => Err(AdoptError::NewerLedger { version }),
+            }
+        });
+        adoption.end(&written);
+        written?;
         let finding = judge_adopted(&self.context, claim, &record)?;
         let evidence = match finding.standing {
             Standing::Unproven if examination.is_weak() => {
@@ -146,8 +167,8 @@ fn only_entry(survey: &Survey<'_>, sid: &str) -> Result<Claim, AdoptError> {
     }
 }
 
-fn judge(survey: &mut Survey<'_>, claim: &Claim) -> Result<Finding, AdoptError> {
-    let inspection = survey.inspect(claim);
+fn judge(survey: &mut Survey<'_>, claim: &Claim, cancel: &Cancel) -> Result<Finding, AdoptError> {
+    let inspection = survey.inspect(claim, cancel)?;
     Ok(inspection.ok_or_else(no_finding)?.finding)
 }
 
@@ -158,7 +179,9 @@ fn judge_adopted(context: &Context, claim: &Claim, record: &Record) -> Result<Fi
         claim,
         record: Some(record),
     };
-    let mut inspections = context.processes.inspect(&[question], context.strength());
+    let inquiry = Inquiry::new(context.strength());
+    let inspections = context.processes.inspect(&[question], &inquiry);
+    let mut inspections = inspections.unwrap_or_default();
     Ok(inspections.pop().ok_or_else(no_finding)?.finding)
 }
 

@@ -5,6 +5,7 @@
 //! observe. None of the three touches the registry or signals anybody.
 
 mod adopt;
+mod adoption_record;
 mod examination;
 mod refusal;
 mod survey;

@@ -1,5 +1,6 @@
 //! The registry's entries, read and judged under the pool's lock.
 
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use crate::cancel::Cancel;
 use crate::error::{Error, chain};
 use crate::floor::{Reading, Unreadable};
 use crate::pool::Context;
-use crate::process::{Claim, Inspection, Question};
+use crate::process::{Claim, Inquiry, Inspection, Question};
 use crate::store::{Guarded, Ledger, StoreError, StoreErrorKind};
 
 /// A pool whose lock is held, as it was read under it. Dropping it releases the lock.
@@ -47,7 +48,7 @@ impl<'a> Survey<'a> {
     /// # Errors
     /// [`Error::Corrupted`] and [`Error::System`].
     pub(super) fn of(context: &'a Context, locked: Guarded) -> Result<Self, Error> {
-        let bytes = locked.read_registry().map_err(|error| {
+        let bytes = context.read_registry(&locked).map_err(|error| {
             let registry = context.registry_path();
             Error::no_registry(registry, &error).unwrap_or_else(|| of_store(error))
         })?;
@@ -79,13 +80,32 @@ impl<'a> Survey<'a> {
             .collect()
     }
 
+    /// The text of the entry that makes this claim, as it stands in the registry.
+    pub(super) fn entry(&self, claim: &Claim) -> Option<&str> {
+        self.reading.raw(self.reading.position(claim, 0)?)
+    }
+
     /// Finds out about one of the claims, and keeps in mind what the ledger lacks.
-    pub(super) fn inspect(&mut self, claim: &Claim) -> Option<Inspection> {
-        self.inspect_all(std::slice::from_ref(claim)).pop()
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`].
+    pub(super) fn inspect(
+        &mut self,
+        claim: &Claim,
+        cancel: &Cancel,
+    ) -> Result<Option<Inspection>, Error> {
+        Ok(self.inspect_all(std::slice::from_ref(claim), cancel)?.pop())
     }
 
     /// The same about several, in order.
-    pub(super) fn inspect_all(&mut self, claims: &[Claim]) -> Vec<Inspection> {
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`].
+    pub(super) fn inspect_all(
+        &mut self,
+        claims: &[Claim],
+        cancel: &Cancel,
+    ) -> Result<Vec<Inspection>, Error> {
         let questions: Vec<_> = claims
             .iter()
             .map(|claim| Question {
@@ -93,16 +113,20 @@ impl<'a> Survey<'a> {
                 record: self.ledger.get(claim).map(|row| &row.record),
             })
             .collect();
-        let mut inspections = self
-            .context
-            .processes
-            .inspect(&questions, self.context.strength());
+        let directory = self.context.directory().ok();
+        let mut inquiry = Inquiry::new(self.context.strength()).until_cancelled(cancel);
+        if let Some(directory) = &directory {
+            inquiry = inquiry.in_pool(directory.path(), directory.as_fd());
+        }
+        let inspected = self.context.processes.inspect(&questions, &inquiry);
+        // It has no other bound.
+        let mut inspections = inspected.map_err(|_| Error::Cancelled)?;
         for (claim, inspection) in claims.iter().zip(&mut inspections) {
             if let Some(record) = inspection.learned.take() {
                 self.ledger.insert(claim.clone(), *record);
             }
         }
-        inspections
+        Ok(inspections)
     }
 
     /// Writes what the ledger learned and releases the lock. A failure costs proof and

@@ -78,7 +78,7 @@ impl Pool {
             }
         };
         let pid = claim.pid;
-        let Some(inspection) = survey.inspect(claim) else {
+        let Some(inspection) = survey.inspect(claim, cancel)? else {
             return Err(Error::System("there is no finding about the entry".into()));
         };
         // Releases the lock: the worker may need it to end.

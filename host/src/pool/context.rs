@@ -14,6 +14,7 @@ use crate::runtime::Limits;
 use crate::store::{Guarded, Ledger, Nothing, PoolDir, Store, StoreError, StoreErrorKind};
 
 use super::rows::Rows;
+use super::without_entry::check_nobody_lost;
 
 /// The registry's name within the pool directory.
 pub(crate) const REGISTRY: &str = "registry.json";
@@ -46,6 +47,21 @@ impl Context {
     ) -> Result<Guarded, StoreError> {
         let locked = self.store.lock_existing(wait, cancel)?;
         Ok(Guarded::new(locked.unwrap_or_else(|| Box::new(Nothing))))
+    }
+
+    /// Reads the registry of a pool whose lock is held; none where there never was one, and
+    /// then the pool is empty.
+    ///
+    /// # Errors
+    /// As the store says, and [`StoreError::RegistryLost`] when the file is gone while the
+    /// ledger has workers that may live.
+    pub(crate) fn read_registry(&self, locked: &Guarded) -> Result<Option<Vec<u8>>, StoreError> {
+        let bytes = locked.read_registry()?;
+        if bytes.is_none() {
+            let (path, ledger) = (self.registry_path(), locked.read_ledger());
+            check_nobody_lost(path, &ledger, self.processes.as_ref(), self.strength())?;
+        }
+        Ok(bytes)
     }
 
     /// The directory that the pool lies in, opened where that has not happened yet.

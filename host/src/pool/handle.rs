@@ -20,7 +20,7 @@ use super::context::Context;
 /// instance of its own.
 pub struct Pool {
     pub(crate) context: Arc<Context>,
-    asker: Arc<Asker>,
+    pub(crate) asker: Arc<Asker>,
 }
 
 impl Pool {

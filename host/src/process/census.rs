@@ -145,7 +145,7 @@ impl LinuxProcesses {
         let table = kernel.read("/proc/self/net/unix")?;
         let mut sockets: HashMap<u64, PathBuf> = bound_sockets(&table)
             .filter(|(path, _)| is_there(path))
-            .map(|(path, inode)| (inode, path))
+            .map(|(path, socket)| (socket.inode, path))
             .collect();
         let mut found = Vec::new();
         // Without a socket there is no need to look through everybody's open files.

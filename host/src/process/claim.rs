@@ -1,14 +1,12 @@
 //! What a registry entry says about its process.
 
-use std::hash::{Hash, Hasher};
-
 use serde::{Deserialize, Serialize};
 
 /// The claim that an entry makes: this session is served by this process, since then.
 ///
 /// Two entries make the same claim only when all four agree; everything that the host
 /// remembers about a process is kept under the whole claim and never under a bare pid.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Claim {
     /// The session id.
     pub sid: String,
@@ -18,13 +16,4 @@ pub struct Claim {
     pub created_at: String,
     /// Path of the worker's Unix socket, empty when it has none.
     pub sock: String,
-}
-
-impl Hash for Claim {
-    /// Sid and pid are enough to tell nearly all claims of a pool apart; hashing the
-    /// long texts too would cost more than comparing them once.
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.sid.hash(state);
-        self.pid.hash(state);
-    }
 }

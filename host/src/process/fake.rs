@@ -15,6 +15,7 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 use rustix::event::PollFd;
 
 use super::kernel::{Clocks, FileKind, Kernel};
+use super::reach::{Directory, Mounts};
 use super::{Place, Signal};
 
 /// The pid of the program under test.
@@ -53,8 +54,13 @@ struct State {
     canonical: HashMap<PathBuf, PathBuf>,
     /// The process groups that were joined; all begin in group 1.
     groups: HashMap<u32, u32>,
+    unreachable: HashMap<PathBuf, Errno>,
     refusals: HashMap<Call, Errno>,
     calls: HashMap<Call, usize>,
+    /// Of all kinds, those of `Call` and the others.
+    all_calls: usize,
+    /// How often each file was read.
+    reads: HashMap<String, usize>,
     sent: Vec<(u32, Signal)>,
     /// Signals that end a process, and reap it.
     mortal: Vec<(u32, Signal)>,
@@ -87,6 +93,8 @@ impl FakeKernel {
         fake.file("/proc/sys/kernel/random/boot_id", "this-boot\n");
         fake.link("/proc/self/ns/pid", "pid:[4026531836]");
         fake.link("/proc/self", &OWN_PID.to_string());
+        fake.link("/proc/self/ns/net", "net:[1]");
+        fake.file("/proc/self/net/unix", HEADING);
         fake.run(1, 1, 0);
         fake.run(PARENT, 5_000, 1);
         fake.run(OWN_PID, 600_000, PARENT);
@@ -209,8 +217,19 @@ impl FakeKernel {
         self.link(&format!("/proc/{pid}/fd/3"), "socket:[31]");
     }
 
+    /// Puts something at the path. A symlink leads to a socket that answers like this.
     pub(crate) fn socket(&self, path: &str, kind: FileKind, connect: Result<(), Errno>) {
+        if kind == FileKind::Symlink {
+            let target = format!("{path}.target");
+            self.link(path, &target);
+            self.socket(&target, FileKind::Socket, connect);
+        }
         self.state().sockets.insert(path.into(), (kind, connect));
+    }
+
+    /// Makes the way to a directory one that cannot be gone.
+    pub(crate) fn block(&self, directory: &str, error: Errno) {
+        self.state().unreachable.insert(directory.into(), error);
     }
 
     /// Makes `lstat` of the path fail.
@@ -269,6 +288,16 @@ impl FakeKernel {
         self.state().calls.get(&call).copied().unwrap_or(0)
     }
 
+    /// How often a file was read.
+    pub(crate) fn reads(&self, path: &str) -> usize {
+        self.state().reads.get(path).copied().unwrap_or(0)
+    }
+
+    /// How many system calls were made, of whatever kind.
+    pub(crate) fn all_calls(&self) -> usize {
+        self.state().all_calls
+    }
+
     pub(crate) fn sent(&self) -> Vec<(u32, Signal)> {
         self.state().sent.clone()
     }
@@ -286,6 +315,7 @@ fn stat(pid: u32, state: char, parent: u32, start_ticks: u64) -> String {
 
 impl State {
     fn call(&mut self, call: Call) -> io::Result<()> {
+        self.all_calls += 1;
         *self.calls.entry(call).or_default() += 1;
         self.refusals
             .get(&call)
@@ -332,6 +362,10 @@ impl Kernel for FakeKernel {
         super::linux::Linux.poll(fds, timeout)
     }
 
+    fn watch(&self, epoll: BorrowedFd<'_>, pidfd: BorrowedFd<'_>, token: u64) -> io::Result<()> {
+        super::linux::Linux.watch(epoll, pidfd, token)
+    }
+
     fn send_signal(&self, pidfd: BorrowedFd<'_>, signal: Signal) -> io::Result<()> {
         let mut state = self.state();
         state.call(Call::SendSignal)?;
@@ -348,6 +382,8 @@ impl Kernel for FakeKernel {
 
     fn read(&self, path: &str) -> io::Result<Vec<u8>> {
         let mut state = self.state();
+        state.all_calls += 1;
+        *state.reads.entry(path.to_owned()).or_default() += 1;
         let text = entry(&state.files, path);
         if let Some(pid) = state.races.remove(path) {
             state.reap(pid);
@@ -356,11 +392,15 @@ impl Kernel for FakeKernel {
     }
 
     fn link(&self, path: &str) -> io::Result<PathBuf> {
-        entry(&self.state().links, path)
+        let mut state = self.state();
+        state.all_calls += 1;
+        entry(&state.links, path)
     }
 
     fn names(&self, directory: &str) -> io::Result<Vec<String>> {
-        entry(&self.state().directories, directory)
+        let mut state = self.state();
+        state.all_calls += 1;
+        entry(&state.directories, directory)
     }
 
     fn canonical(&self, path: &Path) -> io::Result<PathBuf> {
@@ -372,8 +412,22 @@ impl Kernel for FakeKernel {
             .unwrap_or_else(|| path.to_owned()))
     }
 
+    fn directory(&self, path: &Path, _mounts: &Mounts) -> io::Result<Directory> {
+        let mut state = self.state();
+        state.all_calls += 1;
+        if let Some(&error) = state.unreachable.get(path) {
+            return Err(error.into());
+        }
+        let real = state.canonical.get(path).cloned();
+        Ok(Directory {
+            real: real.unwrap_or_else(|| path.to_owned()),
+            fd: None,
+        })
+    }
+
     fn kind(&self, path: &Path) -> io::Result<FileKind> {
-        let state = self.state();
+        let mut state = self.state();
+        state.all_calls += 1;
         if let Some(&error) = state.unseen.get(path) {
             return Err(error.into());
         }
@@ -381,7 +435,9 @@ impl Kernel for FakeKernel {
     }
 
     fn connect(&self, path: &Path) -> io::Result<()> {
-        Ok(self.state().sockets.get(path).ok_or(Errno::ENOENT)?.1?)
+        let mut state = self.state();
+        state.all_calls += 1;
+        Ok(state.sockets.get(path).ok_or(Errno::ENOENT)?.1?)
     }
 
     fn clocks(&self) -> Clocks {

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use super::Process;
 use super::cache::{Cache, default_capacity};
-use super::finding::{Finding, Inspection, Question, Standing, Strength};
+use super::finding::{Finding, Inspection, Question, Standing};
 use super::identify::{Identified, IdentifyError, identify};
+use super::inquiry::{Inquiry, Interrupted};
 use super::kernel::Kernel;
 use super::ladder::{Ladder, Proven};
 use super::linux::Linux;
@@ -23,9 +24,17 @@ use crate::cancel::Cancel;
 pub trait Processes: Send + Sync {
     /// Answers each question, in order. Ask for a whole pool at once.
     ///
-    /// It never fails: what cannot be found out is [`Standing::Unknown`]. Of a claim that is
+    /// What cannot be found out is [`Standing::Unknown`]. Of a claim that is
     /// [`Standing::Alive`] it hands out the process, and without that no signal is sent.
-    fn inspect(&self, questions: &[Question<'_>], strength: Strength) -> Vec<Inspection>;
+    ///
+    /// # Errors
+    /// When [`Inquiry::check`] says that the work is to be given up, which is to be asked for
+    /// each question at least.
+    fn inspect(
+        &self,
+        questions: &[Question<'_>],
+        inquiry: &Inquiry<'_>,
+    ) -> Result<Vec<Inspection>, Interrupted>;
 
     /// Holds the process that runs under `pid` now, whoever it is. Registering a session
     /// asks this.
@@ -98,12 +107,21 @@ impl Default for LinuxProcesses {
 }
 
 impl Processes for LinuxProcesses {
-    fn inspect(&self, questions: &[Question<'_>], strength: Strength) -> Vec<Inspection> {
-        let remembered = self.cache.recall(self.kernel.as_ref(), questions, strength);
-        let ladder = Ladder::new(&self.kernel, strength);
+    fn inspect(
+        &self,
+        questions: &[Question<'_>],
+        inquiry: &Inquiry<'_>,
+    ) -> Result<Vec<Inspection>, Interrupted> {
+        let kernel = self.kernel.as_ref();
+        let begun = self.cache.begin(kernel);
+        let ladder = Ladder::new(&self.kernel, inquiry);
         let mut handed_out = 0;
         let mut inspections = Vec::with_capacity(questions.len());
-        for (known, question) in remembered.into_iter().zip(questions) {
+        for question in questions {
+            inquiry.check()?;
+            let known = self
+                .cache
+                .recall(kernel, question, inquiry.strength(), begun);
             let judged = known.map_or_else(|| self.judge(&ladder, question), Ok);
             let mut inspection = Inspection::from(judged);
             // Holding more would leave this program without descriptors.
@@ -113,7 +131,9 @@ impl Processes for LinuxProcesses {
             }
             inspections.push(inspection);
         }
-        inspections
+        // What was given up within the last answer is no answer.
+        inquiry.check()?;
+        Ok(inspections)
     }
 
     fn identify(&self, pid: u32) -> Result<Identified, IdentifyError> {

@@ -9,6 +9,7 @@ use nix::errno::Errno;
 use rustix::event::{PollFd, PollFlags};
 
 use super::Signal;
+use super::reach::{Directory, Mounts};
 
 /// The system calls under the proofs. One implementation makes them, the other is a fake
 /// that refuses, races and lies on demand, so that every refusal can be tested.
@@ -21,8 +22,8 @@ pub(crate) trait Kernel: Send + Sync {
     /// `poll(2)`; without a timeout it waits for ever. May be interrupted (`EINTR`).
     fn poll(&self, fds: &mut [PollFd<'_>], timeout: Option<Duration>) -> io::Result<usize>;
     /// Adds a pidfd to an epoll instance, which is readable when one of its pidfds is
-    /// (epoll(7)). A kernel that does not is asked about each pidfd.
-    fn watch(&self, _epoll: BorrowedFd<'_>, _pidfd: BorrowedFd<'_>) -> io::Result<()> {
+    /// (epoll(7)) and then tells the token. A kernel that does not is asked about each pidfd.
+    fn watch(&self, _epoll: BorrowedFd<'_>, _pidfd: BorrowedFd<'_>, _token: u64) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
     }
     /// `pidfd_send_signal(2)`.
@@ -39,8 +40,10 @@ pub(crate) trait Kernel: Send + Sync {
     fn link(&self, path: &str) -> io::Result<PathBuf>;
     /// The names in a directory.
     fn names(&self, directory: &str) -> io::Result<Vec<String>>;
-    /// The path without symlinks, `.` and `..`.
+    /// The path without symlinks, `.` and `..`, wherever it leads.
     fn canonical(&self, path: &Path) -> io::Result<PathBuf>;
+    /// The directory at an absolute path, as far as the way to it is sure to answer.
+    fn directory(&self, path: &Path, mounts: &Mounts) -> io::Result<Directory>;
     /// What `lstat(2)` sees at the path.
     fn kind(&self, path: &Path) -> io::Result<FileKind>;
     /// Connects a stream socket to the path, without waiting, and closes it again.

@@ -7,16 +7,15 @@ use std::time::SystemTime;
 use super::decide::{Facts, Row, Rung, decide};
 use super::handle::LinuxProcess;
 use super::here;
+use super::inquiry::Inquiry;
 use super::kernel::Kernel;
 use super::ledger::{Whereabouts, agreement, whereabouts};
-use super::listeners::Listeners;
+use super::listeners::Holder;
 use super::quoted::quoted;
-use super::socket::{Answer, service, still_answers};
+use super::socket::{Answer, Sockets};
 use super::subject::{OpenError, State, Subject, possible};
 use super::time::{Calendar, text};
-use super::{
-    Claim, Finding, Identity, Place, Process, Proof, Question, Record, Standing, Strength,
-};
+use super::{Claim, Finding, Identity, Place, Process, Proof, Question, Record, Standing};
 
 /// A claim that is alive.
 #[derive(Clone, Debug)]
@@ -43,22 +42,22 @@ impl Proven {
 /// Judges the claims of one call: what is the same for all of them is asked once.
 pub(super) struct Ladder<'a> {
     kernel: &'a Arc<dyn Kernel>,
-    strength: Strength,
+    inquiry: &'a Inquiry<'a>,
     calendar: Calendar,
     place: OnceCell<Result<Place, String>>,
     proc: OnceCell<Result<(), String>>,
-    listeners: RefCell<Listeners>,
+    sockets: RefCell<Sockets<'a>>,
 }
 
 impl<'a> Ladder<'a> {
-    pub(super) fn new(kernel: &'a Arc<dyn Kernel>, strength: Strength) -> Self {
+    pub(super) fn new(kernel: &'a Arc<dyn Kernel>, inquiry: &'a Inquiry<'a>) -> Self {
         Self {
             kernel,
-            strength,
+            inquiry,
             calendar: Calendar::new(kernel.as_ref()),
             place: OnceCell::new(),
             proc: OnceCell::new(),
-            listeners: RefCell::default(),
+            sockets: RefCell::new(Sockets::new(kernel.as_ref(), inquiry)),
         }
     }
 
@@ -147,11 +146,14 @@ impl<'a> Ladder<'a> {
         subject: &Subject,
         started: SystemTime,
     ) -> Result<Rung, Finding> {
-        let kernel = self.kernel.as_ref();
-        if row.is_some_and(|row| row.suffices(self.strength)) {
+        let strength = self.inquiry.strength();
+        if row.is_some_and(|row| row.suffices(strength)) {
             return Ok(Rung::Ledger);
         }
-        let mut listeners = self.listeners.borrow_mut();
+        let holder = Holder {
+            pid: claim.pid,
+            inode: subject.inode,
+        };
         let facts = Facts {
             pid: claim.pid,
             sock: &claim.sock,
@@ -159,9 +161,9 @@ impl<'a> Ladder<'a> {
             started,
             boot: self.calendar.boot(),
             row,
-            service: service(kernel, &mut listeners, claim.pid, &claim.sock),
+            service: self.sockets.borrow_mut().service(holder, &claim.sock),
             relation: self.calendar.relation(started, &claim.created_at),
-            strength: self.strength,
+            strength,
         };
         let decision = decide(&facts);
         self.check_running(subject)?;
@@ -248,11 +250,15 @@ impl<'a> Ladder<'a> {
 
     /// Nothing whose socket still answers is taken for dead.
     fn unless_served(&self, claim: &Claim, finding: Finding) -> Finding {
-        let (standing, but) = match still_answers(self.kernel.as_ref(), &claim.sock) {
+        let (standing, but) = match self.sockets.borrow_mut().still_answers(&claim.sock) {
             Answer::No => return finding,
             Answer::Yes => (
                 Standing::Foreign,
                 "still answers: another process serves it".into(),
+            ),
+            Answer::Bound => (
+                Standing::Foreign,
+                "is bound by another process, which does not listen yet".into(),
             ),
             Answer::Unclear(error) => (
                 Standing::Unknown,

@@ -15,6 +15,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::Signal;
 use super::kernel::{Clocks, FileKind, Kernel};
+use super::reach::{self, Directory, Mounts};
 
 /// `PID_FS_MAGIC` of `linux/magic.h`, what fstatfs(2) says of a pidfd since Linux 6.9.
 const PIDFS_MAGIC: i128 = 0x5049_4446;
@@ -59,12 +60,12 @@ impl Kernel for Linux {
         Ok(poll(fds, timeout.as_ref())?)
     }
 
-    fn watch(&self, epoll: BorrowedFd<'_>, pidfd: BorrowedFd<'_>) -> io::Result<()> {
+    fn watch(&self, epoll: BorrowedFd<'_>, pidfd: BorrowedFd<'_>, token: u64) -> io::Result<()> {
         let flags = epoll::EventFlags::IN;
         Ok(epoll::add(
             epoll,
             pidfd,
-            epoll::EventData::new_u64(0),
+            epoll::EventData::new_u64(token),
             flags,
         )?)
     }
@@ -115,6 +116,10 @@ impl Kernel for Linux {
 
     fn canonical(&self, path: &Path) -> io::Result<PathBuf> {
         fs::canonicalize(path)
+    }
+
+    fn directory(&self, path: &Path, mounts: &Mounts) -> io::Result<Directory> {
+        reach::directory(path, mounts)
     }
 
     fn kind(&self, path: &Path) -> io::Result<FileKind> {

@@ -2,6 +2,7 @@
 //!
 #![doc = include_str!("standings.md")]
 
+mod bound;
 mod cache;
 mod census;
 mod claim;
@@ -15,6 +16,7 @@ mod here;
 mod hidden;
 mod identify;
 mod identity;
+mod inquiry;
 mod inspect;
 mod kernel;
 mod ladder;
@@ -22,9 +24,11 @@ mod ledger;
 mod linux;
 mod listeners;
 mod parked;
+mod paths;
 mod portrait;
 mod procfs;
 mod quoted;
+mod reach;
 mod serving;
 mod signal;
 mod socket;
@@ -39,6 +43,7 @@ pub(crate) mod fake;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use bound::BoundSockets;
 pub(crate) use census::{Elsewhere, Remaining, Server};
 pub use claim::Claim;
 pub(crate) use environment::{Marked, MarkedWorker};
@@ -46,8 +51,10 @@ pub use finding::{Finding, Inspection, Question, Standing, Strength, UnknownStre
 pub use forbidden::Forbidden;
 pub use identify::{Identified, IdentifyError};
 pub use identity::{Identity, Place, Proof, Record};
+pub use inquiry::{Inquiry, Interrupted};
 pub use inspect::{LinuxProcesses, Processes};
 pub use portrait::{Parent, Portrait};
+pub(crate) use reach::Mounts;
 pub use serving::Serving;
 pub use signal::{Signal, UnknownSignal};
 pub use verified::{Parked, Process, SendError};

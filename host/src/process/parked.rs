@@ -34,8 +34,14 @@ impl LinuxParked {
     }
 }
 
-impl Parked for LinuxParked {
-    fn reopen(&self) -> Result<Arc<dyn Process>, SendError> {
+impl LinuxParked {
+    pub(super) fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Holds the process again: opens its pid, and makes sure that it is the same process
+    /// and still runs.
+    pub(super) fn find(&self) -> Result<Arc<LinuxProcess>, SendError> {
         let kernel = self.kernel.as_ref();
         // A thread that has the pid now is another one, and so is no process at all.
         let subject = Subject::open(kernel, self.pid, true).map_err(|error| match error {
@@ -49,6 +55,12 @@ impl Parked for LinuxParked {
         let identity = self.identity.clone();
         let process = LinuxProcess::new(&self.kernel, subject, identity);
         Ok(Arc::new(process.named(self.named)))
+    }
+}
+
+impl Parked for LinuxParked {
+    fn reopen(&self) -> Result<Arc<dyn Process>, SendError> {
+        Ok(self.find()?)
     }
 }
 

@@ -90,33 +90,34 @@ pub(super) fn words(cmdline: &[u8]) -> Vec<String> {
         .collect()
 }
 
-/// The sockets that listen at a path of the file system, from `/proc/PID/net/unix`
-/// (proc_pid_net(5)): path as it was bound, and inode number.
-pub(super) fn listening_sockets(table: &[u8]) -> impl Iterator<Item = (PathBuf, u64)> {
+/// A socket that is bound to a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct BoundSocket {
+    /// Its inode number among sockets, as links in `/proc/PID/fd` tell it.
+    pub(super) inode: u64,
+    /// Whether it listens for connections.
+    pub(super) listens: bool,
+}
+
+/// The sockets that are bound to a path of the file system, from `/proc/PID/net/unix`
+/// (proc_pid_net(5)), with the path as it was bound. That is relative where it does not
+/// start with a slash: to what was the current directory then.
+pub(super) fn bound_sockets(table: &[u8]) -> impl Iterator<Item = (PathBuf, BoundSocket)> {
     // The first line is the heading.
     table
         .split(|&byte| byte == b'\n')
         .skip(1)
-        .filter_map(|line| socket(line, |flags, _| flags == LISTENS))
-}
-
-/// The sockets that are bound to a path of the file system and not connected, whether they
-/// listen yet or not: path as it was bound, and inode number.
-pub(super) fn bound_sockets(table: &[u8]) -> impl Iterator<Item = (PathBuf, u64)> {
-    table
-        .split(|&byte| byte == b'\n')
-        .skip(1)
-        .filter_map(|line| socket(line, |_, state| state == UNCONNECTED))
+        .filter_map(bound_socket)
 }
 
 /// `__SO_ACCEPTCON` of `linux/net.h`: the socket listens.
 const LISTENS: &str = "00010000";
+/// `SOCK_DGRAM` of `linux/net.h`.
+const DATAGRAMS: &str = "0002";
+/// `SS_CONNECTED` of `linux/net.h`.
+const CONNECTED: &str = "03";
 
-/// `SS_UNCONNECTED` of `linux/net.h`. What a listening socket has accepted is connected, and
-/// has the same path.
-const UNCONNECTED: &str = "01";
-
-fn socket(line: &[u8], is_wanted: impl Fn(&str, &str) -> bool) -> Option<(PathBuf, u64)> {
+fn bound_socket(line: &[u8]) -> Option<(PathBuf, BoundSocket)> {
     // Num RefCount Protocol Flags Type St Inode Path, the path after exactly one space
     // because it may hold spaces, or start with one.
     let mut rest = line;
@@ -128,15 +129,20 @@ fn socket(line: &[u8], is_wanted: impl Fn(&str, &str) -> bool) -> Option<(PathBu
         std::str::from_utf8(field).ok()
     };
     let flags = [field()?, field()?, field()?, field()?][3];
-    let [_, state, inode] = [field()?, field()?, field()?];
-    let inode = inode.parse().ok()?;
+    let (kind, state) = (field()?, field()?);
+    let inode = field()?.parse().ok()?;
     let path = rest.strip_prefix(b" ")?;
-    // Names that do not start with a slash are abstract (`@`) or relative to what was
-    // the current directory when they were bound.
-    if !is_wanted(flags, state) || !path.starts_with(b"/") {
+    // Each connection that a server accepted shows the server's path, and can outlive it.
+    // Abstract names begin with `@`.
+    let is_connection = kind != DATAGRAMS && state == CONNECTED;
+    if is_connection || path.is_empty() || path.starts_with(b"@") {
         return None;
     }
-    Some((PathBuf::from(OsString::from_vec(path.to_vec())), inode))
+    let socket = BoundSocket {
+        inode,
+        listens: flags == LISTENS,
+    };
+    Some((PathBuf::from(OsString::from_vec(path.to_vec())), socket))
 }
 
 /// The number in a link of the form `socket:[4711]` or `pid:[4026531836]`.
@@ -203,16 +209,31 @@ mod tests {
     }
 
     #[test]
-    fn only_listening_sockets_with_a_path_are_listed() {
+    fn sockets_that_are_bound_to_a_path_are_listed_whether_they_listen_or_not() {
         let table = b"Num       RefCount Protocol Flags    Type St Inode Path\n\
             0000000000000000: 00000002 00000000 00010000 0001 01 21 /run/a b.sock\n\
             0000000000000000: 00000002 00000000 00010000 0001 01    22  /run/x\n\
             0000000000000000: 00000003 00000000 00000000 0001 03 23 /run/connected\n\
             0000000000000000: 00000002 00000000 00010000 0001 01 24 @abstract\n\
             0000000000000000: 00000002 00000000 00010000 0001 01 25\n\
-            0000000000000000: 00000002 00000000 00010000 0005 01    26 /run/y\n";
-        let found: Vec<_> = listening_sockets(table).collect();
-        assert_eq!(found, [("/run/a b.sock".into(), 21), ("/run/y".into(), 26)]);
+            0000000000000000: 00000002 00000000 00010000 0005 01    26 /run/y\n\
+            0000000000000000: 00000002 00000000 00000000 0001 01 27 /run/bound\n\
+            0000000000000000: 00000002 00000000 00000000 0002 03 28 /run/datagrams\n\
+            0000000000000000: 00000002 00000000 00000000 0001 01 29 relative\n";
+        let found: Vec<_> = bound_sockets(table)
+            .map(|(path, socket)| (path, socket.inode, socket.listens))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                ("/run/a b.sock".into(), 21, true),
+                (" /run/x".into(), 22, true),
+                ("/run/y".into(), 26, true),
+                ("/run/bound".into(), 27, false),
+                ("/run/datagrams".into(), 28, false),
+                ("relative".into(), 29, false),
+            ]
+        );
     }
 
     #[test]
@@ -241,7 +262,7 @@ mod tests {
         fn no_text_makes_a_reader_panic(text in proptest::collection::vec(any::<u8>(), 0..200)) {
             let _ = Stat::parse(&text);
             let _ = (thread_group(&text), user_ids(&text), words(&text));
-            let _ = listening_sockets(&text).count();
+            let _ = bound_sockets(&text).count();
         }
     }
 }

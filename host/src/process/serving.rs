@@ -4,8 +4,11 @@ use std::collections::HashMap;
 use std::io;
 use std::path::Path;
 
+use super::Strength;
+use super::inquiry::Inquiry;
 use super::kernel::{FileKind, Kernel};
-use super::listeners::{Holding, Listeners};
+use super::listeners::{Holder, Holding, Listeners};
+use super::paths::Paths;
 use super::procfs::Stat;
 
 /// What is seen at the path of a socket that a process is to serve.
@@ -42,12 +45,15 @@ pub(super) fn serving(kernel: &dyn Kernel, pid: u32, path: &Path) -> Serving {
             };
         }
     }
+    let inquiry = Inquiry::new(Strength::Any);
+    let mut paths = Paths::of_user(kernel);
     let mut listeners = Listeners::default();
     let mut seen = Serving::Nobody;
     let family =
         std::iter::once(pid).chain(std::iter::once_with(|| descendants(kernel, pid)).flatten());
     for pid in family {
-        match listeners.holding(kernel, pid, path, false) {
+        let holder = Holder { pid, inode: None };
+        match listeners.holding(kernel, &inquiry, &mut paths, holder, path, false) {
             Holding::Held => return Serving::Yes,
             Holding::Hidden(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 seen = Serving::Hidden(error);

@@ -1,5 +1,6 @@
 //! Hearing of the end of many processes with one question.
 
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::event::epoll;
@@ -22,27 +23,53 @@ impl Default for Watch {
 }
 
 impl Watch {
-    /// Watches a pidfd from now on, if that is possible.
-    pub(super) fn add(&self, kernel: &dyn Kernel, pidfd: BorrowedFd<'_>) -> bool {
+    /// Watches a pidfd from now on, if that is possible. `token` is what
+    /// [`ended`](Self::ended) calls it.
+    pub(super) fn add(&self, kernel: &dyn Kernel, pidfd: BorrowedFd<'_>, token: u64) -> bool {
         self.epoll
             .as_ref()
-            .is_some_and(|epoll| kernel.watch(epoll.as_fd(), pidfd).is_ok())
+            .is_some_and(|epoll| kernel.watch(epoll.as_fd(), pidfd, token).is_ok())
     }
 
     /// Stops watching a pidfd. Closing it would do, but others may hold it.
     pub(super) fn remove(&self, pidfd: BorrowedFd<'_>) {
         if let Some(epoll) = &self.epoll {
-            // What cannot be taken out goes on to be told of, and then each process is
-            // asked for itself: slower, and as right.
+            // What cannot be taken out goes on to be told of, under a token that means
+            // nothing any more: slower, and as right.
             let _ = epoll::delete(epoll, pidfd);
         }
     }
 
-    /// Whether none of the watched has ended. No, where it cannot be told.
-    pub(super) fn is_quiet(&self, kernel: &dyn Kernel) -> bool {
-        self.epoll
-            .as_ref()
-            .is_some_and(|epoll| matches!(has_ended(kernel, epoll.as_fd()), Ok(false)))
+    /// The tokens of those whose processes have ended, of at most `watched` pidfds. One
+    /// system call where none has.
+    ///
+    /// # Errors
+    /// When it cannot be told.
+    pub(super) fn ended(&self, kernel: &dyn Kernel, watched: usize) -> io::Result<Vec<u64>> {
+        let epoll = self.epoll.as_ref().ok_or(io::ErrorKind::Unsupported)?;
+        if !has_ended(kernel, epoll.as_fd())? {
+            return Ok(Vec::new());
+        }
+        // Room for all of them: one that is not taken out is told of again.
+        let mut events = Vec::with_capacity(watched.max(1));
+        let now = rustix::event::Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        loop {
+            match epoll::wait(
+                epoll,
+                rustix::buffer::spare_capacity(&mut events),
+                Some(&now),
+            ) {
+                Err(rustix::io::Errno::INTR) => {}
+                waited => {
+                    waited?;
+                    break;
+                }
+            }
+        }
+        Ok(events.iter().map(|event| event.data.u64()).collect())
     }
 }
 
@@ -55,10 +82,14 @@ mod tests {
     use super::*;
     use crate::process::linux::Linux;
 
+    fn ended(watch: &Watch) -> Vec<u64> {
+        watch.ended(&Linux, 3).expect("it can be told")
+    }
+
     #[test]
     fn the_end_of_one_process_is_heard_of_until_it_is_taken_out() {
         let watch = Watch::default();
-        assert!(watch.is_quiet(&Linux));
+        assert_eq!(ended(&watch), [0; 0]);
         let mut children: Vec<_> = (0..3)
             .map(|_| Command::new("sleep").arg("600").spawn().expect("a process"))
             .collect();
@@ -69,24 +100,24 @@ mod tests {
                 pidfd_open(pid, PidfdFlags::empty()).expect("a pidfd")
             })
             .collect();
-        for pidfd in &pidfds {
-            assert!(watch.add(&Linux, pidfd.as_fd()));
+        for (token, pidfd) in (0..).zip(&pidfds) {
+            assert!(watch.add(&Linux, pidfd.as_fd(), token));
         }
-        assert!(watch.is_quiet(&Linux));
+        assert_eq!(ended(&watch), [0; 0]);
 
         children[1].kill().expect("it is ours");
         children[1].wait().expect("it is ours");
-        assert!(!watch.is_quiet(&Linux));
+        assert_eq!(ended(&watch), [1]);
         watch.remove(pidfds[0].as_fd());
-        assert!(!watch.is_quiet(&Linux));
+        assert_eq!(ended(&watch), [1]);
         watch.remove(pidfds[1].as_fd());
-        assert!(watch.is_quiet(&Linux));
+        assert_eq!(ended(&watch), [0; 0]);
 
         for child in &mut children {
             // The one that was reaped already cannot be killed.
             let _ = child.kill();
             child.wait().expect("it is ours");
         }
-        assert!(!watch.is_quiet(&Linux));
+        assert_eq!(ended(&watch), [2]);
     }
 }

@@ -46,6 +46,11 @@ impl CpuMeter {
         self.host += thread_time().saturating_sub(paused.0);
     }
 
+    /// What is left of the host's time before a host call that is under way.
+    pub(crate) fn host_left(&self) -> Duration {
+        self.host_limit.saturating_sub(self.host)
+    }
+
     /// The limit that is exceeded, if one is.
     pub(crate) fn exceeded(&self) -> Option<Exceeded> {
         if self.host > self.host_limit {

@@ -64,7 +64,8 @@ pub trait Store: Send + Sync {
 
 /// A store whose lock is held. Dropping it releases the lock, whatever happened before.
 pub trait LockedStore: Send {
-    /// Reads the registry, byte for byte; none when there never was one.
+    /// Reads the registry, byte for byte; none when there is none. The host takes that for an
+    /// empty pool unless the ledger has workers that may live.
     ///
     /// # Errors
     /// Of the kind [`TooLarge`](super::StoreErrorKind::TooLarge) rather than a registry over
@@ -84,7 +85,9 @@ pub trait LockedStore: Send {
     fn read_ledger(&self) -> Ledger;
 
     /// Replaces the ledger, atomically and durably. It is written before the registry is
-    /// replaced, and in a crash between the two it is the ledger that has more.
+    /// replaced by one that has an entry more, or lacks one whose process may live; and after
+    /// it where only entries of the dead go. In a crash between the two it is the ledger that
+    /// has more.
     ///
     /// # Errors
     /// When it is as it was.

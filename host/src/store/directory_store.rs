@@ -59,21 +59,35 @@ impl DirectoryStore {
         Ok(opened.clone())
     }
 
-    /// The lock is waited for without holding up other requests of this process.
+    /// The lock is waited for without holding up other requests of this process. A directory
+    /// that was made again where this one was is opened, once: it is the pool by now.
     fn locked(
         &self,
         directory: &PoolDir,
         wait: Duration,
         cancel: &Cancel,
     ) -> Result<Box<dyn LockedStore>, StoreError> {
-        match directory.lock(wait, cancel) {
-            Ok(locked) => Ok(Box::new(locked)),
-            Err(error) => {
-                // It may have been replaced: the next request looks again.
-                *self.opened.lock().unwrap_or_else(PoisonError::into_inner) = None;
-                Err(error)
-            }
+        let lock = |directory: &PoolDir| -> Result<Box<dyn LockedStore>, StoreError> {
+            Ok(Box::new(directory.lock(wait, cancel)?))
+        };
+        let error = match lock(directory) {
+            Ok(locked) => return Ok(locked),
+            Err(error) => error,
+        };
+        self.close();
+        if !matches!(error, StoreError::Moved { .. }) {
+            return Err(error);
         }
+        match self.open_existing()? {
+            Some(directory) => lock(&directory).inspect_err(|_| self.close()),
+            // Nobody made it again: that it is gone is said, once.
+            None => Err(error),
+        }
+    }
+
+    /// The next request looks again: the directory may have been replaced.
+    fn close(&self) {
+        *self.opened.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
@@ -143,6 +157,7 @@ impl Trail for PoolDir {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::os::unix::fs::DirBuilderExt;
 
     use super::super::testing::cancel;
     use super::*;
@@ -167,6 +182,31 @@ mod tests {
         assert!(matches!(moved, Err(StoreError::Moved { .. })), "{moved:?}");
         assert_eq!(registry(None).expect("a new pool"), None);
         assert!(path.is_dir());
+    }
+
+    #[test]
+    fn a_directory_that_was_made_again_is_opened_at_once() {
+        let root = tempfile::tempdir().expect("temporary directory");
+        let path = root.path().join("pool");
+        let store = DirectoryStore::new(&path);
+        for round in 0..2 {
+            let mut locked = store.lock(Duration::ZERO, &cancel()).expect("the lock");
+            locked.replace_registry(b"{}").expect("it is written");
+            drop(locked);
+            fs::remove_dir_all(&path).expect("it is removed");
+            fs::DirBuilder::new()
+                .mode(0o700)
+                .create(&path)
+                .expect("it is made again");
+            let locked = if round == 0 {
+                store.lock(Duration::ZERO, &cancel())
+            } else {
+                let locked = store.lock_existing(Duration::ZERO, &cancel());
+                locked.map(|locked| locked.expect("a directory"))
+            };
+            let locked = locked.expect("the new directory is locked");
+            assert_eq!(locked.read_registry().expect("readable"), None);
+        }
     }
 
     #[test]

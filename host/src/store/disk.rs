@@ -32,8 +32,6 @@ pub(crate) trait Disk: Send + Sync {
     fn set_directory_mode(&self, dir: BorrowedFd<'_>, path: &Path) -> io::Result<()>;
     /// What is at a path, whose parents may be symbolic links.
     fn look_at_path(&self, path: &Path) -> io::Result<Facts>;
-    /// What a path leads to through whatever symbolic links.
-    fn follow_path(&self, path: &Path) -> io::Result<Facts>;
     /// What is behind a descriptor.
     fn facts(&self, fd: BorrowedFd<'_>) -> io::Result<Facts>;
     /// What is behind a name, links not followed.

@@ -11,6 +11,7 @@ use nix::unistd::geteuid;
 use super::danger::{Danger, move_away};
 use super::file_system::UntrustedLocks;
 use super::holder::Holder;
+use super::ledger_cache::LEDGER;
 use crate::command::quoted_path as quoted;
 
 /// Why a pool could not be used. Other stores than files on disk say [`Own`](Self::Own).
@@ -123,6 +124,31 @@ pub enum StoreError {
         /// Why the directory could not be synced.
         source: io::Error,
     },
+    /// There is no registry, and the ledger beside it has workers that may live: somebody
+    /// removed the file, as those do who clear out temporary files.
+    #[error("{} is gone: {}", .path.display(), lost(*.workers, .named))]
+    RegistryLost {
+        /// The registry.
+        path: PathBuf,
+        /// How many workers of the ledger are not proven to have ended.
+        workers: usize,
+        /// Some of them.
+        named: String,
+    },
+    /// A new file is in place, and the old one did not get the name that it was to have.
+    #[error(
+        "{} was replaced, and the file that was there is now {}: it could not be put aside under \
+         its own name, nor put back",
+        .path.display(), .old.display()
+    )]
+    Exchanged {
+        /// The file that was replaced.
+        path: PathBuf,
+        /// Where the old one is.
+        old: PathBuf,
+        /// Why the exchange could not be taken back.
+        source: io::Error,
+    },
     /// One step on a file failed. Nothing was changed.
     #[error("cannot {step} {}{}", .path.display(), advice(.source, .path))]
     Step {
@@ -170,6 +196,15 @@ pub enum StoreErrorKind {
     Unsafe,
     /// The system refused a call, or the files were moved under our feet.
     System,
+}
+
+/// What is known of a registry that is gone.
+fn lost(workers: usize, named: &str) -> String {
+    let (workers, live) = match workers {
+        1 => ("1 worker".into(), "lives or may live"),
+        several => (format!("{several} workers"), "live or may live"),
+    };
+    format!("there is no such file, and {LEDGER} beside it has {workers} that {live}: {named}")
 }
 
 /// What the operator can do about a call that the system refused, where it can be told.
@@ -229,10 +264,11 @@ impl StoreError {
     }
 
     /// What is wrong with a registry that cannot be read before something else is put in
-    /// its place: it is too large, or of another kind than a file. What a symbolic link
+    /// its place: it is gone, too large, or of another kind than a file. What a symbolic link
     /// leads to may be what somebody wants, so that is said with it.
     pub(crate) fn no_registry(&self) -> Option<String> {
         match self {
+            Self::RegistryLost { workers, named, .. } => Some(lost(*workers, named)),
             Self::TooLarge { size, limit, .. } => {
                 Some(format!("it has {size} bytes, and {limit} is the limit"))
             }
@@ -260,6 +296,8 @@ impl StoreError {
             | Self::Moved { .. }
             | Self::LockLost { .. }
             | Self::NotDurable { .. }
+            | Self::RegistryLost { .. }
+            | Self::Exchanged { .. }
             | Self::Step { .. } => StoreErrorKind::System,
             Self::Own(OwnError { kind, .. }) => *kind,
         }

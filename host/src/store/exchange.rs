@@ -1,5 +1,6 @@
 //! Giving a damaged file of the pool another name, and its own to a new file, at once.
 
+use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 
@@ -22,64 +23,91 @@ impl LockedPool {
     /// # Errors
     /// [`StoreError::Changed`] when what is at `name` is not what was planned for,
     /// [`StoreError::LockLost`], and [`StoreError::Step`] when the system refuses, as it does
-    /// when a name is taken; nothing was changed then. [`StoreError::NotDurable`].
+    /// when a name is taken; nothing was changed then. [`StoreError::Exchanged`] when the new
+    /// file is in place all the same, and [`StoreError::NotDurable`].
     pub(crate) fn exchange(
         &mut self,
         name: &str,
         planned: &Facts,
-        (draft, aside): (&str, &str),
+        names: (&str, &str),
         bytes: &[u8],
     ) -> Result<(), StoreError> {
         self.still_locked()?;
-        let pool = self.pool();
-        let (dir, disk) = (pool.as_fd(), pool.disk());
-        let failed = |step| {
-            let path = pool.path_of(draft);
-            move |source: io::Error| StoreError::Step { step, path, source }
-        };
-        // Sooner than when it takes an exchange back.
-        if pool.facts_at(aside)?.is_some() {
-            let taken = io::ErrorKind::AlreadyExists;
-            return Err(StoreError::step(
-                "put a file aside as",
-                &pool.path_of(aside),
-                taken,
-            ));
-        }
-        // Only a name that nothing had can be taken back.
-        let file = file::create(pool, draft)?;
-        let exchanged = (|| {
-            contents::write_all(pool, &file, bytes).map_err(failed("write"))?;
-            // The contents have to be on the disk before the name is.
-            again(|| disk.sync(&file)).map_err(failed("sync"))?;
-            check_planned(pool, name, planned)?;
+        exchange(self.pool(), name, planned, names, bytes).map(drop)
+    }
+}
+
+/// The same for whoever holds the pool's lock; returns the new file.
+pub(super) fn exchange(
+    pool: &PoolDir,
+    name: &str,
+    planned: &Facts,
+    (draft, aside): (&str, &str),
+    bytes: &[u8],
+) -> Result<File, StoreError> {
+    let (dir, disk) = (pool.as_fd(), pool.disk());
+    let failed = |step| {
+        let path = pool.path_of(draft);
+        move |source: io::Error| StoreError::Step { step, path, source }
+    };
+    // Sooner than when it takes an exchange back.
+    if pool.facts_at(aside)?.is_some() {
+        let taken = io::ErrorKind::AlreadyExists;
+        return Err(StoreError::step(
+            "put a file aside as",
+            &pool.path_of(aside),
+            taken,
+        ));
+    }
+    // Only a name that nothing had can be taken back.
+    let file = file::create(pool, draft)?;
+    let exchanged = (|| {
+        contents::write_all(pool, &file, bytes).map_err(failed("write"))?;
+        // The contents have to be on the disk before the name is.
+        again(|| disk.sync(&file)).map_err(failed("sync"))?;
+        check_planned(pool, name, planned)?;
+        disk.exchange(dir, name, draft)
+            .map_err(failed("exchange the damaged file for"))?;
+        put_aside(pool, name, planned, (draft, aside)).or_else(|error| {
+            // From here on the new file is in place: an error that says that nothing was
+            // changed is true only once the exchange is taken back.
             disk.exchange(dir, name, draft)
-                .map_err(failed("exchange the damaged file for"))?;
-            // Who writes without the lock could have been quicker.
-            let is_planned = |facts: Facts| facts.id == planned.id;
-            let put_aside = if pool.facts_at(draft)?.is_some_and(is_planned) {
-                disk.rename_to_free(dir, draft, aside)
-                    .map_err(failed("put aside"))
-            } else {
-                Err(changed(pool, name))
-            };
-            if put_aside.is_err() {
-                disk.exchange(dir, name, draft)
-                    .map_err(failed("give its name back to"))?;
-            }
-            put_aside
-        })();
-        if exchanged.is_err() && is_ours(pool, draft, &file) {
-            // The error to report is the first one.
-            let _ = again(|| disk.remove(dir, draft));
-        }
-        exchanged?;
-        sync(pool, name)
+                .map_err(|source| StoreError::Exchanged {
+                    path: pool.path_of(name),
+                    old: pool.path_of(draft),
+                    source,
+                })?;
+            Err(error)
+        })
+    })();
+    if exchanged.is_err() && is_ours(pool, draft, &file) {
+        // The error to report is the first one.
+        let _ = again(|| disk.remove(dir, draft));
+    }
+    exchanged?;
+    sync(pool, name)?;
+    Ok(file)
+}
+
+/// Gives the old file, which stands under the draft's name by now, its last name.
+fn put_aside(
+    pool: &PoolDir,
+    name: &str,
+    planned: &Facts,
+    (draft, aside): (&str, &str),
+) -> Result<(), StoreError> {
+    // Who writes without the lock could have been quicker.
+    match pool.facts_at(draft)? {
+        Some(facts) if facts.id == planned.id => pool
+            .disk()
+            .rename_to_free(pool.as_fd(), draft, aside)
+            .map_err(|error| StoreError::step("put aside", &pool.path_of(draft), error)),
+        _ => Err(changed(pool, name)),
     }
 }
 
 /// Whether the name leads to this very file.
-fn is_ours(pool: &PoolDir, name: &str, file: &std::fs::File) -> bool {
+fn is_ours(pool: &PoolDir, name: &str, file: &File) -> bool {
     match (file::facts(pool, file, name), pool.facts_at(name)) {
         (Ok(ours), Ok(Some(there))) => ours.id == there.id,
         _ => false,
@@ -90,7 +118,7 @@ fn is_ours(pool: &PoolDir, name: &str, file: &std::fs::File) -> bool {
 mod tests {
     use std::fs;
     use std::os::unix::fs::{MetadataExt, symlink};
-    use std::sync::Arc;
+    use std::sync::{Arc, Mutex};
     use std::time::Duration;
 
     use nix::errno::Errno;
@@ -307,6 +335,59 @@ mod tests {
             let old = texts.iter().flatten().filter(|text| *text == "damaged");
             assert_eq!(old.count(), 1, "{case}");
         }
+    }
+
+    /// The look at the old file fails once the new one is in its place.
+    fn failing_after_the_exchange(
+        pool: &TestPool,
+        also: Option<Call>,
+    ) -> (LockedPool, Arc<Mutex<bool>>) {
+        let exchanged = Arc::new(Mutex::new(false));
+        let seen = exchanged.clone();
+        let disk = StagedDisk::new(pool.dir.path(), move |_, step: &Step| {
+            let mut seen = seen.lock().expect("no panic");
+            let fails = *seen && (step.call == Call::Look && step.name == DRAFT);
+            let fails = fails || *seen && Some(step.call) == also;
+            *seen |= step.call == Call::Exchange;
+            if fails {
+                Verdict::Fail(Errno::EIO)
+            } else {
+                Verdict::Go
+            }
+        });
+        let dir = PoolDir::open_on(pool.dir.path(), Arc::new(disk)).expect("pool");
+        let locked = dir.lock(Duration::ZERO, &cancel()).expect("lock");
+        (locked, exchanged)
+    }
+
+    #[test]
+    fn a_look_that_fails_after_the_exchange_takes_it_back() {
+        let (pool, planned) = damaged();
+        let (mut locked, exchanged) = failing_after_the_exchange(&pool, None);
+        let error = locked
+            .exchange(NAME, &planned, (DRAFT, ASIDE), b"new")
+            .expect_err("the look fails");
+        assert!(*exchanged.lock().expect("no panic"));
+        assert!(matches!(error, StoreError::Step { .. }), "{error}");
+        assert_eq!(read(&pool, NAME).as_deref(), Some("damaged"));
+        assert_eq!(read(&pool, ASIDE), None);
+    }
+
+    #[test]
+    fn an_exchange_that_cannot_be_taken_back_is_told_with_the_old_files_name() {
+        let (pool, planned) = damaged();
+        let (mut locked, _) = failing_after_the_exchange(&pool, Some(Call::Exchange));
+        let error = locked
+            .exchange(NAME, &planned, (DRAFT, ASIDE), b"new")
+            .expect_err("the look fails, and so does the way back");
+        assert_eq!(read(&pool, NAME).as_deref(), Some("new"));
+        assert_eq!(read(&pool, DRAFT).as_deref(), Some("damaged"));
+        let text = error.to_string();
+        let old = pool.file(DRAFT).display().to_string();
+        assert!(
+            text.contains("was replaced") && text.contains(&old),
+            "{text}"
+        );
     }
 
     /// What takes the name at the last moment stays, and so does the registry.

@@ -34,10 +34,10 @@ pub(super) fn open_or_create(
     pool: &PoolDir,
     name: &str,
     access: Access,
-) -> Result<File, StoreError> {
+) -> Result<(File, Facts), StoreError> {
     loop {
-        if let Some((file, _)) = open_file(pool, name, access)? {
-            return Ok(file);
+        if let Some(opened) = open_file(pool, name, access)? {
+            return Ok(opened);
         }
         match create(pool, name) {
             // It is there now, made here or by somebody else just before.

@@ -4,8 +4,10 @@ use std::fmt;
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::MetadataExt;
 
 use nix::sys::stat::{fstat, major, minor};
+use nix::unistd::geteuid;
 
 use crate::visible;
 
@@ -26,6 +28,9 @@ pub enum Holder {
         /// Its command line, shortened and fit to be shown; empty when
         /// it could not be read, as for a process that has ended.
         command: String,
+        /// The id of the user that it runs as, where that is not the effective user of this
+        /// process.
+        user: Option<u32>,
     },
     /// A process that has no pid here: it is in another pid namespace, or has ended and
     /// left the lock to a child (proc_locks(5)).
@@ -51,6 +56,7 @@ impl Holder {
             Some(pid) => Self::Process {
                 pid,
                 command: command_line(pid),
+                user: other_user(pid),
             },
             None => Self::Unknown,
         }
@@ -60,10 +66,16 @@ impl Holder {
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Process { pid, command } if command.is_empty() => {
-                write!(f, "process {pid}, whose command line cannot be read")
+            Self::Process { pid, command, user } => {
+                write!(f, "process {pid}")?;
+                if let Some(user) = user {
+                    write!(f, " of user {user}")?;
+                }
+                match command.as_str() {
+                    "" => f.write_str(", whose command line cannot be read"),
+                    command => write!(f, " ({command})"),
+                }
             }
-            Self::Process { pid, command } => write!(f, "process {pid} ({command})"),
             Self::Elsewhere => f.write_str(
                 "a process that cannot be seen from here: it is in another pid namespace, or has \
                  ended and left the lock to a child",
@@ -123,6 +135,13 @@ fn device_of_mount(file: &File) -> Option<(u64, u64)> {
         let (major, minor) = fields.nth(1)?.split_once(':')?;
         Some((major.parse().ok()?, minor.parse().ok()?))
     })
+}
+
+/// The effective user of a process (proc_pid(5)), where it is another one than this
+/// process's and can be told. Of a process that is not dumpable, root is told.
+fn other_user(pid: u32) -> Option<u32> {
+    let user = fs::metadata(format!("/proc/{pid}")).ok()?.uid();
+    (user != geteuid().as_raw()).then_some(user)
 }
 
 /// The command line of a process (proc_pid_cmdline(5)), fit to be shown.
@@ -187,6 +206,29 @@ mod tests {
         let long = presentable(&[b'x'; 400]);
         assert_eq!(long.chars().count(), COMMAND_SHOWN + 1);
         assert!(long.ends_with('…'));
+    }
+
+    #[test]
+    fn a_holder_of_another_user_is_named_with_it() {
+        let shown = |command: &str, user| {
+            let command = command.to_owned();
+            Holder::Process {
+                pid: 7,
+                command,
+                user,
+            }
+            .to_string()
+        };
+        assert_eq!(shown("sleep 9", None), "process 7 (sleep 9)");
+        assert_eq!(
+            shown("flock -x", Some(1000)),
+            "process 7 of user 1000 (flock -x)"
+        );
+        assert_eq!(
+            shown("", Some(1000)),
+            "process 7 of user 1000, whose command line cannot be read"
+        );
+        assert_eq!(other_user(std::process::id()), None);
     }
 
     #[test]

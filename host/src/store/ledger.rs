@@ -92,6 +92,11 @@ impl Ledger {
         Arc::ptr_eq(&self.rows, &other.rows)
     }
 
+    /// Whether both have equal rows.
+    pub(super) fn has_rows_of(&self, other: &Self) -> bool {
+        self.rows == other.rows
+    }
+
     /// Every row, in no particular order.
     pub fn rows(&self) -> impl ExactSizeIterator<Item = (&Claim, &Row)> {
         self.rows.iter()

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 
 use super::ledger::Ledger;
 use super::ledger_row::RowText;
+use super::ledger_salvage;
 
 /// The version that this program writes. Any change to the format, an added field
 /// included, needs a new one: it is what keeps older programs from rewriting the file
@@ -22,7 +23,8 @@ pub(crate) enum Contents {
     Ledger {
         /// What could be read.
         ledger: Ledger,
-        /// How many rows could not be, and what is wrong with the first of them.
+        /// How many rows could not be, and what is wrong with the first of them. None at all
+        /// where it is the text around the rows that is damaged.
         damaged: Option<(usize, serde_json::Error)>,
     },
     /// The format of a newer version of this program.
@@ -43,7 +45,8 @@ pub(crate) fn encode(ledger: &Ledger) -> Result<Vec<u8>, serde_json::Error> {
     Ok(text)
 }
 
-/// Reads a ledger's text. A row that cannot be read does not spoil the others.
+/// Reads a ledger's text. A row that cannot be read does not spoil the others, and neither
+/// does what stands between them.
 pub(crate) fn decode(text: &[u8]) -> Contents {
     // The usual case in one pass; what is unusual is sorted out afterwards.
     if let Ok(FileText { version, rows }) = serde_json::from_slice(text)
@@ -64,7 +67,7 @@ pub(crate) fn decode(text: &[u8]) -> Contents {
 fn decode_row_by_row(text: &[u8]) -> Contents {
     let file: FileText<&RawValue> = match serde_json::from_slice(text) {
         Ok(file) => file,
-        Err(error) => return Contents::Damaged(error),
+        Err(error) => return decode_damaged(text, error),
     };
     if !READABLE.contains(&file.version) {
         let what = format!("there is no version {}", file.version);
@@ -84,6 +87,18 @@ fn decode_row_by_row(text: &[u8]) -> Contents {
     Contents::Ledger {
         ledger: Ledger::from_rows(rows),
         damaged,
+    }
+}
+
+/// What can be read of a text that is no JSON.
+fn decode_damaged(text: &[u8], error: serde_json::Error) -> Contents {
+    let rows = ledger_salvage::rows(text, &READABLE);
+    if rows.is_empty() {
+        return Contents::Damaged(error);
+    }
+    Contents::Ledger {
+        ledger: Ledger::from_rows(rows),
+        damaged: Some((0, error)),
     }
 }
 

@@ -6,6 +6,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
+use super::check::check_only_name;
 use super::directory::PoolDir;
 use super::disk::{Access, again};
 use super::error::StoreError;
@@ -17,6 +18,9 @@ use crate::cancel::Cancel;
 /// The lock file's name. The file stays empty and is never removed or renamed: whoever
 /// waits for it waits for the inode, not for the name.
 pub(crate) const LOCK: &str = "registry.lock";
+
+/// The permissions of the group and of others.
+const OTHERS: u32 = 0o077;
 
 /// The lock on a file, held. It belongs to an open file description of its own, so that
 /// threads of one process exclude each other too.
@@ -40,7 +44,12 @@ impl FileLock {
                 lock: pool.path_of(LOCK),
             });
         }
-        Self::acquire(pool, LOCK, Access::Write, wait, Some(cancel))
+        let open = || {
+            let (file, facts) = open(pool, LOCK, Access::Write)?;
+            restrict(pool, &file, &facts);
+            Ok(file)
+        };
+        Self::acquire_opened(pool, LOCK, open, wait, Some(cancel))
     }
 
     /// Locks the file `name`, which is made where there is none; waits up to `wait` for it,
@@ -52,8 +61,20 @@ impl FileLock {
         wait: Duration,
         cancel: Option<&Cancel>,
     ) -> Result<Self, StoreError> {
+        let open = || open(pool, name, access).map(|(file, _)| file);
+        Self::acquire_opened(pool, name, open, wait, cancel)
+    }
+
+    /// The same for a file that is opened like this.
+    fn acquire_opened(
+        pool: &PoolDir,
+        name: &'static str,
+        open: impl Fn() -> Result<File, StoreError>,
+        wait: Duration,
+        cancel: Option<&Cancel>,
+    ) -> Result<Self, StoreError> {
         let open = || {
-            let file = open(pool, name, access)?;
+            let file = open()?;
             pool.check_locks(file.as_fd(), &pool.path_of(name))?;
             Ok(file)
         };
@@ -116,8 +137,31 @@ impl Drop for FileLock {
     }
 }
 
+/// Takes from everybody else what permissions they have on the pool's own lock file: whoever
+/// can open it for reading can hold the lock (flock(2)), and keep all others out. A program
+/// that made the pool with a careless umask leaves them.
+///
+/// Where that is not possible the request goes on: who holds the lock is told when somebody
+/// does.
+fn restrict(pool: &PoolDir, file: &File, facts: &Facts) {
+    // It belongs to the effective user, or it was not opened. By another name it may be what
+    // others are to read.
+    if facts.mode & OTHERS == 0 || check_only_name(facts).is_err() {
+        return;
+    }
+    if let Err(error) = again(|| pool.disk().set_mode(file)) {
+        let path = pool.path_of(LOCK);
+        tracing::warn!(
+            %error,
+            "others can hold the lock {}, whose mode {:04o} cannot be changed",
+            path.display(),
+            facts.mode
+        );
+    }
+}
+
 /// Opens the file to lock, which is made when there is none.
-fn open(pool: &PoolDir, name: &str, access: Access) -> Result<File, StoreError> {
+fn open(pool: &PoolDir, name: &str, access: Access) -> Result<(File, Facts), StoreError> {
     match file::open_or_create(pool, name, access) {
         // A file that is not appended to is never written, and others may write the pool
         // through another mount.
@@ -125,7 +169,7 @@ fn open(pool: &PoolDir, name: &str, access: Access) -> Result<File, StoreError> 
             if access == Access::Write && source.kind() == io::ErrorKind::ReadOnlyFilesystem =>
         {
             match file::open_file(pool, name, Access::Read)? {
-                Some((file, _)) => Ok(file),
+                Some(opened) => Ok(opened),
                 None => Err(StoreError::Step { step, path, source }),
             }
         }
@@ -135,15 +179,18 @@ fn open(pool: &PoolDir, name: &str, access: Access) -> Result<File, StoreError> 
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::Path;
     use std::process::{Command, Stdio};
+    use std::sync::Arc;
     use std::thread;
 
     use fs2::FileExt;
 
     use super::super::testing::{
-        LONG, TestPool, cancel, finish_test, is_free, lock_from_outside, own_process, spawn_test,
-        until_awaited,
+        Call, LONG, StagedDisk, TestPool, cancel, finish_test, is_free, lock_from_outside,
+        own_process, spawn_test, until_awaited,
     };
     use super::*;
 
@@ -210,6 +257,45 @@ mod tests {
             child.wait().expect("wait");
             assert!(free);
         }
+    }
+
+    fn mode_of_lock(pool: &TestPool) -> u32 {
+        let metadata = fs::metadata(pool.file(LOCK)).expect("metadata");
+        metadata.permissions().mode() & 0o7777
+    }
+
+    #[test]
+    fn a_lock_file_that_others_can_open_is_closed_to_them_before_it_is_waited_for() {
+        let pool = TestPool::new();
+        let set = |path: &Path, mode| {
+            fs::set_permissions(path, Permissions::from_mode(mode)).expect("chmod");
+        };
+        set(pool.dir.path(), 0o755);
+        drop(pool.lock());
+        for mode in [0o644, 0o640, 0o604, 0o611] {
+            set(&pool.file(LOCK), mode);
+            // A look changes nothing.
+            drop(pool.dir.hold_still(Duration::ZERO).expect("it is free"));
+            assert_eq!(mode_of_lock(&pool), mode);
+            let held = lock_from_outside(&pool);
+            let busy = pool.dir.lock(Duration::ZERO, &cancel());
+            assert!(matches!(busy, Err(StoreError::Busy { .. })), "{busy:?}");
+            assert_eq!(mode_of_lock(&pool), 0o600, "{mode:o}");
+            drop(held);
+            drop(pool.lock());
+        }
+    }
+
+    #[test]
+    fn a_lock_file_whose_mode_cannot_be_changed_is_locked_all_the_same() {
+        let pool = TestPool::new();
+        drop(pool.lock());
+        let mode = Permissions::from_mode(0o644);
+        fs::set_permissions(pool.file(LOCK), mode).expect("chmod");
+        let disk = StagedDisk::failing(pool.dir.path(), &[Call::SetMode]);
+        let dir = PoolDir::open_on(pool.dir.path(), Arc::new(disk)).expect("pool");
+        drop(dir.lock(Duration::ZERO, &cancel()).expect("it is free"));
+        assert_eq!(mode_of_lock(&pool), 0o644);
     }
 
     /// Appends `count` numbers to the registry, each under the lock.

@@ -7,6 +7,7 @@ use super::disk::Access;
 use super::error::StoreError;
 use super::ledger::Ledger;
 use super::lock::{FileLock, LOCK};
+use super::stale_socket::KnownSockets;
 use super::{contents, file, ledger_cache, leftovers, replace, stale_socket};
 
 /// The registry's name in the pool.
@@ -22,6 +23,7 @@ pub const MAX_REGISTRY: u64 = 64 * 1024 * 1024;
 pub struct LockedPool {
     pool: PoolDir,
     lock: FileLock,
+    sockets: KnownSockets,
 }
 
 /// What became of a ledger that was to be written.
@@ -42,7 +44,11 @@ pub enum LedgerWrite {
 
 impl LockedPool {
     pub(super) fn new(pool: PoolDir, lock: FileLock) -> Self {
-        Self { pool, lock }
+        Self {
+            pool,
+            lock,
+            sockets: KnownSockets::default(),
+        }
     }
 
     /// The pool that is locked.
@@ -85,9 +91,10 @@ impl LockedPool {
         replace::replace(&self.pool, REGISTRY, bytes).map(drop)
     }
 
-    /// Reads the ledger. One that is missing, damaged, unreadable or of a newer format is
-    /// empty, and a damaged row is left out, since the ledger must never block a request;
-    /// the log says why. The file stays as it is until the ledger is written.
+    /// Reads the ledger. One that is missing, unreadable or of a newer format is empty, and of
+    /// a damaged one the rows are left out that cannot be read, since the ledger must never
+    /// block a request; the log says why. The file stays as it is until the ledger is written,
+    /// and a damaged one is put aside then.
     ///
     /// Parses the file only when it changed since this process read or wrote it.
     pub fn read_ledger(&self) -> Ledger {
@@ -107,13 +114,13 @@ impl LockedPool {
     }
 
     /// Removes the socket at `path` if it was left behind in this pool: it lies directly in
-    /// the directory, is our own, is no link, and nobody answers on it. Returns whether it
-    /// was removed; one that has to stay is no error.
+    /// the directory, is our own, is no link, and nobody answers on it or is bound to it. Returns
+    /// whether it was removed; one that has to stay is no error.
     ///
     /// # Errors
     /// [`StoreError::Step`] when the system refuses.
     pub fn remove_stale_socket(&mut self, path: &Path) -> Result<bool, StoreError> {
-        stale_socket::remove(&self.pool, path)
+        stale_socket::remove(&self.pool, &mut self.sockets, path)
     }
 
     /// Removes the temporary files of a process that was killed. What cannot be removed

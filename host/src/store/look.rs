@@ -16,8 +16,9 @@ use super::error::StoreError;
 use super::facts::Facts;
 use super::lock::{FileLock, LOCK};
 use super::locked::LockedPool;
+use super::stale_socket::KnownSockets;
 use super::trail;
-use super::{contents, file, stale_socket};
+use super::{contents, file};
 use crate::cancel::Cancel;
 
 /// What is under a name of the pool.
@@ -176,12 +177,12 @@ impl PoolDir {
             .collect()
     }
 
-    /// Whether the name is a socket of our own that nobody answers on.
-    ///
-    /// # Errors
-    /// When the system refuses to look.
-    pub(crate) fn is_stale_socket(&self, name: &str) -> Result<bool, StoreError> {
-        stale_socket::is_left_behind(self, name)
+    /// Those of the names that are sockets of our own which nobody answers on or is bound
+    /// to.
+    pub(crate) fn stale_sockets(&self, mut names: Vec<String>) -> Vec<String> {
+        let mut known = KnownSockets::default();
+        names.retain(|name| matches!(known.is_left_behind(self, name, name), Ok(true)));
+        names
     }
 
     /// The file system that the pool is on.
@@ -292,8 +293,8 @@ mod tests {
         let pool = TestPool::new();
         drop(UnixListener::bind(pool.file("stale")).expect("bind"));
         let _listener = UnixListener::bind(pool.file("served")).expect("bind");
-        assert!(pool.dir.is_stale_socket("stale").expect("a look"));
-        assert!(!pool.dir.is_stale_socket("served").expect("a look"));
+        let names = ["stale", "served"].map(str::to_owned).to_vec();
+        assert_eq!(pool.dir.stale_sockets(names), ["stale"]);
     }
 
     #[test]

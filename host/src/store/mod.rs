@@ -23,6 +23,7 @@ mod ledger;
 mod ledger_cache;
 mod ledger_file;
 mod ledger_row;
+mod ledger_salvage;
 mod ledger_text;
 mod leftovers;
 mod lock;

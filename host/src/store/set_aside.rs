@@ -2,12 +2,36 @@
 
 use std::io;
 use std::os::fd::AsFd;
+use std::time::SystemTime;
+
+use jiff::Timestamp;
 
 use super::directory::PoolDir;
 use super::disk::again;
 use super::error::StoreError;
 use super::facts::Facts;
 use super::locked::LockedPool;
+
+/// What is behind a file's name, before the date, once it is put aside for its damage.
+pub(crate) const DAMAGED: &str = ".damaged-";
+/// What is behind it while the file is written anew.
+pub(crate) const DRAFT: &str = ".repairing-";
+
+impl PoolDir {
+    /// A name for the file `name` that nothing has: with the kind and the time behind it, and
+    /// a number where that is taken.
+    pub(crate) fn free_name(&self, name: &str, kind: &str, time: SystemTime) -> String {
+        let time = Timestamp::try_from(time).unwrap_or(Timestamp::UNIX_EPOCH);
+        // Without the colons, which a name of a file should not have.
+        let dated = format!("{name}{kind}{}", time.strftime("%Y-%m-%dT%H-%M-%SZ"));
+        let is_free = |name: &String| matches!(self.facts_at(name), Ok(None));
+        if is_free(&dated) {
+            return dated;
+        }
+        let mut numbered = (2..1000).map(|number| format!("{dated}-{number}"));
+        numbered.find(is_free).unwrap_or(dated)
+    }
+}
 
 impl LockedPool {
     /// Gives what is at `name` the name `aside`, which nothing has. Returns whether it did:

@@ -2,22 +2,25 @@
 
 use std::io;
 use std::os::fd::AsFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use jiff::{SignedDuration, Timestamp};
 use nix::errno::Errno;
 use nix::unistd::geteuid;
 
 use super::directory::PoolDir;
 use super::disk::again;
 use super::error::StoreError;
-use super::facts::FileKind;
+use super::facts::{Facts, FileKind};
 use super::file;
+use crate::process::{BoundSockets, Mounts};
 
 /// What a socket is called between the two looks at it.
 pub(crate) const ASIDE: &str = "stale-socket.removing";
 
 /// Removes the socket at `path` if it is provably left behind: it lies directly in the
-/// pool's directory, is our own, is a socket and no link, and nobody answers on it.
+/// pool's directory, is our own, is a socket and no link, nobody answers on it, and no process
+/// is bound to it: one that is may listen the next moment.
 /// Returns whether it is gone now; a socket that has to stay is no error.
 ///
 /// Between finding out that nobody answers and removing the name, somebody else may come
@@ -25,12 +28,16 @@ pub(crate) const ASIDE: &str = "stale-socket.removing";
 ///
 /// # Errors
 /// [`StoreError::Step`] when the system refuses.
-pub(super) fn remove(pool: &PoolDir, path: &Path) -> Result<bool, StoreError> {
-    let Some(name) = name_in(pool, path)? else {
+pub(super) fn remove(
+    pool: &PoolDir,
+    known: &mut KnownSockets,
+    path: &Path,
+) -> Result<bool, StoreError> {
+    let Some(name) = known.name_in(pool, path)? else {
         return Ok(false);
     };
     finish(pool)?;
-    if !is_left_behind(pool, name)? {
+    if !known.is_left_behind(pool, name, name)? {
         return Ok(false);
     }
     match rename(pool, name, ASIDE) {
@@ -40,7 +47,7 @@ pub(super) fn remove(pool: &PoolDir, path: &Path) -> Result<bool, StoreError> {
             renamed.map_err(|error| StoreError::step("put aside", &pool.path_of(name), error))?;
         }
     }
-    if is_left_behind(pool, ASIDE)? {
+    if known.is_left_behind(pool, ASIDE, name)? {
         unlink(pool, ASIDE)?;
         return Ok(true);
     }
@@ -55,40 +62,113 @@ pub(super) fn remove(pool: &PoolDir, path: &Path) -> Result<bool, StoreError> {
 
 /// Removes what a process left behind that was killed between the two looks.
 pub(super) fn finish(pool: &PoolDir) -> Result<(), StoreError> {
-    if is_left_behind(pool, ASIDE)? {
+    if refuses(pool, ASIDE)?.is_some() {
         unlink(pool, ASIDE)?;
     }
     Ok(())
 }
 
-/// The name of the path in the pool's directory, if that is where it leads.
-fn name_in<'a>(pool: &PoolDir, path: &'a Path) -> Result<Option<&'a str>, StoreError> {
-    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
-        return Ok(None);
-    };
-    let Some(name) = name.to_str().filter(|_| path.is_absolute()) else {
-        return Ok(None);
-    };
-    let elsewhere = [Errno::ENOENT, Errno::ENOTDIR, Errno::EACCES];
-    match again(|| pool.disk().follow_path(parent)) {
-        Ok(facts) if facts.id == pool.facts()?.id => Ok(Some(name)),
-        Ok(_) => Ok(None),
-        Err(error) if is_one_of(&error, &elsewhere) => Ok(None),
-        Err(error) => Err(StoreError::step("look at", parent, error)),
+/// What was found out about sockets and paths while a pool is locked, so that to remove many
+/// sockets costs no more for each than to remove one.
+#[derive(Debug, Default)]
+pub(super) struct KnownSockets {
+    /// The sockets that processes are bound to, and when they were read.
+    bound: Option<(BoundSockets, Timestamp)>,
+    mounts: Option<Mounts>,
+    /// The directory that was looked for last, and whether it is the pool's.
+    last: Option<(PathBuf, bool)>,
+}
+
+/// By how much the clock of a file system may be behind that of the system: it is advanced
+/// some hundred times a second.
+const FILE_CLOCK: SignedDuration = SignedDuration::from_secs(1);
+
+impl KnownSockets {
+    /// The name of the path in the pool's directory, if that is where it leads. It is not
+    /// followed to where nobody may answer.
+    fn name_in<'a>(
+        &mut self,
+        pool: &PoolDir,
+        path: &'a Path,
+    ) -> Result<Option<&'a str>, StoreError> {
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+            return Ok(None);
+        };
+        let Some(name) = name.to_str().filter(|_| path.is_absolute()) else {
+            return Ok(None);
+        };
+        let known = self.last.as_ref().filter(|(last, _)| last == parent);
+        let leads_here = match known {
+            Some((_, leads_here)) => *leads_here,
+            None => {
+                let leads_here = parent == pool.path() || self.leads_to(pool, parent)?;
+                self.last = Some((parent.to_owned(), leads_here));
+                leads_here
+            }
+        };
+        Ok(leads_here.then_some(name))
+    }
+
+    fn leads_to(&mut self, pool: &PoolDir, directory: &Path) -> Result<bool, StoreError> {
+        let mounts = match &mut self.mounts {
+            Some(mounts) => mounts,
+            none => {
+                let read = Mounts::read();
+                none.insert(read.map_err(|error| StoreError::step("look at", directory, error))?)
+            }
+        };
+        let Ok(found) = mounts.directory(directory) else {
+            return Ok(false);
+        };
+        let Some(fd) = &found.fd else {
+            return Ok(false);
+        };
+        let facts = again(|| pool.disk().facts(fd.as_fd()));
+        let facts = facts.map_err(|error| StoreError::step("look at", directory, error))?;
+        Ok(facts.id == pool.facts()?.id)
+    }
+
+    /// Whether a name of the pool is a socket of our own that nobody answers on or is bound
+    /// to. It was bound under the name `bound_as`.
+    pub(super) fn is_left_behind(
+        &mut self,
+        pool: &PoolDir,
+        name: &str,
+        bound_as: &str,
+    ) -> Result<bool, StoreError> {
+        Ok(refuses(pool, name)?.is_some_and(|facts| !self.may_be_bound(pool, bound_as, &facts)))
+    }
+
+    /// A socket is bound when its file is made, and never later: what was read since then
+    /// is as good as what is read now.
+    fn may_be_bound(&mut self, pool: &PoolDir, name: &str, facts: &Facts) -> bool {
+        let is_known = self.bound.as_ref().is_some_and(|(_, read_at)| {
+            let made = facts.modified();
+            let made = made.and_then(|made| made.checked_add(FILE_CLOCK).ok());
+            made.is_some_and(|made| made < *read_at)
+        });
+        if !is_known {
+            let now = Timestamp::now();
+            self.bound = BoundSockets::read().ok().map(|bound| (bound, now));
+        }
+        // Where nothing can be read, nothing is known.
+        self.bound
+            .as_ref()
+            .is_none_or(|(bound, _)| bound.may_be_at(pool.as_fd(), pool.path(), name))
     }
 }
 
-/// Whether the name is a socket of our own that nobody answers on.
-pub(super) fn is_left_behind(pool: &PoolDir, name: &str) -> Result<bool, StoreError> {
-    let ours = file::look_at(pool, name)?
-        .is_some_and(|facts| facts.kind == FileKind::Socket && facts.owner == geteuid().as_raw());
-    if !ours {
-        return Ok(false);
-    }
+/// What the system says of a socket of our own that refuses connections.
+fn refuses(pool: &PoolDir, name: &str) -> Result<Option<Facts>, StoreError> {
+    let facts = file::look_at(pool, name)?;
+    let ours = |facts: &Facts| facts.kind == FileKind::Socket && facts.owner == geteuid().as_raw();
+    let Some(facts) = facts.filter(ours) else {
+        return Ok(None);
+    };
     match again(|| pool.disk().connect(pool.as_fd(), name)) {
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(Some(facts)),
         // Anything else, such as a full queue or another type of socket, is an answer.
-        _ => Ok(false),
+        _ => Ok(None),
     }
 }
 
@@ -114,8 +194,13 @@ fn unlink(pool: &PoolDir, name: &str) -> Result<(), StoreError> {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::os::fd::AsRawFd;
     use std::os::unix::fs::symlink;
-    use std::os::unix::net::{UnixDatagram, UnixListener};
+    use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+
+    use nix::sys::socket::{
+        AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket,
+    };
 
     use super::super::testing::TestPool;
     use super::*;
@@ -154,6 +239,51 @@ mod tests {
         let _socket = UnixDatagram::bind(&path).expect("bind");
         assert!(!remove_it(&pool, &path));
         assert!(path.exists());
+    }
+
+    /// It may belong to the successor of whoever left a socket there before.
+    #[test]
+    fn a_socket_that_is_bound_and_does_not_listen_yet_stays() {
+        let pool = TestPool::new();
+        for path in [
+            pool.file("w.sock"),
+            pool.root
+                .path()
+                .canonicalize()
+                .expect("it is there")
+                .join("pool/x.sock"),
+        ] {
+            let address = UnixAddr::new(&path).expect("it is short");
+            let flags = SockFlag::SOCK_CLOEXEC;
+            let fd = socket(AddressFamily::Unix, SockType::Stream, flags, None).expect("socket");
+            bind(fd.as_raw_fd(), &address).expect("bind");
+            assert!(!remove_it(&pool, &path));
+            listen(&fd, Backlog::new(1).expect("small")).expect("listen");
+            UnixStream::connect(&path).expect("it serves");
+            drop(fd);
+            assert!(remove_it(&pool, &path));
+        }
+    }
+
+    /// What was found out for the first one holds for the others, unless they are younger.
+    #[test]
+    fn many_sockets_are_removed_and_those_that_are_bound_meanwhile_stay() {
+        let pool = TestPool::new();
+        let mut locked = pool.lock();
+        for name in ["a.sock", "b.sock"] {
+            leave_behind(&pool.file(name));
+            assert!(
+                locked
+                    .remove_stale_socket(&pool.file(name))
+                    .expect("no step fails")
+            );
+        }
+        let path = pool.file("c.sock");
+        let address = UnixAddr::new(&path).expect("it is short");
+        let flags = SockFlag::SOCK_CLOEXEC;
+        let fd = socket(AddressFamily::Unix, SockType::Stream, flags, None).expect("socket");
+        bind(fd.as_raw_fd(), &address).expect("bind");
+        assert!(!locked.remove_stale_socket(&path).expect("no step fails"));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, RenameFlags, open, openat, renameat, renameat2};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
-use nix::sys::stat::{FchmodatFlags, Mode, fchmod, fchmodat, fstat, fstatat, mkdirat, stat};
+use nix::sys::stat::{FchmodatFlags, Mode, fchmod, fchmodat, fstat, fstatat, mkdirat};
 use nix::unistd::{UnlinkatFlags, fdatasync, fsync, ftruncate, unlinkat};
 
 use super::disk::{Access, Disk};
@@ -43,16 +43,23 @@ impl Disk for SystemDisk {
     }
 
     fn set_directory_mode(&self, dir: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
-        let flags = FchmodatFlags::NoFollowSymlink;
-        Ok(fchmodat(dir, path, Mode::S_IRWXU, flags)?)
+        // Not by fchmodat(2) with AT_SYMLINK_NOFOLLOW, which glibc has since 2.32 only, and
+        // which does there what is done here. Without O_PATH, a directory could not be opened
+        // whose owner the umask has left no permissions.
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let directory = openat(dir, path, flags, Mode::empty())?;
+        let by_descriptor = format!("/proc/self/fd/{}", directory.as_raw_fd());
+        let flags = FchmodatFlags::FollowSymlink;
+        Ok(fchmodat(
+            AT_FDCWD,
+            by_descriptor.as_str(),
+            Mode::S_IRWXU,
+            flags,
+        )?)
     }
 
     fn look_at_path(&self, path: &Path) -> io::Result<Facts> {
         Ok(fstatat(AT_FDCWD, path, AtFlags::AT_SYMLINK_NOFOLLOW)?.into())
-    }
-
-    fn follow_path(&self, path: &Path) -> io::Result<Facts> {
-        Ok(stat(path)?.into())
     }
 
     fn facts(&self, fd: BorrowedFd<'_>) -> io::Result<Facts> {

@@ -113,8 +113,9 @@ fn a_forged_row_counts_as_any_other() {
             let found = crate::process::Processes::inspect(
                 &found,
                 &[question],
-                crate::process::Strength::Strong,
+                &crate::process::Inquiry::new(crate::process::Strength::Strong),
             );
+            let found = found.expect("nobody gives up");
             assert_eq!(found[0].finding.standing, expected, "{record:?}");
         }
     }

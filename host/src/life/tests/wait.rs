@@ -10,8 +10,8 @@ use crate::error::Error;
 use crate::life::Waited;
 use crate::process::fake::FakeKernel;
 use crate::process::{
-    Identified, IdentifyError, Inspection, LinuxProcesses, Process, Processes, Question, Standing,
-    Strength, WaitError,
+    Identified, IdentifyError, Inquiry, Inspection, Interrupted, LinuxProcesses, Process,
+    Processes, Question, Standing, WaitError,
 };
 
 fn wait(machine: &Machine, sid: &str, timeout: Duration) -> Waited {
@@ -86,8 +86,12 @@ struct Timed {
 }
 
 impl Processes for Timed {
-    fn inspect(&self, questions: &[Question<'_>], strength: Strength) -> Vec<Inspection> {
-        self.processes.inspect(questions, strength)
+    fn inspect(
+        &self,
+        questions: &[Question<'_>],
+        inquiry: &Inquiry<'_>,
+    ) -> Result<Vec<Inspection>, Interrupted> {
+        self.processes.inspect(questions, inquiry)
     }
 
     fn identify(&self, pid: u32) -> Result<Identified, IdentifyError> {

@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::os::fd::AsFd;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -15,8 +17,8 @@ use crate::cancel::Cancel;
 use crate::error::Error;
 use crate::life::{EventKind, Trouble};
 use crate::process::{
-    Identified, IdentifyError, Inspection, LinuxProcesses, Process, Processes, Question, Strength,
-    WaitError,
+    Identified, IdentifyError, Inquiry, Inspection, Interrupted, LinuxProcesses, Process,
+    Processes, Question, WaitError,
 };
 use crate::runtime::Limits;
 
@@ -110,6 +112,52 @@ fn a_registry_that_cannot_be_read_is_told_and_watched_on() {
     });
 }
 
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("chmod");
+}
+
+/// Nothing else happens: the permissions alone say that it can be read again.
+#[test]
+fn a_registry_that_others_could_write_for_a_while_is_watched_on() {
+    for name in ["registry.json", "registry.lock", ""] {
+        let machine = Machine::with(&[claim("a")]);
+        let path = machine.file(name);
+        set_mode(machine.pool.path(), 0o755);
+        thread::scope(|scope| {
+            let watching = Watching::start(scope, &machine);
+            watching.expect(&[(EventKind::Present, "a")]);
+            set_mode(&path, 0o777);
+            let trouble = watching.trouble();
+            let unsafe_ = trouble.to_string().contains("others can write it");
+            assert!(unsafe_, "{name}: {trouble}");
+            // Hidden from whoever reads the pool: its error comes first.
+            fs::write(machine.file("registry.json"), "{\"sessions\":[]}").expect("written");
+            set_mode(&path, 0o700);
+            watching.expect(&[(EventKind::Removed, "a")]);
+            watching.end();
+        });
+    }
+}
+
+/// The process that kept the pool from being an empty one ends, which no file tells.
+#[test]
+fn a_trouble_that_passes_in_silence_is_found_over() {
+    let machine = Machine::with(&[claim("a")]);
+    thread::scope(|scope| {
+        let watching = Watching::start(scope, &machine);
+        watching.expect(&[(EventKind::Present, "a")]);
+        fs::remove_file(machine.file("registry.json")).expect("it is removed");
+        let trouble = watching.trouble();
+        assert!(
+            matches!(trouble, Trouble::Unread(Error::Corrupted { .. })),
+            "{trouble}"
+        );
+        machine.fake.end(PID);
+        watching.expect(&[(EventKind::Exited, "a"), (EventKind::Removed, "a")]);
+        watching.end();
+    });
+}
+
 #[test]
 fn one_that_cannot_be_read_at_first_is_present_later() {
     let machine = Machine::with(&[]);
@@ -130,12 +178,16 @@ struct Meddling {
 }
 
 impl Processes for Meddling {
-    fn inspect(&self, questions: &[Question<'_>], strength: Strength) -> Vec<Inspection> {
+    fn inspect(
+        &self,
+        questions: &[Question<'_>],
+        inquiry: &Inquiry<'_>,
+    ) -> Result<Vec<Inspection>, Interrupted> {
         let meddle = self.meddle.lock().expect("no panic").take();
         if let Some(meddle) = meddle {
             meddle();
         }
-        self.processes.inspect(questions, strength)
+        self.processes.inspect(questions, inquiry)
     }
 
     fn identify(&self, pid: u32) -> Result<Identified, IdentifyError> {

@@ -12,6 +12,9 @@ use crate::store::PoolDir;
 /// The files that say who is registered and what is proven: adopting changes the ledger.
 const FILES: [&str; 2] = ["registry.json", "ledger.json"];
 
+/// The file whose permissions count as well: without it nothing is read.
+const LOCK: &str = "registry.lock";
+
 /// An inotify(7) instance on the pool's directory. It does not hear of changes that other
 /// machines make on a shared file system.
 pub(super) struct Directory {
@@ -36,21 +39,25 @@ impl Directory {
     /// Hears of everything from now on. Readable when there is something.
     ///
     /// # Errors
-    /// What inotify_init1(2) and inotify_add_watch(2) give: EMFILE and ENOSPC when the
-    /// user has too many already.
+    /// What inotify_init1(2) and inotify_add_watch(2) give; where the user has too many
+    /// already, with the setting that allows more.
     pub(super) fn watch(pool: &PoolDir) -> io::Result<Self> {
-        let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?;
+        let inotify =
+            Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).map_err(limited)?;
         // Programs replace the file by a rename, or write it in place. A file that is
-        // being created is not complete before it is closed.
+        // being created is not complete before it is closed. A file that could not be used for
+        // its permissions can be once they are changed.
         let files = AddWatchFlags::IN_MOVED_TO
             | AddWatchFlags::IN_MOVED_FROM
             | AddWatchFlags::IN_CLOSE_WRITE
+            | AddWatchFlags::IN_ATTRIB
             | AddWatchFlags::IN_DELETE;
         let itself = AddWatchFlags::IN_MOVE_SELF | AddWatchFlags::IN_DELETE_SELF;
         // By its descriptor: that is the directory whose lock will be taken.
         let path = format!("/proc/self/fd/{}", pool.as_fd().as_raw_fd());
-        let watched =
-            inotify.add_watch(path.as_str(), files | itself | AddWatchFlags::IN_ONLYDIR)?;
+        let watched = inotify
+            .add_watch(path.as_str(), files | itself | AddWatchFlags::IN_ONLYDIR)
+            .map_err(limited)?;
         // The end of a directory that somebody has open is heard of in its parent only.
         let parent = pool.path().parent().zip(pool.path().file_name());
         let parent = parent.and_then(|(parent, name)| {
@@ -98,8 +105,11 @@ impl Directory {
         }
         let is = |name: &OsStr| event.name.as_deref() == Some(name);
         if event.wd == self.pool {
+            let attributes = event.mask.contains(AddWatchFlags::IN_ATTRIB);
             return match () {
                 () if event.mask.intersects(lost) => Change::Gone,
+                // Those of the directory itself have no name.
+                () if attributes && (event.name.is_none() || is(OsStr::new(LOCK))) => Change::Files,
                 () if FILES.iter().any(|name| is(OsStr::new(name))) => Change::Files,
                 () => Change::Nothing,
             };
@@ -117,6 +127,23 @@ impl Directory {
     }
 }
 
+/// Names the setting that is in the way (inotify(7)).
+fn limited(error: Errno) -> io::Error {
+    let advice = match error {
+        Errno::EMFILE => {
+            "this user has too many inotify instances, or this process too many open files: end a \
+             program that watches files, or raise the limit: sysctl \
+             fs.inotify.max_user_instances=512, or ulimit -n"
+        }
+        Errno::ENOSPC => {
+            "this user watches too many files: end a program that does, or raise the limit: sysctl \
+             fs.inotify.max_user_watches=524288"
+        }
+        _ => return error.into(),
+    };
+    io::Error::new(io::Error::from(error).kind(), format!("{error}: {advice}"))
+}
+
 impl AsFd for Directory {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.inotify.as_fd()
@@ -126,6 +153,7 @@ impl AsFd for Directory {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::os::unix::fs::PermissionsExt;
     use std::path::PathBuf;
 
     use tempfile::TempDir;
@@ -163,6 +191,40 @@ mod tests {
         fs::remove_file(path.join("registry.json")).expect("removed");
         assert_eq!(heard(&directory), Change::Files);
         assert_eq!(heard(&directory), Change::Nothing);
+    }
+
+    #[test]
+    fn permissions_that_change_are_heard_of() {
+        let (_root, path, _pool, directory) = watched();
+        for name in ["registry.json", "ledger.json", "registry.lock", "other"] {
+            fs::write(path.join(name), "x").expect("it is written");
+        }
+        heard(&directory);
+        for (name, expected) in [
+            ("registry.json", Change::Files),
+            ("ledger.json", Change::Files),
+            ("registry.lock", Change::Files),
+            ("other", Change::Nothing),
+            ("", Change::Files),
+        ] {
+            let mode = fs::Permissions::from_mode(0o700);
+            fs::set_permissions(path.join(name), mode).expect("chmod");
+            assert_eq!(heard(&directory), expected, "{name}");
+            fs::read_dir(&path).expect("a look");
+            let _ = fs::read(path.join(name));
+            assert_eq!(heard(&directory), Change::Nothing, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_limit_of_inotify_is_named_with_its_setting() {
+        let text = |errno| limited(errno).to_string();
+        assert!(text(Errno::EMFILE).contains("fs.inotify.max_user_instances"));
+        assert!(text(Errno::ENOSPC).contains("fs.inotify.max_user_watches"));
+        assert_eq!(
+            limited(Errno::EACCES).raw_os_error(),
+            Some(Errno::EACCES as i32)
+        );
     }
 
     #[test]

@@ -81,8 +81,8 @@ impl fmt::Display for EventKind {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Trouble {
-    /// The registry could not be read. It is read again when it changes, and a busy one
-    /// after a while; told once, until it was read again.
+    /// The registry could not be read. It is read again when it changes, and after a while;
+    /// told once, until it was read again.
     #[error(transparent)]
     Unread(Error),
     /// More processes run than may be held. Told once.

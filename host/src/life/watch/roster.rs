@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::process::{
-    Claim, Finding, IdentifyError, Process, Processes, Proof, Question, Record, Standing, Strength,
+    Claim, Finding, IdentifyError, Inquiry, Process, Processes, Proof, Question, Record, Standing,
+    Strength,
 };
 
 use super::{Event, EventKind};
@@ -251,7 +252,11 @@ impl Entry {
             claim: &self.claim,
             record: Some(&record),
         };
-        let found = processes.inspect(&[question], Strength::Any).pop();
+        let inquiry = Inquiry::new(Strength::Any);
+        let found = processes
+            .inspect(&[question], &inquiry)
+            .unwrap_or_default()
+            .pop();
         let found = found.filter(|found| found.finding.standing != Standing::Alive);
         (self.standing, self.evidence) = found.map_or_else(
             || (Standing::Gone, format!("pid {} has ended", process.pid())),

@@ -89,7 +89,9 @@ impl<'a> Surveyor<'a> {
         let locked = Guarded::new(Box::new(locked));
         let mut survey = Survey::of(self.context, locked).map_err(Failure::Other)?;
         let claims = survey.claims().to_vec();
-        let inspections = survey.inspect_all(&claims);
+        let inspections = survey
+            .inspect_all(&claims, &self.cancel)
+            .map_err(Failure::Other)?;
         survey.finish();
         let seen = claims.into_iter().zip(inspections);
         Ok(seen
@@ -101,14 +103,16 @@ impl<'a> Surveyor<'a> {
             .collect())
     }
 
-    /// Whether there is neither registry nor lock. Locking would make a file, and be in
-    /// the way of whoever is removing the directory.
+    /// Whether there is neither registry nor lock, nor a ledger that knows of one. Locking would
+    /// make a file, and be in the way of whoever is removing the directory.
     fn is_unused(&self) -> bool {
-        let missing = |name| {
+        let missing = |name: &str| {
             let found = fstatat(self.pool.as_fd(), name, AtFlags::AT_SYMLINK_NOFOLLOW);
             matches!(found, Err(Errno::ENOENT))
         };
-        missing("registry.json") && missing("registry.lock")
+        ["registry.json", "registry.lock", "ledger.json"]
+            .into_iter()
+            .all(missing)
     }
 }
 

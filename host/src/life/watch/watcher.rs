@@ -25,6 +25,9 @@ use super::{Event, Report, Trouble};
 /// does not become a busy loop.
 const LEAST_PAUSE: Duration = Duration::from_secs(1);
 
+/// After what time a pool is read again that could not be read for another reason.
+const PAUSE: Duration = Duration::from_secs(5);
+
 impl Pool {
     /// Watches the pool until `cancel`, or until `report` breaks off: tells who is there,
     /// and from then on, at once, who appears, exits, is replaced, removed, or found in
@@ -32,7 +35,8 @@ impl Pool {
     ///
     /// It waits for changes of the pool's directory and for the end of processes, without
     /// polling. The registry is read under the lock, on a thread of its own, and not
-    /// touched; that it cannot be read is told, and the watch goes on.
+    /// touched; that it cannot be read is told, and the watch goes on: it is read again when it
+    /// changes, and after a while.
     ///
     /// Holds a pidfd for each running worker, at most half as many as this program may
     /// open files.
@@ -97,7 +101,7 @@ enum Read {
     Wanted,
     /// It is being read; and whether it has changed since that began.
     Begun { again: bool },
-    /// It was busy and is to be read then, or when it changes.
+    /// It could not be read, and is to be then, or when it changes.
     Later(Instant),
 }
 
@@ -250,9 +254,13 @@ impl<'a> Watcher<'a> {
         if !passing && !self.roster.has_begun() {
             return ControlFlow::Break(Err(error));
         }
-        // What changes between two waits for the lock has the wait begin anew.
-        if matches!(error, Error::Busy(_)) && self.read == Read::Done {
-            let pause = self.context.limits.lock_wait.max(LEAST_PAUSE);
+        // Not every error passes with a change that can be heard of. What changes between two
+        // waits for the lock has the wait begin anew.
+        if self.read == Read::Done {
+            let pause = match error {
+                Error::Busy(_) => self.context.limits.lock_wait.max(LEAST_PAUSE),
+                _ => PAUSE,
+            };
             self.read = Instant::now()
                 .checked_add(pause)
                 .map_or(Read::Done, Read::Later);

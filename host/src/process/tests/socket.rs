@@ -5,7 +5,7 @@ use nix::errno::Errno;
 use super::support::*;
 use crate::process::fake::FakeKernel;
 use crate::process::kernel::FileKind;
-use crate::process::{Claim, Processes, Proof, Question, Record, Standing, Strength};
+use crate::process::{Claim, Inquiry, Processes, Proof, Question, Record, Standing, Strength};
 
 fn sock_from(created_at: &str) -> Claim {
     Claim {
@@ -86,7 +86,10 @@ fn a_table_that_was_read_for_another_worker_is_read_again_before_it_says_no() {
         claim,
         record: None,
     });
-    for inspection in processes(&fake).inspect(&questions, Strength::Any) {
+    for inspection in processes(&fake)
+        .inspect(&questions, &Inquiry::new(Strength::Any))
+        .expect("nobody gives up")
+    {
         assert_finding(&inspection.finding, Standing::Alive, "socket");
     }
 }
@@ -175,13 +178,72 @@ fn hidden_files_leave_it_open_who_serves() {
             let finding = find(&fake, &sock_from(created_at));
             assert_finding(&finding, Standing::Unproven, "cannot be told");
         }
+        // Now it is left behind: no table lists it.
         fake.socket(SOCK, FileKind::Socket, Err(Errno::ECONNREFUSED));
+        if path != "/proc/4711/net/unix" {
+            fake.file("/proc/4711/net/unix", "heading\n");
+        }
         assert_finding(
             &find(&fake, &sock_from(EARLIER)),
             Standing::Reused,
             "nobody answers",
         );
     }
+}
+
+/// A table that lists a socket which is bound and does not listen.
+const BOUND: &str = "heading\n0: 00000002 00000000 00000000 0001 01 31 /run/pool/w.sock\n";
+
+/// Whoever bound it may listen the next moment.
+#[test]
+fn a_socket_that_is_bound_and_does_not_listen_yet_is_not_unanswered() {
+    for table in ["/proc/4711/net/unix", "/proc/self/net/unix"] {
+        for created_at in ["2026-11-23T11:00:00Z", EARLIER, "soon"] {
+            let fake = machine();
+            fake.socket(SOCK, FileKind::Socket, Err(Errno::ECONNREFUSED));
+            fake.link("/proc/4711/ns/net", "net:[2]");
+            fake.file(table, BOUND);
+            let finding = find(&fake, &sock_from(created_at));
+            assert_finding(&finding, Standing::Unproven, "does not listen yet");
+        }
+    }
+}
+
+#[test]
+fn the_dead_whose_socket_is_bound_are_foreign() {
+    for (fake, record, _) in dead() {
+        fake.socket(SOCK, FileKind::Socket, Err(Errno::ECONNREFUSED));
+        fake.file("/proc/self/net/unix", BOUND);
+        let finding = inspect(&fake, &claim_with_sock(), record.as_ref(), Strength::Any).finding;
+        assert_finding(&finding, Standing::Foreign, "is bound by another process");
+    }
+}
+
+#[test]
+fn the_dead_whose_sockets_cannot_be_listed_are_unknown() {
+    for (fake, record, _) in dead() {
+        fake.socket(SOCK, FileKind::Socket, Err(Errno::ECONNREFUSED));
+        fake.deny("/proc/self/net/unix", Errno::EACCES);
+        let finding = inspect(&fake, &claim_with_sock(), record.as_ref(), Strength::Any).finding;
+        assert_finding(&finding, Standing::Unknown, "may still answer");
+    }
+}
+
+/// As on a mount whose server is down: whoever looks there may never come back.
+#[test]
+fn a_socket_on_a_file_system_that_may_not_answer_is_not_looked_at() {
+    for (fake, record, _) in dead() {
+        fake.block("/run/pool", Errno::EREMOTE);
+        let finding = inspect(&fake, &claim_with_sock(), record.as_ref(), Strength::Any).finding;
+        assert_finding(&finding, Standing::Unknown, "may still answer");
+    }
+    let fake = machine();
+    fake.block("/run/pool", Errno::EREMOTE);
+    assert_finding(
+        &find(&fake, &claim_with_sock()),
+        Standing::Unproven,
+        "/run/pool/w.sock cannot be seen",
+    );
 }
 
 #[test]
@@ -299,6 +361,47 @@ fn the_dead_whose_socket_no_call_can_name_stay_dead() {
     let fake = machine();
     fake.hide(SOCK, Errno::ENAMETOOLONG);
     assert_finding(&find(&fake, &claim_with_sock()), Standing::Alive, "time");
+}
+
+/// The table and the files of the process are read once, however many entries there are.
+#[test]
+fn sockets_that_others_serve_cost_the_same_for_each_entry() {
+    let calls = |entries: usize| {
+        let fake = machine();
+        fake.directory("/proc/4711/fd", &["0", "3", "4", "5", "6", "7", "8"]);
+        let socks = (0..entries).map(|index| format!("/run/pool/{index}.sock"));
+        let claims: Vec<_> = socks
+            .map(|sock| {
+                fake.socket(&sock, FileKind::Socket, Ok(()));
+                Claim { sock, ..claim() }
+            })
+            .collect();
+        let lines = (0..entries).map(|index| {
+            format!(
+                "0: 00000002 00000000 00010000 0001 01 {} /run/pool/{index}.sock\n",
+                100 + index
+            )
+        });
+        let table: String = std::iter::once("heading\n".to_owned())
+            .chain(lines)
+            .collect();
+        fake.file("/proc/4711/net/unix", &table);
+        let questions = claims.iter().map(|claim| Question {
+            claim,
+            record: None,
+        });
+        let before = fake.all_calls();
+        let inspections = processes(&fake)
+            .inspect(&questions.collect::<Vec<_>>(), &Inquiry::new(Strength::Any))
+            .expect("nobody gives up");
+        for inspection in inspections {
+            assert_finding(&inspection.finding, Standing::Foreign, "does not hold it");
+        }
+        assert_eq!(fake.reads("/proc/4711/net/unix"), 1);
+        fake.all_calls() - before
+    };
+    let (few, many) = (calls(50), calls(200));
+    assert!(many <= 5 * few, "{few} calls for 50 and {many} for 200");
 }
 
 #[test]

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::process::fake::FakeKernel;
 use crate::process::kernel::Kernel;
 use crate::process::{
-    Claim, Finding, Identity, Inspection, LinuxProcesses, Processes, Proof, Question, Record,
-    Standing, Strength,
+    Claim, Finding, Identity, Inquiry, Inspection, LinuxProcesses, Processes, Proof, Question,
+    Record, Standing, Strength,
 };
 
 /// The worker that most tests are about.
@@ -82,7 +82,9 @@ pub(super) fn ask(
     record: Option<&Record>,
     strength: Strength,
 ) -> Inspection {
-    let mut inspections = processes.inspect(&[Question { claim, record }], strength);
+    let mut inspections = processes
+        .inspect(&[Question { claim, record }], &Inquiry::new(strength))
+        .expect("nobody gives up");
     assert_eq!(inspections.len(), 1);
     let inspection = inspections.remove(0);
     let alive = inspection.finding.standing == Standing::Alive;

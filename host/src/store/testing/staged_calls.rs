@@ -57,12 +57,6 @@ impl Disk for StagedDisk {
         })
     }
 
-    fn follow_path(&self, path: &Path) -> io::Result<Facts> {
-        self.look_with(Call::FollowPath, self.name_at(path), || {
-            SystemDisk.follow_path(path)
-        })
-    }
-
     fn facts(&self, fd: BorrowedFd<'_>) -> io::Result<Facts> {
         self.look_with(Call::Facts, self.name_of(fd), || SystemDisk.facts(fd))
     }

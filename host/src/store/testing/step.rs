@@ -13,7 +13,6 @@ pub(crate) enum Call {
     MakeDirectory,
     SetDirectoryMode,
     LookAtPath,
-    FollowPath,
     Facts,
     Look,
     Open,
@@ -46,7 +45,6 @@ impl Call {
             Self::MakeDirectory => "make directory",
             Self::SetDirectoryMode => "set mode of directory",
             Self::LookAtPath => "look at path",
-            Self::FollowPath => "follow path",
             Self::Facts => "look at open",
             Self::Look => "look at",
             Self::Open => "open",
@@ -118,7 +116,7 @@ impl Call {
             }
             Self::MakeDirectory => &[EACCES, EDQUOT, EIO, ENOMEM, ENOSPC, EROFS],
             Self::SetDirectoryMode | Self::SetMode => &[EIO, ENOMEM, EPERM, EROFS],
-            Self::LookAtPath | Self::FollowPath | Self::Look => &[EACCES, EIO, ENOMEM],
+            Self::LookAtPath | Self::Look => &[EACCES, EIO, ENOMEM],
             Self::Facts => &[EIO, ENOMEM],
             Self::Open => &[EACCES, EINTR, EIO, EMFILE, ENFILE, ENOMEM, EROFS],
             Self::Create | Self::OpenLog => &[

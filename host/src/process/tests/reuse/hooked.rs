@@ -15,6 +15,7 @@ use crate::process::Signal;
 use crate::process::kernel::{Clocks, FileKind, Kernel};
 use crate::process::linux::Linux;
 use crate::process::procfs::Stat;
+use crate::process::reach::{Directory, Mounts};
 
 /// A point of a request, told by the calls that it makes to the kernel, from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,9 +159,9 @@ impl Kernel for Hooked {
         }
     }
 
-    fn watch(&self, epoll: BorrowedFd<'_>, pidfd: BorrowedFd<'_>) -> io::Result<()> {
+    fn watch(&self, epoll: BorrowedFd<'_>, pidfd: BorrowedFd<'_>, token: u64) -> io::Result<()> {
         self.before("watch");
-        Linux.watch(epoll, pidfd)
+        Linux.watch(epoll, pidfd, token)
     }
 
     fn send_signal(&self, pidfd: BorrowedFd<'_>, signal: Signal) -> io::Result<()> {
@@ -202,6 +203,11 @@ impl Kernel for Hooked {
     fn canonical(&self, path: &Path) -> io::Result<PathBuf> {
         self.before("canonical");
         Linux.canonical(path)
+    }
+
+    fn directory(&self, path: &Path, mounts: &Mounts) -> io::Result<Directory> {
+        self.before("directory");
+        Linux.directory(path, mounts)
     }
 
     fn kind(&self, path: &Path) -> io::Result<FileKind> {

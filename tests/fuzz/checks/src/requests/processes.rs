@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::UNIX_EPOCH;
 
 use poolwarden::process::{
-    Finding, Forbidden, Identified, IdentifyError, Identity, Inspection, Place, Process, Processes,
-    Question, SendError, Signal, Standing, Strength,
+    Finding, Forbidden, Identified, IdentifyError, Identity, Inquiry, Inspection, Interrupted,
+    Place, Process, Processes, Question, SendError, Signal, Standing,
 };
 
 /// All the processes that there could be. Those that live begin when they are first asked
@@ -94,7 +94,11 @@ impl Worker {
 }
 
 impl Processes for ByPid {
-    fn inspect(&self, questions: &[Question<'_>], _: Strength) -> Vec<Inspection> {
+    fn inspect(
+        &self,
+        questions: &[Question<'_>],
+        _: &Inquiry<'_>,
+    ) -> Result<Vec<Inspection>, Interrupted> {
         let inspection = |question: &Question<'_>| {
             let pid = question.claim.pid;
             let standing = self.standing(pid);
@@ -104,7 +108,7 @@ impl Processes for ByPid {
                 learned: None,
             }
         };
-        questions.iter().map(inspection).collect()
+        Ok(questions.iter().map(inspection).collect())
     }
 
     fn identify(&self, pid: u32) -> Result<Identified, IdentifyError> {
