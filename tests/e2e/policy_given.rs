@@ -164,7 +164,7 @@ fn a_policy_describes_itself_with_the_settings_that_it_is_given() {
     assert_eq!(problem.matches("trapped").count(), 1, "{problem}");
     assert_eq!(inspect(&pool, &[])["loads"], false);
     // The command line counts before it.
-    let named = pool.ask(&[&check[..], &["--setting", "attack=loop"]].concat());
+    let named = pool.ask(&[&check[..], &["--setting", "attack=describe-only"]].concat());
     assert_eq!(named["loads"], true);
 }
 

@@ -154,7 +154,10 @@ fn what_is_inspected_has_every_setting_with_who_reads_it() {
     let check = ["policy", "check", TALKING];
     let checked = pool.run(&check).answer(7);
     assert!(problem(&checked).starts_with(told), "{checked:#}");
-    configure(&pool, "[settings]\nproof = \"strong\"\nattack = \"loop\"\n");
+    configure(
+        &pool,
+        "[settings]\nproof = \"strong\"\nattack = \"describe-only\"\n",
+    );
     assert_eq!(pool.ask(&check)["loads"], true);
 }
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ fn prepared(describe: &str) -> (TempDir, PathBuf, PathBuf) {
     (root, pool, policy)
 }
 
-fn pool(directory: &PathBuf, policy: &PathBuf, guest_cpu: Duration) -> Pool {
+fn pool(directory: &Path, policy: &Path, guest_cpu: Duration) -> Pool {
     let limits = Limits {
         guest_cpu,
         ..Limits::default()

@@ -2,6 +2,7 @@
 //!
 //! [`add_to_linker`] is the whole list of what a policy can reach.
 
+mod awaited;
 pub(crate) mod bindings;
 pub(crate) mod clock;
 mod done;

@@ -14,6 +14,11 @@ use super::bindings::poolwarden::pool::{processes, types};
 use super::state::RequestState;
 use super::{HostError, View};
 
+/// What is said of a worker whose kill was withdrawn, until it is signalled again.
+const KILL_WITHDRAWN: &str = "it was asked to end, and the kill that was to follow was withdrawn, \
+                              because the client cancelled the stop; it runs on until it obeys \
+                              or is stopped again with force";
+
 impl processes::Host for View<'_> {
     fn inspect(&mut self, claims: Vec<types::Claim>) -> wasmtime::Result<Vec<types::Finding>> {
         let claims: Vec<Claim> = claims.into_iter().map(Claim::from).collect();
@@ -60,7 +65,7 @@ impl RequestState {
                         claim,
                         record: row.map(|row| &row.record),
                     },
-                    row.map(|row| (row.last_signal, row.withdrawn)),
+                    row.map(|row| (row.last_signal, row.withdrawn, row.kill_withdrawn)),
                 )
             })
             .unzip();
@@ -91,7 +96,7 @@ impl RequestState {
                 findings.push(unknown("the host has no finding"));
                 continue;
             };
-            let (last_signal, withdrawn) = remembered.unwrap_or_default();
+            let (last_signal, withdrawn, kill_withdrawn) = remembered.unwrap_or_default();
             // Whoever was to drop the entry did not live to do it.
             if withdrawn {
                 open.ledger.reinstate(claim);
@@ -106,7 +111,11 @@ impl RequestState {
                 signal: sent.signal.into(),
                 at: instant(sent.at),
             });
-            findings.push(to_wit(inspection.finding, last_signal));
+            let mut finding = to_wit(inspection.finding, last_signal);
+            if kill_withdrawn && matches!(finding.standing, types::Standing::Alive) {
+                finding.evidence = Some(KILL_WITHDRAWN.to_owned());
+            }
+            findings.push(finding);
         }
         Ok(findings)
     }

@@ -7,6 +7,7 @@ use wasmtime::component::Resource;
 use crate::floor::{Refusal, find_target};
 use crate::process::{Claim, SendError, Signal};
 
+use super::awaited::Awaited;
 use super::bindings::poolwarden::pool::{signals, types};
 use super::held::Held;
 use super::registry::Transaction;
@@ -49,17 +50,19 @@ impl signals::Host for View<'_> {
         targets: Vec<Resource<Target>>,
         timeout: u64,
     ) -> Result<Vec<bool>, HostError> {
-        let held = targets
+        let awaited = targets
             .iter()
-            .map(|target| Ok(self.0.table.get(target)?.process.clone()))
+            .map(|target| {
+                let target = self.0.table.get(target)?;
+                Ok(Awaited {
+                    held: target.process.clone(),
+                    claim: target.claim.clone(),
+                    subject: target.subject.clone(),
+                })
+            })
             .collect::<Result<Vec<_>, HostError>>()?;
-        let waited = self.uncharged(|state| state.wait(&held, Duration::from_millis(timeout)));
-        for (target, has_ended) in targets.iter().zip(waited.iter().flatten()) {
-            if *has_ended {
-                let claim = self.0.table.get(target)?.claim.clone();
-                self.0.done.ended.insert(claim);
-            }
-        }
+        let timeout_left = Duration::from_millis(timeout);
+        let waited = self.uncharged(|state| state.wait_for(&awaited, timeout_left));
         self.note_wait(&targets, timeout, &waited);
         waited
     }
@@ -177,6 +180,16 @@ fn send(
         if let Some(open) = state.transaction.as_mut() {
             open.note_signal(&claim, signal, now);
         }
+    }
+    if signal.asks_to_end() {
+        let subject = state.table.get(handle)?.subject.clone();
+        let claim = claim.clone();
+        let worker = Awaited {
+            held,
+            claim,
+            subject,
+        };
+        state.note_kill_to_come(signal, worker);
     }
     state.done.note_signal(claim, signal);
     Ok(())

@@ -1,5 +1,6 @@
 //! The host's state for one request.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -10,10 +11,13 @@ use crate::cancel::Cancel;
 use crate::floor::Budget;
 use crate::mandate::Mandate;
 use crate::pool::Context;
+use crate::process::Claim;
+use crate::progress::Reporter;
 use crate::request::Request;
 use crate::runtime::{Bounded, CpuMeter, Limits, MemoryLimiter};
 
 use super::HostError;
+use super::awaited::Awaited;
 use super::bindings::wasi::logging::logging::Level;
 use super::done::Done;
 use super::no_registry::NoRegistry;
@@ -26,6 +30,8 @@ use super::wasi::{WasiHost, WasiState};
 pub(crate) struct Origin {
     pub(crate) asker: Arc<Asker>,
     pub(crate) mandate: Arc<Mandate>,
+    /// Who is told how far the request has come.
+    pub(crate) reporter: Option<Reporter>,
 }
 
 /// Everything that belongs to one request. It lives in the store of that request's fresh
@@ -45,6 +51,8 @@ pub(crate) struct RequestState {
     pub(super) transaction: Option<OpenTransaction>,
     /// What it found and did so far. See [`done`](Self::done).
     pub(super) done: Done,
+    /// Who was asked to end and is to be killed after that, unless the client cancels the request.
+    pub(super) kills_to_come: HashMap<Claim, Awaited>,
     /// What is left of the time that the request may wait for processes.
     pub(super) wait_left: Duration,
     /// What is left of the time that the request may wait for others that write the trail.
@@ -84,6 +92,7 @@ impl RequestState {
             transaction: None,
             budget: Budget::of(&request, origin.mandate.grants()),
             done: Done::default(),
+            kills_to_come: HashMap::new(),
             context,
             origin,
             request,

@@ -42,11 +42,15 @@ use crate::stderr::say;
 pub(crate) fn run(arguments: Arguments) -> Exit {
     let Arguments { options, verb } = arguments;
     let done = match verb {
-        Verb::Mcp { tool_prefix } => builder(&options).and_then(|builder| {
-            let source = PolicySource::new(&options, builder.path());
-            mcp::serve(builder, source, &tool_prefix)?;
-            Ok(Exit::Ok)
-        }),
+        Verb::Mcp { tool_prefix } => {
+            // What is wrong is told over the protocol: nobody reads what a client's server says
+            // when it ends at once.
+            let served = builder(&options).map(|builder| {
+                let source = PolicySource::new(&options, builder.path());
+                (builder, source)
+            });
+            mcp::serve(served, &tool_prefix).map(|()| Exit::Ok)
+        }
         Verb::Log(arguments) => log::run(&options, &arguments),
         Verb::Policy { command } => policy::run(&options, &command),
         Verb::Run(arguments) => {
@@ -192,7 +196,7 @@ fn as_json(options: &Options) -> bool {
 /// The pool's directory that the options name.
 fn directory(options: &Options) -> anyhow::Result<PathBuf> {
     match &options.state_dir {
-        Some(directory) => Ok(directory.clone()),
+        Some(directory) => Ok(directories::expand(directory)),
         None => directories::default_pool(),
     }
 }

@@ -113,9 +113,6 @@ impl World {
         world.write("registry.json", text(registry).as_bytes());
         world.write("ledger.json", text(ledger).as_bytes());
         world.write("registry.lock", b"");
-        let lock = world.pool_path().join("registry.lock");
-        // As it is once a request has locked it, whoever made it.
-        fs::set_permissions(lock, fs::Permissions::from_mode(0o600)).expect("chmod");
         world
     }
 
@@ -156,7 +153,10 @@ impl World {
 
     /// Writes a file of the pool, as another program would.
     pub(super) fn write(&self, name: &str, bytes: &[u8]) {
-        fs::write(self.pool_path().join(name), bytes).expect("write");
+        let path = self.pool_path().join(name);
+        fs::write(&path, bytes).expect("write");
+        // As a request leaves it that has locked it, whoever made it.
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).expect("chmod");
     }
 
     /// Makes a pool of the directory `path`, whose files are reached through `disk`.

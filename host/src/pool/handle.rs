@@ -8,7 +8,10 @@ use crate::audit::Asker;
 use crate::cancel::Cancel;
 use crate::capabilities::{Origin, RequestState};
 use crate::error::Error;
+use crate::life::of_store;
 use crate::mandate::Mandate;
+use crate::process::Claim;
+use crate::progress::{Progress, Reporter};
 use crate::request::Request;
 use crate::runtime::{self, Description};
 
@@ -21,6 +24,7 @@ use super::context::Context;
 pub struct Pool {
     pub(crate) context: Arc<Context>,
     pub(crate) asker: Arc<Asker>,
+    reporter: Option<Reporter>,
 }
 
 impl Pool {
@@ -28,6 +32,7 @@ impl Pool {
         Self {
             context: Arc::new(context),
             asker: Arc::new(Asker::library()),
+            reporter: None,
         }
     }
 
@@ -98,6 +103,7 @@ impl Pool {
         let origin = Origin {
             asker: self.asker.clone(),
             mandate: Arc::new(mandate.clone()),
+            reporter: None,
         };
         let described = mandate
             .check(|| self.ask_what_it_is(&origin, cancel))?
@@ -117,7 +123,21 @@ impl Pool {
         Origin {
             asker: self.asker.clone(),
             mandate: self.context.mandate.get(),
+            reporter: self.reporter.clone(),
         }
+    }
+
+    /// The claims of the workers that were asked to end, and whose kill, which was to follow,
+    /// was withdrawn when the stop was cancelled.
+    ///
+    /// # Errors
+    /// [`Error::Busy`], [`Error::Cancelled`] and [`Error::System`].
+    pub fn withdrawn_kills(&self, cancel: &Cancel) -> Result<Vec<Claim>, Error> {
+        let wait = self.context.limits.lock_wait;
+        let locked = self.context.lock_existing(wait, cancel).map_err(of_store)?;
+        let ledger = locked.read_ledger();
+        let spared = ledger.rows().filter(|(_, row)| row.kill_withdrawn);
+        Ok(spared.map(|(claim, _)| claim.clone()).collect())
     }
 
     /// What decides now, and what it may do.
@@ -137,6 +157,18 @@ impl Pool {
         Self {
             context: self.context.clone(),
             asker: Arc::new(asker),
+            reporter: self.reporter.clone(),
+        }
+    }
+
+    /// The same pool, for requests that tell `report` how far they have come, about once a
+    /// second while they wait for workers to end. It is called on the thread of the request.
+    #[must_use]
+    pub fn reporting_to(&self, report: impl Fn(Progress) + Send + Sync + 'static) -> Self {
+        Self {
+            context: self.context.clone(),
+            asker: self.asker.clone(),
+            reporter: Some(Arc::new(report)),
         }
     }
 }

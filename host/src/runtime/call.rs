@@ -27,7 +27,9 @@ pub(crate) fn call(policy: &Policy, state: RequestState) -> Result<Answer, Error
     let request = state.request.clone();
     let registry = state.context.registry_path();
     let (instance, mut store) = instantiate(policy, policy.pre(), state)?;
-    answer(policy, &instance, &mut store, &request, registry)
+    let answered = answer(policy, &instance, &mut store, &request, registry);
+    store.data_mut().finish();
+    answered
 }
 
 /// Asks an instance, and checks that what it says is an answer. `registry` is the file that

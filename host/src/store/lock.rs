@@ -44,16 +44,11 @@ impl FileLock {
                 lock: pool.path_of(LOCK),
             });
         }
-        let open = || {
-            let (file, facts) = open(pool, LOCK, Access::Write)?;
-            restrict(pool, &file, &facts);
-            Ok(file)
-        };
-        Self::acquire_opened(pool, LOCK, open, wait, Some(cancel))
+        Self::acquire(pool, LOCK, Access::Write, wait, Some(cancel))
     }
 
-    /// Locks the file `name`, which is made where there is none; waits up to `wait` for it,
-    /// and without a cancellation whatever becomes of the request.
+    /// Locks the file `name`, which is made where there is none, and closed to others; waits
+    /// up to `wait` for it, and without a cancellation whatever becomes of the request.
     pub(super) fn acquire(
         pool: &PoolDir,
         name: &'static str,
@@ -61,11 +56,21 @@ impl FileLock {
         wait: Duration,
         cancel: Option<&Cancel>,
     ) -> Result<Self, StoreError> {
-        let open = || open(pool, name, access).map(|(file, _)| file);
+        let open = || {
+            let (file, facts) = open(pool, name, access)?;
+            restrict(pool, name, &file, &facts);
+            Ok(file)
+        };
         Self::acquire_opened(pool, name, open, wait, cancel)
     }
 
-    /// The same for a file that is opened like this.
+    /// Takes the pool's lock for a look, which changes nothing of a lock file that is there.
+    pub(super) fn for_a_look(pool: &PoolDir, wait: Duration) -> Result<Self, StoreError> {
+        let open = || open(pool, LOCK, Access::Write).map(|(file, _)| file);
+        Self::acquire_opened(pool, LOCK, open, wait, None)
+    }
+
+    /// Locks the file that this opens.
     fn acquire_opened(
         pool: &PoolDir,
         name: &'static str,
@@ -137,20 +142,20 @@ impl Drop for FileLock {
     }
 }
 
-/// Takes from everybody else what permissions they have on the pool's own lock file: whoever
-/// can open it for reading can hold the lock (flock(2)), and keep all others out. A program
-/// that made the pool with a careless umask leaves them.
+/// Takes from everybody else what permissions they have on a file of the pool that is locked:
+/// whoever can open it for reading can hold the lock (flock(2)), and keep all others out. A
+/// program that made the pool with a careless umask leaves them.
 ///
 /// Where that is not possible the request goes on: who holds the lock is told when somebody
 /// does.
-fn restrict(pool: &PoolDir, file: &File, facts: &Facts) {
+fn restrict(pool: &PoolDir, name: &str, file: &File, facts: &Facts) {
     // It belongs to the effective user, or it was not opened. By another name it may be what
     // others are to read.
     if facts.mode & OTHERS == 0 || check_only_name(facts).is_err() {
         return;
     }
     if let Err(error) = again(|| pool.disk().set_mode(file)) {
-        let path = pool.path_of(LOCK);
+        let path = pool.path_of(name);
         tracing::warn!(
             %error,
             "others can hold the lock {}, whose mode {:04o} cannot be changed",
@@ -188,10 +193,12 @@ mod tests {
 
     use fs2::FileExt;
 
+    use super::super::contract::Durability;
     use super::super::testing::{
         Call, LONG, StagedDisk, TestPool, cancel, finish_test, is_free, lock_from_outside,
         own_process, spawn_test, until_awaited,
     };
+    use super::super::trail::TRAIL;
     use super::*;
 
     #[test]
@@ -284,6 +291,19 @@ mod tests {
             drop(held);
             drop(pool.lock());
         }
+    }
+
+    /// It is locked as well, for each line of it.
+    #[test]
+    fn a_trail_that_others_can_open_is_closed_to_them() {
+        let pool = TestPool::new();
+        fs::write(pool.file(TRAIL), "").expect("write");
+        fs::set_permissions(pool.file(TRAIL), Permissions::from_mode(0o644)).expect("chmod");
+        pool.dir
+            .append_to_trail(b"line\n", Durability::Process, LONG, None)
+            .expect("a line");
+        let mode = fs::metadata(pool.file(TRAIL)).expect("metadata");
+        assert_eq!(mode.permissions().mode() & 0o7777, 0o600);
     }
 
     #[test]

@@ -165,7 +165,7 @@ impl PoolDir {
         if self.facts_at(LOCK)?.is_none() {
             return Ok(None);
         }
-        let lock = FileLock::acquire(self, LOCK, Access::Write, wait, None)?;
+        let lock = FileLock::for_a_look(self, wait)?;
         Ok(Some(Stillness { _lock: lock }))
     }
 

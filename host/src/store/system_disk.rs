@@ -174,3 +174,30 @@ impl Disk for SystemDisk {
         Ok(connect(socket.as_raw_fd(), &address)?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    #[test]
+    fn the_mode_of_a_directory_is_set_and_that_of_what_a_link_leads_to_is_not() {
+        let root = tempfile::tempdir().expect("temporary directory");
+        let directory = root.path().join("directory");
+        fs::create_dir(&directory).expect("mkdir");
+        symlink("directory", root.path().join("link")).expect("symlink");
+        let mode = || {
+            let metadata = fs::metadata(&directory).expect("metadata");
+            metadata.permissions().mode() & 0o7777
+        };
+        // Not even its owner may open it for reading.
+        fs::set_permissions(&directory, Permissions::from_mode(0)).expect("chmod");
+        let set = |path: &Path| SystemDisk.set_directory_mode(AT_FDCWD, path);
+        set(&root.path().join("link")).expect_err("a link is not followed");
+        assert_eq!(mode(), 0);
+        set(&directory).expect("it is ours");
+        assert_eq!(mode(), 0o700);
+    }
+}

@@ -133,6 +133,25 @@ impl Mcp {
         serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
     }
 
+    /// Calls a tool with a token for its progress; the request's id.
+    pub(crate) fn begin_with_token(&mut self, token: &str, tool: &str, arguments: Value) -> u64 {
+        let params = json!({
+            "name": tool, "arguments": arguments, "_meta": {"progressToken": token},
+        });
+        self.begin("tools/call", params)
+    }
+
+    /// Waits until the server ends by itself, with its input open.
+    #[track_caller]
+    pub(crate) fn await_end(&mut self) -> ExitStatus {
+        let mut status = None;
+        await_that("the server ends", || {
+            status = self.child.try_wait().expect("our child");
+            status.is_some()
+        });
+        status.expect("it ended")
+    }
+
     /// The server's pid.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
@@ -142,12 +161,7 @@ impl Mcp {
     #[track_caller]
     pub(crate) fn close(&mut self) -> ExitStatus {
         drop(self.input.take());
-        let mut status = None;
-        await_that("the server ends", || {
-            status = self.child.try_wait().expect("our child");
-            status.is_some()
-        });
-        status.expect("it ended")
+        self.await_end()
     }
 }
 
