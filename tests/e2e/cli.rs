@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Stdio;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::harness::{Entry, NO_PROCESS, Ran, TestPool, Worker};
 
@@ -286,10 +286,9 @@ fn the_demonstration_needs_no_policy_of_the_users() {
 }
 
 #[test]
-fn a_home_is_needed_only_when_no_directory_is_named() {
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_poolwarden"));
-    command.env_clear().arg("status");
-    let ran = Ran::of(command);
-    assert!(ran.error(1).contains("--state-dir"), "{ran:?}");
-    let _: Value = TestPool::new().ask(&["status"]);
+fn no_home_is_needed_where_the_directory_is_named() {
+    let pool = TestPool::with(&[Entry::new("init", 1)]);
+    let mut command = pool.command(&["status"]);
+    command.env_remove("HOME");
+    assert_eq!(Ran::of(command).answer(0)["sessions"][0]["sid"], "init");
 }

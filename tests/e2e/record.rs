@@ -185,10 +185,16 @@ fn a_file_that_is_not_safe_stops_everything_before_it_begins() {
     let pool = Recorded::new(TestPool::with(&[worker.entry("a")]));
     let stamp = pool.pool.stamp();
     let refused = |wrong: &str| {
-        for verb in [&["stop", "a"][..], &["mcp"]] {
-            let ran = pool.run(verb);
-            assert!(ran.error(1).contains(wrong), "{ran:#?}");
-        }
+        let ran = pool.run(&["stop", "a"]);
+        assert!(ran.error(1).contains(wrong), "{ran:#?}");
+        // A server says so to its client.
+        let server = ["mcp", "--record", pool.file()];
+        let mut mcp = Mcp::open(pool.pool.command(&server));
+        let answer = mcp.call("pool_stop", json!({"sid": "a"}));
+        assert_eq!(answer["isError"], true, "{answer}");
+        let text = answer["content"][0]["text"].as_str().expect("a text");
+        assert!(text.contains(wrong), "{text}");
+        mcp.close();
         assert!(worker.is_running());
         assert_eq!(pool.pool.stamp(), stamp);
     };

@@ -8,7 +8,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, geteuid};
 use serde_json::json;
 
-use crate::harness::{Mcp, TestPool, Worker, await_that};
+use crate::harness::{Mcp, Ran, TestPool, Worker, await_that};
 
 /// The program in namespaces that unshare(1) makes with these options.
 fn unshared(pool: &TestPool, options: &[&str], arguments: &[&str]) -> Command {
@@ -50,6 +50,21 @@ fn as_the_first_process_it_ends_at_term_and_at_int() {
         assert!(mcp.await_end().success(), "{signal}");
     }
     assert!(worker.is_running());
+}
+
+#[test]
+fn a_user_without_a_home_is_told_which_directory_to_name() {
+    let pool = TestPool::new();
+    // No account has this number.
+    let options = ["--user", "--map-user", "1999888777"];
+    let policy = concat!(env!("CARGO_MANIFEST_DIR"), "/../guest/policy.wasm");
+    for (arguments, directory) in [
+        (&["status"][..], "poolwarden --state-dir DIR"),
+        (&["policy", "compile", policy], "XDG_CACHE_HOME"),
+    ] {
+        let ran = Ran::of(unshared(&pool, &options, arguments));
+        assert!(ran.error(1).contains(directory), "{ran:?}");
+    }
 }
 
 #[test]
