@@ -2,6 +2,9 @@
 
 use std::fs;
 
+use rmcp::model::{ProtocolVersion, ServerNotification, SubscriptionFilter};
+use rmcp::service::{ClientLifecycleMode, ClientServiceExt};
+use rmcp::transport::TokioChildProcess;
 use serde_json::{Value, json};
 
 use crate::harness::{Mcp, TestPool};
@@ -47,4 +50,31 @@ fn the_client_is_told_when_other_grants_change_what_a_tool_may_do() {
     assert_eq!(hints(&mut mcp, "pool_stop"), (json!(false), json!(true)));
     assert_eq!(hints(&mut mcp, "pool_list"), (json!(true), json!(false)));
     assert!(mcp.close().success());
+}
+
+#[tokio::test]
+async fn a_client_without_a_handshake_is_told_where_it_has_subscribed() {
+    let pool = TestPool::with(&[]);
+    put(&shipped(), &pool.directory().join("policy.wasm"));
+    configure(&pool, "");
+    let mut command = tokio::process::Command::from(pool.command(&["mcp"]));
+    command.env("POOLWARDEN_LOG", "error");
+    let transport = TokioChildProcess::new(command).expect("the server starts");
+    let lifecycle = ClientLifecycleMode::Discover {
+        preferred_versions: vec![ProtocolVersion::V_2026_07_28],
+    };
+    let client = ().serve_with_lifecycle(transport, lifecycle).await;
+    let client = client.expect("the session opens");
+    let filter = SubscriptionFilter::builder().tools_list_changed().build();
+    let mut subscription = client.listen(filter).await.expect("it is accepted");
+    configure(&pool, "\"signal-term\"");
+    let told = subscription.next().await.expect("the session goes on");
+    assert!(
+        matches!(
+            told,
+            Some(ServerNotification::ToolListChangedNotification(_))
+        ),
+        "{told:?}"
+    );
+    client.cancel().await.expect("the session ends");
 }

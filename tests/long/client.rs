@@ -156,8 +156,9 @@ impl<'a> Client<'a> {
         }
         let force = self.chance.once_in(2);
         let stop = json!({"sid": self.sid(), "grace_ms": 500, "force": force});
-        let answer = server.answer("pool_stop", stop);
-        ("pool_stop", outcome(&answer))
+        // An error of the tool where the worker outlives its grace period.
+        let result = server.call("pool_stop", stop);
+        ("pool_stop", outcome(&result["structuredContent"]))
     }
 
     fn sid(&mut self) -> String {

@@ -131,7 +131,7 @@ impl View {
                 returned_early,
             } => show_stop(&answer, sid.as_deref(), *returned_early, lookup),
         };
-        shown.unwrap_or_else(|| Shown {
+        shown.unwrap_or(Shown {
             text: answer,
             failed: false,
         })
