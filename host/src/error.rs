@@ -186,9 +186,9 @@ pub enum Fault {
         /// What was asked.
         verb: &'static str,
         /// What it said: the first claim that is not true.
-        said: String,
+        said: Box<str>,
         /// What is so.
-        so: String,
+        so: Box<str>,
         /// What it answered.
         answer: Answer,
     },

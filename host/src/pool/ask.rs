@@ -67,8 +67,8 @@ impl Pool {
             Err(untrue) => Err(Fault::UntrueAnswer {
                 policy: self.policy_name(&origin),
                 verb,
-                said: untrue.said,
-                so: untrue.so,
+                said: untrue.said.into(),
+                so: untrue.so.into(),
                 answer: answered.into_answer(),
             }
             .into()),
