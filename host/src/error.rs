@@ -7,6 +7,10 @@ use crate::answer::Answer;
 use crate::request::Stop;
 use crate::settings::SettingError;
 use crate::store::StoreError;
+use crate::visible;
+
+/// How much of an answer an error quotes, in characters.
+const QUOTED: usize = 200;
 
 /// Why a request failed. The text says what happened, to which file or session, and
 /// what to do next; the variant says who has to do it.
@@ -133,6 +137,9 @@ pub enum Fault {
     /// It kept more handles than one request may.
     #[error("it kept more than {0} handles")]
     Handles(usize),
+    /// What it says about itself cannot be taken.
+    #[error("it describes itself with {0}")]
+    Description(String),
     /// It asked for more random bytes than there are in one call.
     #[error("it asked for more than {0} random bytes at once")]
     RandomBytes(usize),
@@ -150,20 +157,50 @@ pub enum Fault {
         /// Bytes that are allowed.
         limit: usize,
     },
-    /// Its answer lacks fields that the verb's answer has, or has them otherwise. The request
-    /// was carried out all the same: what it did has happened, and the text says it in the
-    /// policy's own way.
+    /// Its answer lacks fields that the verb's answer has, or has them otherwise. What it did
+    /// has happened, and stands in the trail.
     #[error(
-        "what it answered to `{verb}` is not what that verb answers: {reason}; the request was \
-         carried out all the same, and its text says how"
+        "policy {policy} answered to `{verb}` what is not an answer to it: {reason}; it answered \
+         {}; what it did stays done and stands in the audit trail, which `poolwarden log` shows",
+        visible::excerpt(.answer.text(), QUOTED)
     )]
     UnexpectedAnswer {
+        /// What the policy calls itself.
+        policy: String,
         /// What was asked.
         verb: &'static str,
         /// Where it does not fit.
         reason: String,
         /// What it answered.
         answer: Answer,
+    },
+    /// Its answer says what the host, which found and did it all, knows to be otherwise. What
+    /// the policy did has happened, and stands in the trail.
+    #[error(
+        "policy {policy} answered to `{verb}` that {said}, but {so}; what it did stays done and \
+         stands in the audit trail, which `poolwarden log` shows"
+    )]
+    UntrueAnswer {
+        /// What the policy calls itself.
+        policy: String,
+        /// What was asked.
+        verb: &'static str,
+        /// What it said: the first claim that is not true.
+        said: String,
+        /// What is so.
+        so: String,
+        /// What it answered.
+        answer: Answer,
+    },
+    /// It failed for a reason of its own. So does a policy that passes on, as the host's, an
+    /// error that the host did not give in this request, or calls a registry corrupted that the
+    /// host can read.
+    #[error("policy {policy} said: {said}")]
+    Failed {
+        /// What the policy calls itself.
+        policy: String,
+        /// What it said.
+        said: String,
     },
     /// Its answer is no JSON object.
     #[error("its answer is not a JSON object: {0}")]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use poolwarden::{Error, command};
+use poolwarden::{Error, Fault, command};
 
 /// The next step, where the error's own text does not name it. `pool` is the directory that
 /// the request was about. Whole commands stand in backticks.
@@ -15,8 +15,8 @@ pub(crate) fn hint(error: &Error, pool: &Path) -> Option<String> {
             doctor(&["doctor"])
         ),
         Error::Corrupted { .. } => format!(
-            "what is there is left exactly as it is; workers keep running; what can be done: \
-             `{}` explains it, with --fix it salvages the entries",
+            "nothing was changed, and workers keep running; what can be done: `{}` explains it, \
+             with --fix it salvages the entries",
             doctor(&["doctor"])
         ),
         Error::Denied(_) => {
@@ -24,6 +24,10 @@ pub(crate) fn hint(error: &Error, pool: &Path) -> Option<String> {
              needs, decides where poolwarden.toml has no [policy] and --policy is not given"
                 .into()
         }
+        // Their texts are whole, and the host adds nothing to the words of a policy.
+        Error::Policy(
+            Fault::UnexpectedAnswer { .. } | Fault::UntrueAnswer { .. } | Fault::Failed { .. },
+        ) => return None,
         Error::Policy(_) | Error::Refused(_) => {
             "the pool is unchanged or as last written; this is a mistake in the policy".into()
         }

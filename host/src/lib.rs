@@ -66,6 +66,7 @@ pub mod life;
 mod mandate;
 mod pool;
 pub mod process;
+mod progress;
 pub mod recording;
 pub mod replay;
 mod request;
@@ -81,6 +82,7 @@ pub use error::{Error, Fault};
 pub use floor::{Budget, Grants, UnknownGrant};
 pub use mandate::Mandate;
 pub use pool::{Pool, PoolBuilder};
+pub use progress::Progress;
 pub use request::{Ensure, Forget, Register, Request, Stop};
 pub use runtime::{
     CacheError, CodeCache, CompileError, CompileLimits, Compiled, Compiler, Description, Export,

@@ -1,13 +1,14 @@
 //! A policy, and what the operator allows it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use crate::error::{Error, Fault};
 use crate::floor::Grants;
 use crate::process::Strength;
-use crate::runtime::{Description, Policy};
+use crate::runtime::{Description, Policy, Setting};
 use crate::settings;
+use crate::visible::bounded_line;
 
 /// A policy together with its grants and settings. A pool takes it, and changes it, as one:
 /// no request ever runs one policy with the grants of another.
@@ -94,7 +95,7 @@ impl Mandate {
             Some(kept) => kept,
             None => {
                 let said = match ask() {
-                    Ok(said) => Ok(said),
+                    Ok(said) => check_description(&said).map(|()| said),
                     Err(Error::Policy(fault)) => Err(fault),
                     // Not the policy's: cancelled, or refused by the system.
                     Err(error) => return Err(error),
@@ -123,6 +124,36 @@ impl Mandate {
         settings::check(&self.settings, said)?;
         Ok(said)
     }
+}
+
+/// Bytes of all texts of a description together. It is kept as long as the policy.
+const LARGEST_DESCRIPTION: usize = 64 << 10;
+
+/// Checks that a description is of a size to be kept, and that each setting is the policy's
+/// and has a name of its own.
+///
+/// # Errors
+/// [`Fault::Description`] when not.
+fn check_description(said: &Description) -> Result<(), Fault> {
+    let texts = |setting: &Setting| setting.name.len() + setting.description.len();
+    let settings: usize = said.settings.iter().map(texts).sum();
+    let size = said.name.len() + said.version.len() + settings;
+    if size > LARGEST_DESCRIPTION || said.settings.len() > LARGEST_DESCRIPTION {
+        let what = format!("more than {LARGEST_DESCRIPTION} bytes");
+        return Err(Fault::Description(what));
+    }
+    let mut names = HashSet::new();
+    for Setting { name, .. } in &said.settings {
+        if name == Mandate::PROOF {
+            let what = format!("a setting `{name}`, which is the host's");
+            return Err(Fault::Description(what));
+        }
+        if !names.insert(name) {
+            let name = bounded_line(name, 100);
+            return Err(Fault::Description(format!("two settings `{name}`")));
+        }
+    }
+    Ok(())
 }
 
 impl<P: Into<Arc<Policy>>> From<P> for Mandate {
@@ -155,7 +186,6 @@ impl CurrentMandate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runtime::Setting;
 
     #[test]
     fn a_proof_that_there_is_not_is_taken_for_the_stronger_one() {

@@ -35,6 +35,25 @@ pub fn bounded_line(text: &str, limit: usize) -> String {
     }
 }
 
+/// The same, with the length of the whole text where it is cut: a reader is to know that there
+/// was more, and how much.
+pub fn excerpt(text: &str, limit: usize) -> String {
+    match text.char_indices().nth(limit) {
+        Some((end, _)) => format!("{}… (cut, of {} bytes)", line(&text[..end]), text.len()),
+        None => line(text),
+    }
+}
+
+/// The text as it is, cut like an [`excerpt`] where it is longer.
+pub fn cut(mut text: String, limit: usize) -> String {
+    let whole = text.len();
+    if let Some((end, _)) = text.char_indices().nth(limit) {
+        text.truncate(end);
+        text.push_str(&format!("… (cut, of {whole} bytes)"));
+    }
+    text
+}
+
 /// A JSON text for a terminal: the same value, with escapes for what is escaped in a
 /// [`line()`]. Between values only line feeds and spaces are left.
 ///

@@ -132,11 +132,11 @@ fn what_refuses_an_unproven_one_says_how_to_adopt_it() {
     let pool = TestPool::with(&[unproven(&worker), Entry::new("init", 1)]);
     let stopped = pool.run(&["stop", "--all"]).answer(1);
     let error = |index: usize| stopped["errors"][index].as_str().expect("an error");
-    let adopt = "if it is the worker: poolwarden adopt a";
+    let adopt = "if it is the worker, it can be adopted";
     assert!(error(0).ends_with(adopt), "{stopped}");
     assert!(!error(1).contains("adopt"), "{stopped}");
     assert!(
-        error(1).contains("forget --even-if-alive init"),
+        error(1).ends_with("so its entry can be forgotten"),
         "{stopped}"
     );
     let forgotten = pool.run(&["forget", "a"]);
@@ -155,10 +155,10 @@ fn a_foreign_one_leads_to_who_serves_its_socket() {
     let pool = TestPool::with(&[worker.entry("a").sock(&socket)]);
     let stopped = pool.run(&["stop", "a"]).answer(1);
     let error = stopped["errors"][0].as_str().expect("an error");
-    assert!(error.contains("who serves its socket"), "{error}");
+    assert!(error.contains("where its socket is served"), "{error}");
     let forgotten = pool.run(&["forget", "a"]);
     assert!(
-        forgotten.error(1).contains("who serves its socket"),
+        forgotten.error(1).contains("where its socket is served"),
         "{forgotten:?}"
     );
 }

@@ -68,6 +68,21 @@ fn a_worker_that_ignores_the_request_to_end_is_killed() {
 }
 
 #[test]
+fn a_worker_that_is_not_replaced_is_stopped() {
+    let worker = Worker::deaf();
+    let pool = TestPool::with(&[worker.entry("a")]);
+    walk(&pool, &mut || {
+        let options = ["--sid", "a", "--replace", "--grace", "10ms"];
+        let ran = Ran::of(pool.run_command(&options, &["--", "sleep", "600"]));
+        if ran.code == 0 {
+            drop(Detached::of(&ran.answer(0)));
+        }
+        ran
+    });
+    assert!(!worker.is_running());
+}
+
+#[test]
 fn an_unproven_worker_is_adopted_or_dropped() {
     let worker = Worker::obedient();
     let unproven = || TestPool::with(&[worker.entry("a").created_at("some day")]);
@@ -135,7 +150,8 @@ fn two_entries_of_one_sid_are_told_apart() {
 fn a_registry_that_cannot_be_read_is_repaired() {
     let worker = Worker::obedient();
     type Break = fn(&TestPool);
-    let breaks: [Break; 7] = [
+    let breaks: [Break; 8] = [
+        |pool| fs::remove_file(pool.registry()).expect("remove"),
         |pool| pool.write(""),
         |pool| pool.write("{\"sessions\":[{]}"),
         |pool| pool.write([0xff_u8; 3]),
@@ -347,9 +363,10 @@ enum Way {
 use Way::{None as Nothing, Walked};
 
 /// Every kind of refusal, by the enumeration and the variant that stand for it.
-const WAYS: &[(&str, &[(&str, Way)])] = &[
+const WAYS: &[(&str, &str, &[(&str, Way)])] = &[
     (
         include_str!("../../host/src/error.rs"),
+        "Error",
         &[
             (
                 "Busy",
@@ -380,6 +397,7 @@ const WAYS: &[(&str, &[(&str, Way)])] = &[
     ),
     (
         include_str!("../../host/src/store/error.rs"),
+        "StoreError",
         &[
             (
                 "Busy",
@@ -410,6 +428,14 @@ const WAYS: &[(&str, &[(&str, Way)])] = &[
                 Nothing("the change was made; the disk has to be checked"),
             ),
             (
+                "RegistryLost",
+                Walked(a_registry_that_cannot_be_read_is_repaired),
+            ),
+            (
+                "Exchanged",
+                Nothing("the text says which names the files have"),
+            ),
+            (
                 "Step",
                 Nothing("the suite `mounts` walks what can be made to fail"),
             ),
@@ -418,6 +444,7 @@ const WAYS: &[(&str, &[(&str, Way)])] = &[
     ),
     (
         include_str!("../../host/src/store/danger.rs"),
+        "Danger",
         &[
             (
                 "Kind",
@@ -433,6 +460,7 @@ const WAYS: &[(&str, &[(&str, Way)])] = &[
     ),
     (
         include_str!("../../host/src/life/refusal.rs"),
+        "AdoptError",
         &[
             ("Pool", Walked(a_registry_that_cannot_be_read_is_repaired)),
             ("NoEntry", Walked(a_worker_without_an_entry_gets_one)),
@@ -455,6 +483,7 @@ const WAYS: &[(&str, &[(&str, Way)])] = &[
     ),
     (
         include_str!("../../host/src/process/finding.rs"),
+        "Standing",
         &[
             (
                 "Alive",
@@ -473,6 +502,7 @@ const WAYS: &[(&str, &[(&str, Way)])] = &[
     ),
     (
         include_str!("../../host/src/process/forbidden.rs"),
+        "Forbidden",
         &[
             ("Init", Walked(an_entry_of_pid_1_is_dropped)),
             ("Itself", Nothing("elsewhere it is not")),
@@ -496,13 +526,45 @@ const WAYS: &[(&str, &[(&str, Way)])] = &[
             ("Unclear", Nothing("the hint names both ways")),
         ],
     ),
+    (
+        include_str!("../../host/src/cli/run/failure.rs"),
+        "Reason",
+        &[
+            ("Taken", Walked(a_taken_sid_is_freed_for_run)),
+            (
+                "NotReplaced",
+                Walked(a_worker_that_is_not_replaced_is_stopped),
+            ),
+            ("NoProgram", Nothing("the text names the program")),
+            ("Pool", Walked(a_registry_that_cannot_be_read_is_repaired)),
+            ("Store", Walked(what_others_can_write_is_taken_from_them)),
+            (
+                "Log",
+                Nothing("the system refuses to look at a file that is open"),
+            ),
+            (
+                "Spawn",
+                Nothing("there are no processes left, which the text says"),
+            ),
+            (
+                "Identify",
+                Nothing("see the variant Unknown of the standings"),
+            ),
+            ("NoStart", Nothing("the text says to start it again")),
+            ("Ended", Walked(a_stale_socket_is_removed)),
+            ("Silent", Walked(a_stale_socket_is_removed)),
+            ("Immortal", Nothing("the kernel has to let go of it")),
+        ],
+    ),
 ];
 
 /// A refusal that comes to be without a way out fails here.
 #[test]
 fn every_kind_of_refusal_has_its_way_out() {
-    for (source, ways) in WAYS {
-        let (_, body) = source.split_once("\npub enum ").expect("an enumeration");
+    for (source, name, ways) in WAYS {
+        let (_, body) = source
+            .split_once(&format!(" enum {name} {{"))
+            .expect("an enumeration");
         let (body, _) = body.split_once("\n}").expect("its end");
         let variants: Vec<_> = body
             .lines()

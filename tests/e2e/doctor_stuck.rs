@@ -173,7 +173,7 @@ fn a_lock_that_others_can_hold_is_told() {
     drop(pool.hold_lock());
     let lock = pool.directory().join("registry.lock");
     let set = |path: &std::path::Path, mode| {
-        fs::set_permissions(path, Permissions::from_mode(mode)).expect("chmod")
+        fs::set_permissions(path, Permissions::from_mode(mode)).expect("chmod");
     };
     set(&lock, 0o644);
     // Nobody else can reach it.

@@ -270,7 +270,7 @@ fn a_cache_that_is_no_directory_is_not_used_and_named() {
             ran.stderr.contains("the cache of compiled policies"),
             "{ran:#?}"
         );
-        ran.answer(0);
+        ran.reported();
         victim.assert_untouched("the cache");
         assert!(impostor.is_at(&at));
     }

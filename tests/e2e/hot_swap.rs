@@ -7,7 +7,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Entry, Mcp, NO_PROCESS, TestPool, Worker, await_that};
+use crate::harness::{Entry, Mcp, NO_PROCESS, TestPool, Worker, await_that, said};
 
 /// How often the policy changes under the requests, unless the environment says otherwise.
 const SWAPS: usize = 20;
@@ -61,7 +61,7 @@ pub(crate) fn is_talk(answer: &Value) -> bool {
 }
 
 pub(crate) fn status(mcp: &mut Mcp) -> Value {
-    mcp.answer("pool_status", json!({}))
+    mcp.said()
 }
 
 /// Clients with a call under way each, at any time.
@@ -88,10 +88,9 @@ impl Clients {
     fn next_is_talk(&mut self) -> bool {
         let message = self.mcp.next();
         let result = &message["result"];
-        assert_eq!(result["isError"], false, "{message}");
-        let text = result["content"][0]["text"].as_str().expect("a text");
+        let said = said(result).unwrap_or_else(|| panic!("no policy's answer: {message}"));
         self.call();
-        is_talk(&serde_json::from_str(text).expect("JSON"))
+        is_talk(&said)
     }
 }
 
@@ -157,7 +156,7 @@ fn a_server_without_a_usable_policy_says_so_until_there_is_one() {
     assert!(text.contains("the policy cannot be used"), "{text}");
     put(&talking(), &policy);
     await_that("there is a policy", || {
-        mcp.call("pool_status", json!({}))["isError"] != true
+        said(&mcp.call("pool_status", json!({}))).is_some()
     });
 }
 

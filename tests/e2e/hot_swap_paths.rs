@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use crate::harness::{Mcp, TestPool, Worker, await_that};
+use crate::harness::{Mcp, TestPool, Worker, await_that, said};
 use crate::hot_swap::{command, configured, is_talk, put, shipped, status, talking};
 
 /// A pool with a worker, so that the shipped policy's answers can be told.
@@ -127,7 +127,7 @@ fn a_policy_that_appears_with_all_of_its_directories() {
     fs::create_dir_all(scene.path("a/b")).expect("mkdir");
     fs::copy(talking(), &policy).expect("copy");
     await_that("there is a policy", || {
-        mcp.call("pool_status", json!({}))["isError"] != true
+        said(&mcp.call("pool_status", json!({}))).is_some()
     });
     assert!(is_talk(&status(&mut mcp)));
 }
@@ -189,7 +189,7 @@ fn a_configuration_that_is_made_safe() {
     assert!(text.contains("chmod go-w"), "{text}");
     fs::set_permissions(&file, Permissions::from_mode(0o600)).expect("chmod");
     await_that("the configured policy answers", || {
-        mcp.call("pool_status", json!({}))["isError"] != true
+        said(&mcp.call("pool_status", json!({}))).is_some()
     });
     await_configured(&mut mcp);
 }

@@ -282,7 +282,10 @@ fn neither_the_server_nor_its_client_can_be_stopped() {
         "--pid",
         &std::process::id().to_string(),
     ]);
-    let answer = mcp.answer("pool_stop", json!({"force": true, "grace_ms": 0}));
+    let result = mcp.call("pool_stop", json!({"force": true, "grace_ms": 0}));
+    // Nobody has ended.
+    assert_eq!(result["isError"], true, "{result}");
+    let answer = &result["structuredContent"];
     assert_eq!(answer["outcomes"][0]["outcome"], "refused");
     assert_eq!(answer["outcomes"][1]["outcome"], "refused");
     assert_eq!(pool.sids(), ["server", "client"]);

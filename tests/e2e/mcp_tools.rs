@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 
 use crate::harness::{Entry, Mcp, NO_PROCESS, TestPool, Worker};
 
+/// The tools, in the order in which they are listed.
+const NAMES: [&str; 4] = ["pool_ensure", "pool_status", "pool_stop", "pool_list"];
+
 type Client = RunningService<RoleClient, ()>;
 
 /// A client of a server on this pool.
@@ -77,7 +80,7 @@ async fn the_server_says_who_it_is_and_when_to_use_which_tool() {
     assert_eq!(name.name, "poolwarden");
     assert_eq!(name.version, env!("CARGO_PKG_VERSION"));
     let instructions = server.instructions.clone().expect("instructions");
-    for tool in ["pool_ensure", "pool_status", "pool_stop"] {
+    for tool in NAMES {
         assert!(instructions.contains(tool), "{tool}: {instructions}");
     }
     client.cancel().await.expect("the session ends");
@@ -88,7 +91,7 @@ async fn the_tools_are_listed_with_hints_and_described_schemas() {
     let pool = TestPool::new();
     let client = connect(&pool, &[]).await;
     let tools = client.list_all_tools().await.expect("the tools");
-    assert_eq!(names(&tools), ["pool_ensure", "pool_status", "pool_stop"]);
+    assert_eq!(names(&tools), NAMES);
     for tool in &tools {
         assert!(
             tool.description
@@ -100,8 +103,8 @@ async fn the_tools_are_listed_with_hints_and_described_schemas() {
         let hints = tool.annotations.as_ref().expect("annotations");
         assert_eq!(
             hints.read_only_hint,
-            Some(false),
-            "{}: it collects the dead",
+            Some(tool.name == "pool_list"),
+            "{}: the others collect the dead",
             tool.name
         );
         assert_eq!(
@@ -153,10 +156,7 @@ async fn a_prefix_is_put_before_every_name() {
     let pool = TestPool::with(&[worker.entry("a")]);
     let client = connect(&pool, &["--tool-prefix", "alc_"]).await;
     let tools = client.list_all_tools().await.expect("the tools");
-    assert_eq!(
-        names(&tools),
-        ["alc_pool_ensure", "alc_pool_status", "alc_pool_stop"]
-    );
+    assert_eq!(names(&tools), NAMES.map(|name| format!("alc_{name}")));
     let result = call(&client, "alc_pool_status", json!({})).await;
     assert_eq!(answer(&result)["sessions"][0]["sid"], "a");
     let wrong = call(&client, "alc_pool_status", json!({"sid": 1})).await;
@@ -250,6 +250,8 @@ async fn wrong_arguments_are_errors_of_the_tool_and_do_nothing() {
         ("pool_stop", json!({"sid": ["a"]})),
         ("pool_stop", json!({"grace_ms": -1})),
         ("pool_stop", json!({"grace_ms": 1.5})),
+        // It could be meant for one worker or for all.
+        ("pool_stop", json!({"sid": null})),
         ("pool_stop", json!({"grace_ms": 1e12})),
         ("pool_stop", json!({"force": 1})),
     ] {
@@ -288,9 +290,13 @@ async fn errors_of_the_pool_are_errors_of_the_tool_and_the_server_goes_on() {
 
     let result = call(&client, "pool_status", json!({})).await;
     assert_eq!(answer(&result)["sessions"][0]["sid"], "a");
-    // What a stop could not do is in its answer, which is one.
+    // What a stop could not do is in its answer. Where nobody has ended, it is an error too.
     let result = call(&client, "pool_stop", json!({"sid": "init"})).await;
-    assert_eq!(answer(&result)["errors"].as_array().map(Vec::len), Some(1));
+    assert_eq!(result.is_error, Some(true), "{result:?}");
+    let answer = result.structured_content.clone().expect("the answer");
+    assert_eq!(answer["errors"].as_array().map(Vec::len), Some(1));
+    let said: Value = serde_json::from_str(text(&result)).expect("the text is JSON");
+    assert_eq!(said, answer);
     client.cancel().await.expect("the session ends");
 }
 
@@ -323,11 +329,7 @@ async fn both_eras_of_the_protocol_are_served() {
         let client = ().serve_with_lifecycle(transport(&pool, &[]), lifecycle.clone()).await;
         let client = client.expect("the session opens");
         let tools = client.list_all_tools().await.expect("the tools");
-        assert_eq!(
-            names(&tools),
-            ["pool_ensure", "pool_status", "pool_stop"],
-            "{lifecycle:?}"
-        );
+        assert_eq!(names(&tools), NAMES, "{lifecycle:?}");
         let result = call(&client, "pool_status", json!({})).await;
         assert_eq!(answer(&result)["sessions"][0]["sid"], "a", "{lifecycle:?}");
         client.cancel().await.expect("the session ends");

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Mcp, TestPool, Worker};
 
-const TOOLS: [&str; 3] = ["pool_status", "pool_ensure", "pool_stop"];
+const TOOLS: [&str; 4] = ["pool_status", "pool_ensure", "pool_stop", "pool_list"];
 
 /// The text of a tool's error.
 #[track_caller]
@@ -29,7 +29,10 @@ fn every_tool_answers_with_the_explanation_until_it_is_repaired() {
     let mut mcp = Mcp::start(pool.command(&["mcp"]));
     assert_eq!(mcp.initialize()["serverInfo"]["name"], "poolwarden");
     let tools = mcp.request("tools/list", json!({}));
-    assert_eq!(tools["result"]["tools"].as_array().map(Vec::len), Some(3));
+    assert_eq!(
+        tools["result"]["tools"].as_array().map(Vec::len),
+        Some(TOOLS.len())
+    );
 
     let path = pool.directory().to_str().expect("text").to_owned();
     for tool in TOOLS {

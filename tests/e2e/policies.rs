@@ -37,7 +37,7 @@ fn another_policy_decides_when_it_is_named() {
         "attack=describe-only",
         "status",
     ]);
-    assert_eq!(ran.answer(0), json!({"said": "nothing was tried"}));
+    assert_eq!(ran.reported(), json!({"said": "nothing was tried"}));
 }
 
 #[test]
@@ -102,7 +102,8 @@ fn the_pools_configuration_names_policy_grants_and_settings() {
         &pool.directory().join("poolwarden.toml"),
         "[policy]\npath = \"other.wasm\"\n[settings]\nattack = \"describe-only\"\n",
     );
-    assert_eq!(pool.ask(&["status"]), json!({"said": "nothing was tried"}));
+    let talk = json!({"said": "nothing was tried"});
+    assert_eq!(pool.run(&["status"]).reported(), talk);
     // The command line counts first.
     let policy = shipped_policy();
     let answer = pool.run(&["--policy", text(&policy), "status"]).answer(0);
@@ -115,7 +116,8 @@ fn the_users_configuration_counts_where_the_pool_has_none() {
     let file = pool.root().join(".config/poolwarden/poolwarden.toml");
     configure(&file, &format!("[policy]\npath = {:?}\n", other_policy()));
     let settings = ["--setting", "attack=describe-only", "status"];
-    assert_eq!(pool.ask(&settings), json!({"said": "nothing was tried"}));
+    let talk = json!({"said": "nothing was tried"});
+    assert_eq!(pool.run(&settings).reported(), talk);
     configure(&pool.directory().join("poolwarden.toml"), "");
     assert_eq!(pool.ask(&["status"])["sessions"], json!([]));
 }

@@ -47,7 +47,7 @@ fn the_configured_policy_has_the_configurations_grants() {
         json!(["signal-term"])
     );
     // As a request says: what it may write, what it may signal, what it reads.
-    let said = pool.ask(&["status"]);
+    let said = pool.run(&["status"]).reported();
     assert_eq!(said, json!({"said": "nothing was tried"}));
     let replace = [
         "--setting",
@@ -164,7 +164,7 @@ fn a_policy_describes_itself_with_the_settings_that_it_is_given() {
     assert_eq!(problem.matches("trapped").count(), 1, "{problem}");
     assert_eq!(inspect(&pool, &[])["loads"], false);
     // The command line counts before it.
-    let named = pool.ask(&[&check[..], &["--setting", "attack=loop"]].concat());
+    let named = pool.ask(&[&check[..], &["--setting", "attack=describe-only"]].concat());
     assert_eq!(named["loads"], true);
 }
 

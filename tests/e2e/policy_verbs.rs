@@ -33,8 +33,14 @@ const PICKY: &str =
     (i32.store (i32.const 264) (i32.const 13)) (i32.store (i32.const 268) (i32.const 8))
     (i32.const 512)";
 
-/// A component that imports WASI and could write the registry, and describes itself so.
+/// A component that imports WASI and could write the registry, and describes itself so. It
+/// rejects every request.
 fn stranger(describe: &str) -> Vec<u8> {
+    stranger_that_stops(describe, "(i32.const 1024)")
+}
+
+/// The same, whose `stop` does something else.
+fn stranger_that_stops(describe: &str, stop: &str) -> Vec<u8> {
     let export = "poolwarden:pool/pool@0.1.0";
     let module = format!(
         r#"(module
@@ -44,15 +50,17 @@ fn stranger(describe: &str) -> Vec<u8> {
                 (func (param i32 i32 i32 i32)))
             (memory (export "memory") 1)
             (data (i32.const 0) "picky1max-ageHow old.")
-            (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) unreachable)
+            ;; A failure: rejected, without a text.
+            (data (i32.const 1024) "\01\00\00\00\00\00\00\00\02")
+            (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 2048))
             (func (export "{export}#describe") (result i32) {describe})
-            (func (export "{export}#ensure") (param i32) (result i32) unreachable)
-            (func (export "{export}#status") (param i32 i32 i32) (result i32) unreachable)
+            (func (export "{export}#ensure") (param i32) (result i32) (i32.const 1024))
+            (func (export "{export}#status") (param i32 i32 i32) (result i32) (i32.const 1024))
             (func (export "{export}#stop")
-                (param i32 i32 i32 i32 i32 i64 i32 i32) (result i32) unreachable)
+                (param i32 i32 i32 i32 i32 i64 i32 i32) (result i32) {stop})
             (func (export "{export}#register")
-                (param i32 i32 i32 i32 i32 i32 i32) (result i32) unreachable)
-            (func (export "{export}#forget") (param i32 i32 i32) (result i32) unreachable))"#
+                (param i32 i32 i32 i32 i32 i32 i32) (result i32) (i32.const 1024))
+            (func (export "{export}#forget") (param i32 i32 i32) (result i32) (i32.const 1024)))"#
     );
     let mut module = wat::parse_str(module).expect("a core module");
     let mut resolve = Resolve::default();
@@ -261,6 +269,26 @@ fn a_policy_that_will_not_load_is_told_why() {
     LOADS    no
     PROBLEM  the file cannot be read: No such file or directory (os error 2)
     ");
+}
+
+#[test]
+fn a_policy_that_breaks_off_at_a_request_does_not_pass_the_check() {
+    let pool = TestPool::new();
+    put(
+        &pool,
+        "policy.wasm",
+        stranger_that_stops(PICKY, "unreachable"),
+    );
+    let answer = pool.run(&["policy", "check", "policy.wasm"]).answer(7);
+    assert_eq!(
+        (&answer["loads"], &answer["name"]),
+        (&json!(true), &json!("picky"))
+    );
+    let problem = answer["problem"].as_str().expect("a problem");
+    let told = "it loads, but breaks off at `stop` on an empty pool: it trapped";
+    assert!(problem.starts_with(told), "{problem}");
+    // And touches nothing that is there.
+    assert_eq!(fs::read_dir(pool.directory()).expect("the pool").count(), 0);
 }
 
 /// Whether the program compiled the component when it ran this.

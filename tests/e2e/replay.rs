@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Ran, Terminal, TestPool, Worker, redact};
+use crate::harness::{POOL, Ran, Terminal, TestPool, Worker, component, module, redact};
 use crate::record::{Recorded, text};
 
 /// A policy that tries what its setting `attack` names, and nothing else.
@@ -62,6 +62,39 @@ fn a_person_sees_what_would_be_different() {
     2 requests replayed, 2 different
     "#);
     assert!(deaf.is_running());
+}
+
+/// A policy that rejects every `ensure` with the last digit of the clock's seconds.
+fn watching_the_clock() -> Vec<u8> {
+    let imports = r#"(import "wasi:clocks/wall-clock@0.2.0" "now" (func $now (param i32)))"#;
+    let functions = format!(
+        r#"(func (export "{POOL}#ensure") (param i32) (result i32)
+            (call $now (i32.const 256))
+            (i32.store8 (i32.const 1024) (i32.const 1))
+            (i32.store8 (i32.const 1032) (i32.const 2))
+            (i32.store (i32.const 1040) (i32.add (i32.const 4096)
+                (i32.wrap_i64 (i64.rem_u (i64.load (i32.const 256)) (i64.const 10)))))
+            (i32.store (i32.const 1044) (i32.const 1))
+            (i32.const 1024))
+        (func (export "{POOL}#status") (param i32 i32 i32) (result i32) unreachable)"#
+    );
+    component(&module(imports, "0123456789", &functions))
+}
+
+#[test]
+fn a_policy_that_looks_at_the_clock_is_seen_through_by_another_clock() {
+    let pool = Recorded::new(TestPool::new());
+    let policy = pool.pool.root().join("clock.wasm");
+    fs::write(&policy, watching_the_clock()).expect("the policy");
+    let policy = text(&policy);
+    pool.run(&["--policy", policy, "ensure"]);
+    assert_eq!(pool.replay(&[policy]).answer(0)["different"], 0);
+    let later = pool.replay(&[policy, "--clock-ahead", "24h 3s"]);
+    assert_eq!(later.answer(1)["different"], 1);
+    for wrong in ["3", "-3s"] {
+        let argument = format!("--clock-ahead={wrong}");
+        assert_eq!(pool.replay(&[policy, &argument]).code, 2);
+    }
 }
 
 #[test]

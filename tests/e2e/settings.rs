@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Mcp, TestPool, Worker, await_that};
+use crate::harness::{Mcp, TestPool, Worker, await_that, said};
 
 /// A policy that tries what its setting `attack` names, and answers in its own way.
 const TALKING: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/guests/hostile.wasm");
@@ -154,7 +154,10 @@ fn what_is_inspected_has_every_setting_with_who_reads_it() {
     let check = ["policy", "check", TALKING];
     let checked = pool.run(&check).answer(7);
     assert!(problem(&checked).starts_with(told), "{checked:#}");
-    configure(&pool, "[settings]\nproof = \"strong\"\nattack = \"loop\"\n");
+    configure(
+        &pool,
+        "[settings]\nproof = \"strong\"\nattack = \"describe-only\"\n",
+    );
     assert_eq!(pool.ask(&check)["loads"], true);
 }
 
@@ -165,7 +168,8 @@ fn a_configured_policys_settings_are_for_it_alone() {
     let configured =
         |settings: &str| format!("[policy]\npath = {TALKING:?}\n[settings]\n{settings}");
     configure(&pool, &configured("attack = \"describe-only\"\n"));
-    assert_eq!(pool.ask(&["status"]), json!({"said": "nothing was tried"}));
+    let talk = json!({"said": "nothing was tried"});
+    assert_eq!(pool.run(&["status"]).reported(), talk);
     // Another one has none of them, and neither has this one where the command line names it.
     configure(&pool, &configured("attack = \"trap\"\n"));
     pool.run(&["status"]).error(7);
@@ -174,7 +178,7 @@ fn a_configured_policys_settings_are_for_it_alone() {
     let told = format!("not for {SHIPPED}, which is not given attack");
     assert!(ran.stderr.contains(&told), "{ran:#?}");
     let ran = pool.run(&["--policy", TALKING, "status"]);
-    assert_eq!(ran.answer(0), json!({"said": "nothing was tried"}));
+    assert_eq!(ran.reported(), talk);
     assert_eq!(pool.ask(&["policy", "inspect", SHIPPED])["loads"], true);
     // What is the host's counts whoever decides.
     configure(&pool, &configured("proof = \"strong\"\n"));
@@ -198,16 +202,14 @@ fn a_server_takes_no_policy_with_a_setting_that_it_does_not_read() {
 
     configure(&pool, &configured("attack"));
     await_that("the policy is taken", || {
-        mcp.call("pool_status", json!({}))["isError"] != true
+        said(&mcp.call("pool_status", json!({}))).is_some()
     });
     // From now on there is one that stays.
     configure(&pool, &configured("atack"));
-    let said = json!({"said": "nothing was tried"});
-    assert_eq!(mcp.answer("pool_status", json!({})), said);
+    let talk = json!({"said": "nothing was tried"});
+    assert_eq!(mcp.said(), talk);
     fs::remove_file(configuration(&pool)).expect("the configuration");
-    await_that("the shipped policy is taken", || {
-        mcp.answer("pool_status", json!({})) != said
-    });
+    await_that("the shipped policy is taken", || mcp.said() != talk);
 }
 
 #[test]
@@ -216,7 +218,8 @@ fn a_replay_sets_what_its_policy_reads() {
     let file = pool.root().join("recordings.jsonl");
     let file = file.to_str().expect("a path that is text");
     let recorded = ["--policy", TALKING, "--setting", "attack=describe-only"];
-    pool.ask(&[&recorded[..], &["--record", file, "status"]].concat());
+    let ran = pool.run(&[&recorded[..], &["--record", file, "status"]].concat());
+    ran.reported();
     let replay = ["policy", "replay", "shipped", file];
     let ran = pool.run(&[&replay[..], &["--setting", "max-age=8h"]].concat());
     assert!(ran.error(7).contains("`max-age`"), "{ran:?}");

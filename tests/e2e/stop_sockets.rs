@@ -1,10 +1,14 @@
 //! The sockets that stopped workers leave behind.
 
 use std::fs;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::symlink;
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
+use nix::sys::socket::{
+    AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket,
+};
 use serde_json::json;
 
 use crate::harness::{TestPool, Worker};
@@ -40,6 +44,39 @@ fn a_dead_workers_socket_goes_when_it_is_stopped() {
     worker.vanish();
     stop_all(&pool);
     assert!(!is_there(&path));
+}
+
+/// A program that prepares what it serves before it listens.
+fn bind_without_listening(path: &Path) -> OwnedFd {
+    let address = UnixAddr::new(path).expect("it is short");
+    let flags = SockFlag::SOCK_CLOEXEC;
+    let fd = socket(AddressFamily::Unix, SockType::Stream, flags, None).expect("socket");
+    bind(fd.as_raw_fd(), &address).expect("bind");
+    fd
+}
+
+/// As a successor does while its predecessor is stopped.
+#[test]
+fn a_socket_that_somebody_has_bound_and_does_not_listen_on_yet_stays() {
+    let pool = TestPool::new();
+    let path = pool.directory().join("a.sock");
+    let (living, dying) = (Worker::obedient(), Worker::obedient());
+    pool.seed(&[living.entry("a").sock(&path), dying.entry("b").sock(&path)]);
+    // Both are known before the socket is there.
+    pool.ask(&["status"]);
+    dying.vanish();
+    let successor = bind_without_listening(&path);
+    for sid in ["a", "b"] {
+        pool.run(&["stop", sid]);
+        assert!(is_there(&path), "{sid}");
+    }
+    let (status, evidence) = pool.status("b").expect("it is kept");
+    assert_eq!(status, "foreign", "{evidence}");
+    listen(&successor, Backlog::new(1).expect("small")).expect("listen");
+    UnixStream::connect(&path).expect("the successor serves");
+    drop(successor);
+    pool.ask(&["stop", "--all"]);
+    assert!(!is_there(&path) && pool.sids().is_empty());
 }
 
 #[test]

@@ -7,7 +7,7 @@ use poolwarden::{Request, Stop};
 use serde_json::json;
 
 use crate::own_parts::clock::StandingClock;
-use crate::parts::{HOSTILE, Rehearsal, SHIPPED, cancel, part, stop};
+use crate::parts::{HOSTILE, Rehearsal, SHIPPED, cancel, part, reported, stop};
 
 #[test]
 fn it_dates_entries_signals_and_the_trail() {
@@ -58,7 +58,7 @@ fn a_new_entry_is_measured_against_it() {
             .setting("with", json!({ "sessions": [entry] }).to_string())
             .build(HOSTILE.clone());
         let answer = pool.call(Request::Register(part("a", 77)), &cancel());
-        answer.expect("it answers").value()["said"].to_string()
+        reported(answer)["said"].to_string()
     };
     let today = said("2026-01-01T00:00:00Z");
     assert!(today.contains("refused: "), "{today}");

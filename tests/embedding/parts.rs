@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use poolwarden::process::Process;
 use poolwarden::store::MemoryStore;
-use poolwarden::{Cancel, Limits, Policy, Pool, PoolBuilder, Register, Stop};
+use poolwarden::{Answer, Cancel, Error, Fault, Limits, Policy, Pool, PoolBuilder, Register, Stop};
 use serde_json::Value;
 
 use crate::own_parts::processes::{Actor, Stage};
@@ -121,5 +121,13 @@ impl Drop for Worker {
         // The one that was reaped already cannot be killed.
         let _ = self.0.kill();
         let _ = self.0.wait();
+    }
+}
+
+/// What the hostile policy reports: it is an answer to no verb.
+pub(crate) fn reported(outcome: Result<Answer, Error>) -> Value {
+    match outcome {
+        Err(Error::Policy(Fault::UnexpectedAnswer { answer, .. })) => answer.value(),
+        other => panic!("it reports nothing: {other:?}"),
     }
 }

@@ -12,7 +12,7 @@ use poolwarden::process::{
 use poolwarden::{Ensure, Grants, Request, Stop};
 
 use crate::own_parts::processes::Stage;
-use crate::parts::{HOSTILE, Rehearsal, SHIPPED, cancel, part, stop};
+use crate::parts::{HOSTILE, Rehearsal, SHIPPED, cancel, part, reported, stop};
 
 #[test]
 fn a_whole_life_without_a_process() {
@@ -148,7 +148,7 @@ fn what_does_not_hold_together_gets_no_signal() {
             .setting("pid", "77")
             .build(HOSTILE.clone());
         let answer = blind.call(Request::Ensure { dry_run: false }, &cancel());
-        let value = answer.expect("it answers").value();
+        let value = reported(answer);
         let said = value["said"].as_str().expect("what the host said");
         assert!(said.starts_with("refused: "), "{lie:?}: {said}");
         let pool = builder().build(SHIPPED.clone());

@@ -14,7 +14,7 @@ use poolwarden::store::{
 use poolwarden::{Cancel, Error, Pool, Request};
 use serde_json::json;
 
-use crate::parts::{HOSTILE, Rehearsal, SHIPPED, cancel, part, stop};
+use crate::parts::{HOSTILE, Rehearsal, SHIPPED, cancel, part, reported, stop};
 
 /// A pool in memory, some of whose operations fail as long as they are told to.
 #[derive(Clone, Default)]
@@ -229,7 +229,7 @@ fn the_floor_holds_over_it() {
             .setting("with", with)
             .build(HOSTILE.clone());
         let answer = pool.call(Request::Ensure { dry_run: false }, &cancel());
-        let value = answer.expect("it answers").value();
+        let value = reported(answer);
         let said = value["said"].as_str().expect("what the host said");
         assert!(
             said.starts_with("refused: ") && said.contains(why),

@@ -7,13 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use poolwarden::{
-    Answer, Cancel, Error, Grants, Limits, Mandate, Policy, Pool, PoolBuilder, Request, Stop,
+    Answer, Cancel, Error, Grants, Limits, Mandate, Policy, Pool, PoolBuilder, Register, Request,
+    Stop,
 };
 use serde_json::Value;
 
 use crate::attacks::{self, Attack, Ends, Guest, How};
 use crate::guest::Guest as Text;
-use crate::harness::{Attacked, HOSTILE, SHIPPED, Worker, call};
+use crate::harness::{Attacked, HOSTILE, SHIPPED, Worker, answer, call};
 
 /// How often each attack is tried.
 const ROUNDS: &str = "POOLWARDEN_TEST_ROUNDS";
@@ -72,7 +73,12 @@ fn rounds_of_attacks() {
 }
 
 /// Tries an attack, and what comes after it.
-fn try_once(attacked: &mut Attacked, pool: &Pool, attack: &Attack, policy: &Arc<Policy>) {
+pub(crate) fn try_once(
+    attacked: &mut Attacked,
+    pool: &Pool,
+    attack: &Attack,
+    policy: &Arc<Policy>,
+) {
     let cancel = Cancel::new().expect("an eventfd");
     if attack.how == How::AskedToStopStubborn {
         attacked.put(0, Worker::start_stubborn());
@@ -91,7 +97,7 @@ fn try_once(attacked: &mut Attacked, pool: &Pool, attack: &Attack, policy: &Arc<
     }
     pool.swap(mandate, &cancel).expect("it describes itself");
     let before = attacked.registry_file();
-    check(attack, call(pool, request(attack.how)));
+    check(attack, call(pool, request(attacked, attack.how)));
     if !matches!(attack.how, How::EndsWorker | How::Forgetting) {
         // Inode and content are as before, but for the attack that may write what is there.
         let is_same = attacked.registry_file() == before;
@@ -127,7 +133,7 @@ fn try_once(attacked: &mut Attacked, pool: &Pool, attack: &Attack, policy: &Arc<
 }
 
 /// What is asked of the policy.
-fn request(how: How) -> Request {
+fn request(attacked: &Attacked, how: How) -> Request {
     let stop = |sid: &str| {
         Request::Stop(Stop {
             sid: Some(sid.into()),
@@ -138,6 +144,11 @@ fn request(how: How) -> Request {
         How::AskedForStatus => Request::Status { sid: None },
         How::AskedToStop | How::AskedToStopStubborn => stop("w0"),
         How::AskedToStopAnother => stop("w1"),
+        How::Registering => Request::Register(Register {
+            sid: "new".into(),
+            pid: attacked.pid(1),
+            ..Register::default()
+        }),
         How::Forgetting => Request::Forget {
             sid: "w0".into(),
             even_if_alive: true,
@@ -149,25 +160,25 @@ fn request(how: How) -> Request {
 
 /// Checks that an attack ended as it has to.
 fn check(attack: &Attack, outcome: Result<Answer, Error>) {
-    let told = match &outcome {
-        Ok(answer) => match &answer.value()["said"] {
-            Value::String(said) => said.clone(),
-            said => said.to_string(),
-        },
-        Err(error) => error.to_string(),
-    };
+    let told = outcome.as_ref().map_or_else(Error::to_string, |_| {
+        "it was answered as if it had meant well".into()
+    });
+    let reported = answer(&outcome).map(|answer| match &answer.value()["said"] {
+        Value::String(said) => said.clone(),
+        said => said.to_string(),
+    });
     let as_expected = match (&attack.ends, &outcome) {
         (Ends::Fault(is, words), Err(Error::Policy(fault))) => is(fault) && told.contains(words),
         (Ends::Refused(words), Err(Error::Refused(_))) => told.contains(words),
         (Ends::Denied(words), Err(Error::Denied(_))) => told.contains(words),
-        (Ends::Nothing(said), Ok(_)) => told == *said,
+        (Ends::Nothing(said), Err(_)) => reported.as_deref() == Some(*said),
         _ => false,
     };
     assert!(as_expected, "{} ended in {outcome:?}", attack.tries);
 }
 
 /// The policy that tries it, compiled once.
-fn policy(attack: &Attack) -> Arc<Policy> {
+pub(crate) fn policy(attack: &Attack) -> Arc<Policy> {
     match attack.guest {
         Guest::Hostile(..) => HOSTILE.clone(),
         Guest::Text(imports, ensure) => {
@@ -178,14 +189,14 @@ fn policy(attack: &Attack) -> Arc<Policy> {
 }
 
 /// One pool, held as servers hold it that differ in how much time they give a policy.
-struct Pools {
+pub(crate) struct Pools {
     enough: Pool,
     little_for_the_guest: Pool,
     little_for_the_host: Pool,
 }
 
 impl Pools {
-    fn of(attacked: &Attacked) -> Self {
+    pub(crate) fn of(attacked: &Attacked) -> Self {
         let (enough, little) = (Duration::from_secs(60), Duration::from_millis(30));
         let pool = |guest_cpu, host_cpu| {
             let limits = Limits {
@@ -205,7 +216,7 @@ impl Pools {
         }
     }
 
-    fn of_attack(&self, attack: &Attack) -> &Pool {
+    pub(crate) fn of_attack(&self, attack: &Attack) -> &Pool {
         match attack.how {
             // What is not about time gets enough of it.
             How::Computes => &self.little_for_the_guest,

@@ -3,6 +3,7 @@
 //! The guest is `tests/guests/hostile`; the setting `attack` chooses what it tries. After
 //! every attack the lock is free, the registry is whole, and the next request is answered.
 
+mod answers;
 mod attacks;
 mod effects;
 mod endurance;

@@ -6,7 +6,7 @@ use std::thread;
 use poolwarden::{Cancel, Error, Grants, Mandate, Policy, PoolBuilder, Request};
 use serde_json::json;
 
-use crate::harness::{Attacked, HOSTILE, SHIPPED, call};
+use crate::harness::{Attacked, HOSTILE, SHIPPED, answer, call};
 
 const CLIENTS: usize = 8;
 const SWAPS: usize = 1000;
@@ -33,7 +33,8 @@ fn every_answer_comes_wholly_from_one_policy() {
                         0 => Request::Ensure { dry_run: false },
                         _ => Request::Status { sid: None },
                     };
-                    let answer = call(pool, request).expect("no request fails for a swap");
+                    let outcome = call(pool, request);
+                    let answer = answer(&outcome).expect("no request fails for a swap");
                     let answer = answer.value();
                     if answer == json!({"said": "nothing was tried"}) {
                         talked.fetch_add(1, Ordering::Relaxed);

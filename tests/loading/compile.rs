@@ -99,6 +99,15 @@ fn a_component_that_takes_the_compiler_too_much_memory_is_refused() {
 }
 
 #[test]
+fn limits_without_end_are_limits_as_well() {
+    let limits = CompileLimits {
+        cpu: Duration::MAX,
+        memory: u64::MAX,
+    };
+    load(&harmless(), limits).expect("it is compiled");
+}
+
+#[test]
 fn a_component_that_nobody_waits_for_is_not_compiled_further() {
     let cancel = Cancel::new().expect("an eventfd");
     let withdrawn = cancel.clone();

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ fn prepared(describe: &str) -> (TempDir, PathBuf, PathBuf) {
     (root, pool, policy)
 }
 
-fn pool(directory: &PathBuf, policy: &PathBuf, guest_cpu: Duration) -> Pool {
+fn pool(directory: &Path, policy: &Path, guest_cpu: Duration) -> Pool {
     let limits = Limits {
         guest_cpu,
         ..Limits::default()
@@ -54,6 +54,51 @@ fn a_check_and_a_request_agree_about_a_policy_that_does_not_say_what_it_is() {
     assert!(pool.check_settings(&cancel).is_err());
     // Not even the lock file was made.
     assert_eq!(fs::read_dir(&directory).expect("the pool").count(), 0);
+}
+
+#[test]
+fn a_description_is_small_and_its_settings_are_the_policys_own() {
+    let settings = |count: u32, name: u32, length: u32| {
+        let one = |at: u32| {
+            format!(
+                "(i32.store (i32.const {at}) (i32.const {name}))
+                 (i32.store (i32.const {}) (i32.const {length}))",
+                at + 4
+            )
+        };
+        format!(
+            "(i32.store (i32.const 600) (i32.const 0x6f6f7270))
+             (i32.store8 (i32.const 604) (i32.const 0x66))
+             (i32.store (i32.const 528) (i32.const 640))
+             (i32.store (i32.const 532) (i32.const {count}))
+             {} {} (i32.const 512)",
+            one(640),
+            one(656)
+        )
+    };
+    for (describe, told) in [
+        (
+            settings(1, 600, 5),
+            "a setting `proof`, which is the host's",
+        ),
+        (settings(2, 601, 4), "two settings `roof`"),
+        (settings(1, 65_536, 70_000), "more than 65536 bytes"),
+        (settings(100_000, 0, 0), "more than 65536 bytes"),
+    ] {
+        let (_root, directory, policy) = prepared(&describe);
+        let pool = pool(&directory, &policy, Duration::from_secs(10));
+        let error = ensure(&pool, &Cancel::new().expect("an eventfd")).to_string();
+        assert_eq!(
+            error,
+            format!("the policy failed: it describes itself with {told}")
+        );
+        let inspected = PolicyLoader::new().inspect(&policy).expect("a component");
+        assert!(inspected.verdict.is_err(), "{told}");
+    }
+    let (_root, directory, policy) = prepared(&settings(1, 601, 4));
+    let pool = pool(&directory, &policy, Duration::from_secs(10));
+    let said = pool.describe(&Cancel::new().expect("an eventfd"));
+    assert_eq!(said.expect("it says what it is").settings[0].name, "roof");
 }
 
 #[test]

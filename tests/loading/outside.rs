@@ -48,7 +48,8 @@ fn printed_lines_are_lines_of_the_log() {
         (call $write (call $stderr) (i32.const 2080) (i32.const 9) (i32.const 256))
         (i32.const 5)");
     let stderr = String::from_utf8_lossy(&ran.stderr);
-    assert_eq!(String::from_utf8_lossy(&ran.stdout).trim(), r#"{"said":5}"#);
+    assert!(ran.stdout.is_empty(), "{ran:?}");
+    assert!(stderr.contains(r#"it answered {"said":5}"#), "{stderr}");
     for line in ["to \\u{1b}[31mstdout", "and a rest", "to stderr"] {
         let found = stderr.lines().find(|found| found.contains(line));
         let found = found.unwrap_or_else(|| panic!("no line {line:?} in {stderr}"));
@@ -85,8 +86,10 @@ fn programs_that_compile_at_once_do_no_harm() {
         let programs: Vec<_> = (0..6).map(|_| start()).collect();
         for program in programs {
             let ran = program.wait_with_output().expect("it ends");
-            assert_eq!(ran.stdout.trim_ascii_end(), br#"{"said":0}"#, "{ran:?}");
-            assert!(ran.stderr.is_empty(), "{ran:?}");
+            // The policy's report is all that there is to say, and an answer to no verb.
+            let stderr = String::from_utf8_lossy(&ran.stderr);
+            assert!(stderr.contains(r#"it answered {"said":0}"#), "{ran:?}");
+            assert_eq!(stderr.lines().count(), 1, "{ran:?}");
         }
         let entries = fs::read_dir(&cache).expect("the cache");
         let entries: Vec<_> = entries

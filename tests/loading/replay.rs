@@ -37,8 +37,13 @@ fn record(component: &[u8]) -> Recording {
 }
 
 fn replay(component: &[u8], recording: &Recording) -> Replayed {
+    replay_later(component, recording, Duration::ZERO)
+}
+
+fn replay_later(component: &[u8], recording: &Recording, ahead: Duration) -> Replayed {
     let policy = Policy::from_component(component).expect("it loads");
     let replay = Replay::new(policy).expect("it is linked to a recording");
+    let replay = replay.clock_ahead(ahead);
     replay.run(recording).expect("it is replayed")
 }
 
@@ -82,6 +87,8 @@ fn a_stranger_is_replayed_with_the_recorded_time() {
         }
         let replayed = replay(&component, &recording);
         assert_eq!(replayed.replayed, said(second));
+        let later = replay_later(&component, &recording, Duration::from_secs(723));
+        assert_eq!(later.replayed, said((second + 723) % 10));
     }
 }
 

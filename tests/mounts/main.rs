@@ -17,10 +17,12 @@ mod doctor_pids;
 mod doctor_stuck;
 mod full;
 mod hidden;
+mod mcp_alone;
 mod mounted;
 mod namespace;
 mod pids;
 mod read_only;
+mod silent;
 
 /// A test file that nobody declares is a test that nobody runs.
 #[test]

@@ -95,6 +95,11 @@ impl Namespace {
     /// Runs the program in the namespace, on the pool that [`pool`](Self::pool) makes.
     #[track_caller]
     pub(crate) fn ask(&self, arguments: &[&str]) -> Ran {
+        Ran::of(self.command(arguments))
+    }
+
+    /// The command for that.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new("nsenter");
         command
             .args(["--user", "--mount", "--preserve-credentials", "--target"])
@@ -103,7 +108,7 @@ impl Namespace {
             .arg(format!("{PLACE}/pool"))
             .args(arguments)
             .env("HOME", PLACE);
-        Ran::of(command)
+        command
     }
 
     /// A pool in it, with nothing but its directory.

@@ -5,7 +5,7 @@ use std::ops::Deref;
 use serde::de::DeserializeOwned;
 
 use super::Answer;
-use crate::error::Fault;
+use super::raw::AnswerError;
 
 /// An answer in the fields that every policy's answer has, and the whole of it beside them:
 /// a policy may say more than the fields do.
@@ -15,15 +15,34 @@ pub struct Answered<T> {
     answer: Answer,
 }
 
+/// Why a text is not the answer that was expected.
+#[derive(Debug)]
+pub(crate) enum Misread {
+    /// It is no answer at all.
+    NoAnswer(AnswerError),
+    /// It is one in another form.
+    OtherForm {
+        /// Where it does not fit.
+        reason: String,
+        /// What it is.
+        answer: Answer,
+    },
+}
+
 impl<T: DeserializeOwned> Answered<T> {
-    /// Reads the fields of the answer to this verb.
-    pub(crate) fn read(verb: &'static str, answer: Answer) -> Result<Self, Fault> {
-        match answer.read() {
-            Ok(fields) => Ok(Self { fields, answer }),
-            Err(error) => Err(Fault::UnexpectedAnswer {
-                verb,
-                reason: error.to_string(),
-                answer,
+    /// Reads the text of an answer into its fields, in one pass.
+    pub(crate) fn read(text: String) -> Result<Self, Misread> {
+        match serde_json::from_str(&text) {
+            Ok(fields) => Ok(Self {
+                fields,
+                answer: Answer::of_readable(text),
+            }),
+            Err(error) => Err(match Answer::check(text) {
+                Ok(answer) => Misread::OtherForm {
+                    reason: error.to_string(),
+                    answer,
+                },
+                Err(error) => Misread::NoAnswer(error),
             }),
         }
     }
@@ -33,6 +52,11 @@ impl<T> Answered<T> {
     /// The whole answer, as the policy wrote it.
     pub fn answer(&self) -> &Answer {
         &self.answer
+    }
+
+    /// The whole answer alone.
+    pub(crate) fn into_answer(self) -> Answer {
+        self.answer
     }
 
     /// The fields alone.
@@ -56,9 +80,8 @@ mod tests {
     use super::*;
     use crate::answer::{Ensured, Found, Listed, Outcome, Registered, SessionStatus, Stopped};
 
-    fn read<T: DeserializeOwned>(value: &serde_json::Value) -> Result<Answered<T>, Fault> {
-        let answer = Answer::check(value.to_string()).expect("an object");
-        Answered::read("stop", answer)
+    fn read<T: DeserializeOwned>(value: &serde_json::Value) -> Result<Answered<T>, Misread> {
+        Answered::read(value.to_string())
     }
 
     #[test]
@@ -113,13 +136,43 @@ mod tests {
             ),
         ] {
             let error = read::<Stopped>(&value).expect_err("it does not fit");
-            let text = error.to_string();
-            assert!(text.contains(missing) && text.contains("`stop`"), "{text}");
-            assert!(text.contains("was carried out"), "{text}");
-            let Fault::UnexpectedAnswer { answer, .. } = error else {
-                panic!("{text}");
+            let Misread::OtherForm { reason, answer } = error else {
+                panic!("{error:?}");
             };
+            assert!(reason.contains(missing), "{reason}");
             assert_eq!(answer.text(), value.to_string());
+        }
+    }
+
+    /// What is read in one pass is what a check of its own would have let through.
+    #[test]
+    fn what_is_read_is_what_is_readable() {
+        let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+        let stop = |more: &str| format!(r#"{{"stopped":[],"errors":[],"outcomes":[]{more}}}"#);
+        for more in ["", ",\"x\":[1,{\"y\":null}]", "\n,\"x\":1\r\n"] {
+            let read = Answered::<Stopped>::read(stop(more)).expect(more);
+            assert!(!read.answer().text().contains(['\n', '\r']));
+            assert!(read.answer().value().is_object());
+        }
+        for text in [
+            stop(&format!(",\"x\":{deep}")),
+            stop(",\"x\":1e400"),
+            stop(",\"x\":\"\\ud800\""),
+            stop(",\"$serde_json::private::RawValue\":\"[]\""),
+            stop("} {"),
+            format!("[{}]", stop("")),
+            "[[],[],[]]".into(),
+        ] {
+            let misread = Answered::<Stopped>::read(text.clone()).expect_err(&text);
+            assert!(matches!(misread, Misread::NoAnswer(_)), "{text}");
+        }
+        for text in [
+            stop(",\"errors\":[]"),
+            stop(",\"dry_run\":null"),
+            r#"{"stopped":[],"errors":[],"outcomes":[["a",7,"exited"]]}"#.into(),
+        ] {
+            let misread = Answered::<Stopped>::read(text.clone()).expect_err(&text);
+            assert!(matches!(misread, Misread::OtherForm { .. }), "{text}");
         }
     }
 }

@@ -1,12 +1,11 @@
 //! What `register` and `forget` answer, and entries that are no more.
 
-use schemars::JsonSchema;
-use serde::Deserialize;
-
 use super::Found;
+use super::object::read_from_object;
+use schemars::JsonSchema;
 
 /// What was registered.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Registered {
     /// The entry as it was written.
@@ -16,12 +15,11 @@ pub struct Registered {
     /// The dead entry that had the sid before; the last one when there were several.
     pub replaced: Option<RemovedSession>,
     /// The entries of other sessions that were found dead and removed on the way.
-    #[serde(default)]
     pub removed: Vec<RemovedSession>,
 }
 
 /// An entry of the registry.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Entry {
     /// Session id.
@@ -37,7 +35,7 @@ pub struct Entry {
 }
 
 /// What was forgotten.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Forgotten {
     /// The entries that were dropped.
@@ -47,7 +45,7 @@ pub struct Forgotten {
 }
 
 /// An entry that was removed, and what was found about its process.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema)]
 #[schemars(description = "")]
 #[non_exhaustive]
 pub struct RemovedSession {
@@ -60,3 +58,27 @@ pub struct RemovedSession {
     /// The evidence in words.
     pub evidence: String,
 }
+
+read_from_object!(Registered {
+    registered,
+    pool_version,
+    replaced or None,
+    removed or Vec::new(),
+});
+read_from_object!(Entry {
+    sid,
+    pid,
+    sock,
+    version,
+    created_at
+});
+read_from_object!(Forgotten {
+    forgotten,
+    pool_version
+});
+read_from_object!(RemovedSession {
+    sid,
+    pid,
+    standing,
+    evidence
+});

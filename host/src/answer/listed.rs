@@ -1,12 +1,11 @@
 //! What `ensure` and `status` answer.
 
-use schemars::JsonSchema;
-use serde::Deserialize;
-
+use super::object::read_from_object;
 use super::{Outcome, RemovedSession, SessionStatus};
+use schemars::JsonSchema;
 
 /// The pool after the dead were collected.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema)]
 #[schemars(rename = "EnsureAnswer")]
 #[non_exhaustive]
 pub struct Ensured {
@@ -35,7 +34,7 @@ pub struct Ensured {
 }
 
 /// A session as `ensure` lists it.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema)]
 #[schemars(description = "")]
 #[non_exhaustive]
 pub struct EnsuredSession {
@@ -55,7 +54,7 @@ pub struct EnsuredSession {
 }
 
 /// A worker that the policy wants to end, and what it did about that.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema)]
 #[schemars(description = "")]
 #[non_exhaustive]
 pub struct DismissedSession {
@@ -75,7 +74,7 @@ pub struct DismissedSession {
 }
 
 /// The sessions and their standing.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema)]
 #[schemars(rename = "StatusAnswer")]
 #[non_exhaustive]
 pub struct Listed {
@@ -94,7 +93,7 @@ pub struct Listed {
 }
 
 /// A session as `status` lists it.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema)]
 #[schemars(description = "")]
 #[non_exhaustive]
 pub struct Session {
@@ -117,3 +116,41 @@ pub struct Session {
     #[schemars(skip_serializing_if = "Option::is_none")]
     pub evidence: Option<String>,
 }
+
+read_from_object!(Ensured {
+    sessions,
+    pool_version,
+    removed,
+    dismissed or Vec::new(),
+    dry_run or false,
+});
+read_from_object!(EnsuredSession {
+    sid,
+    pid,
+    sock,
+    version,
+    status,
+    evidence or None,
+});
+read_from_object!(DismissedSession {
+    sid,
+    pid,
+    signal,
+    reason,
+    outcome,
+    evidence or None,
+});
+read_from_object!(Listed {
+    sessions,
+    pool_version,
+    removed or Vec::new(),
+});
+read_from_object!(Session {
+    sid,
+    pid,
+    sock,
+    version,
+    created_at,
+    status,
+    evidence or None,
+});

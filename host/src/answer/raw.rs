@@ -20,17 +20,22 @@ pub(crate) enum AnswerError {
 
 impl Answer {
     /// Checks that a text is one JSON object, and puts it on one line.
-    pub(crate) fn check(mut text: String) -> Result<Self, AnswerError> {
+    pub(crate) fn check(text: String) -> Result<Self, AnswerError> {
         serde_json::from_str::<Readable>(&text)?;
-        // In what is now known to be JSON, a line break stands only between tokens, where a
-        // space says the same; and MCP's messages are lines.
+        match text.trim_start().chars().next() {
+            Some('{') | None => Ok(Self::of_readable(text)),
+            Some(other) => Err(AnswerError::Shape(other)),
+        }
+    }
+
+    /// Puts what is known to be one readable JSON object on one line.
+    pub(super) fn of_readable(mut text: String) -> Self {
+        // In JSON a line break stands only between tokens, where a space says the same; and
+        // MCP's messages are lines.
         if text.as_bytes().contains(&b'\n') || text.as_bytes().contains(&b'\r') {
             text = text.replace(['\n', '\r'], " ");
         }
-        match text.trim_start().chars().next() {
-            Some('{') | None => Ok(Self(text)),
-            Some(other) => Err(AnswerError::Shape(other)),
-        }
+        Self(text)
     }
 
     /// The answer in one line.

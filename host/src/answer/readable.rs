@@ -1,5 +1,6 @@
 //! JSON that every reader can read.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{self, MapAccess, SeqAccess, Visitor};
@@ -54,7 +55,7 @@ impl<'de> Deserialize<'de> for Readable {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Readable, A::Error> {
-                while let Some(Name) = fields.next_key()? {
+                while let Some(Name(_)) = fields.next_key()? {
                     let Readable = fields.next_value()?;
                 }
                 Ok(Readable)
@@ -65,25 +66,39 @@ impl<'de> Deserialize<'de> for Readable {
 }
 
 /// The name of a field that may be there.
-struct Name;
+pub(super) struct Name<'a>(Cow<'a, str>);
 
-impl<'de> Deserialize<'de> for Name {
+impl Name<'_> {
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Name<'de> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         struct Text;
-        impl Visitor<'_> for Text {
-            type Value = Name;
+        impl<'de> Visitor<'de> for Text {
+            type Value = Name<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("the name of a field")
             }
 
-            fn visit_str<E: de::Error>(self, name: &str) -> Result<Name, E> {
-                match name {
-                    RESERVED => Err(E::custom(format_args!("no field may be called {name:?}"))),
-                    _ => Ok(Name),
-                }
+            fn visit_borrowed_str<E: de::Error>(self, name: &'de str) -> Result<Name<'de>, E> {
+                check(name).map(|()| Name(Cow::Borrowed(name)))
+            }
+
+            fn visit_str<E: de::Error>(self, name: &str) -> Result<Name<'de>, E> {
+                check(name).map(|()| Name(Cow::Owned(name.to_owned())))
             }
         }
         from.deserialize_str(Text)
+    }
+}
+
+fn check<E: de::Error>(name: &str) -> Result<(), E> {
+    match name {
+        RESERVED => Err(E::custom(format_args!("no field may be called {name:?}"))),
+        _ => Ok(()),
     }
 }

@@ -1,12 +1,11 @@
 //! What `stop` answers.
 
-use schemars::JsonSchema;
-use serde::Deserialize;
-
 use super::Outcome;
+use super::object::read_from_object;
+use schemars::JsonSchema;
 
 /// What became of the workers.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema)]
 #[schemars(rename = "StopAnswer")]
 #[non_exhaustive]
 pub struct Stopped {
@@ -27,7 +26,7 @@ pub struct Stopped {
 }
 
 /// What became of one worker.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema)]
 #[schemars(rename = "Outcome", description = "")]
 #[non_exhaustive]
 pub struct StopOutcome {
@@ -42,3 +41,16 @@ pub struct StopOutcome {
     #[schemars(skip_serializing_if = "Option::is_none")]
     pub evidence: Option<String>,
 }
+
+read_from_object!(Stopped {
+    stopped,
+    errors,
+    outcomes,
+    dry_run or false,
+});
+read_from_object!(StopOutcome {
+    sid,
+    pid,
+    outcome,
+    evidence or None,
+});

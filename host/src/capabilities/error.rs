@@ -4,6 +4,7 @@ use wasmtime::component::ResourceTableError;
 
 use crate::floor::{OverBudget, Refusal};
 use crate::process::SendError;
+use crate::recording::CallError;
 use crate::store::{StoreError, StoreErrorKind};
 
 use super::View;
@@ -86,6 +87,11 @@ impl From<SendError> for HostError {
 
 impl types::Host for View<'_> {
     fn convert_error(&mut self, error: HostError) -> wasmtime::Result<types::Error> {
-        error.into_guest()
+        let error = error.into_guest()?;
+        let limit = self.0.context.limits.text;
+        self.0
+            .facts
+            .told(&CallError::from(error.clone()).cut(limit));
+        Ok(error)
     }
 }

@@ -20,6 +20,7 @@ impl RequestState {
     /// Writes a line of the policy to the log, while the request may write any.
     pub(super) fn log(&mut self, level: Level, context: &str, message: &str) {
         if let Some((context, message)) = log(&mut self.log_lines_left, level, context, message) {
+            self.last_line = Some(message.clone());
             self.note(|| Call::Log {
                 level: name(level).to_owned(),
                 context,

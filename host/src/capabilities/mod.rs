@@ -2,9 +2,9 @@
 //!
 //! [`add_to_linker`] is the whole list of what a policy can reach.
 
+mod awaited;
 pub(crate) mod bindings;
 pub(crate) mod clock;
-mod done;
 mod error;
 mod held;
 mod logging;
@@ -17,6 +17,8 @@ mod settings;
 mod signal_names;
 mod signals;
 mod state;
+#[cfg(test)]
+mod tests;
 mod trail;
 mod transaction;
 pub(crate) mod wasi;
@@ -25,13 +27,9 @@ use wasmtime::Engine;
 use wasmtime::component::types::Component as ComponentType;
 use wasmtime::component::{HasData, Linker};
 
-#[expect(
-    unused_imports,
-    reason = "for whoever holds an answer against what was done"
-)]
-pub(crate) use done::{Done, Seen};
 pub(crate) use error::HostError;
 pub(crate) use logging::log;
+pub(crate) use no_registry::NoRegistry;
 pub(crate) use state::{Origin, RequestState};
 pub(crate) use wasi::{WasiHost, end_output};
 

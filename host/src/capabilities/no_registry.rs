@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::{Error, chain};
 use crate::store::StoreError;
+use crate::visible;
 
 /// That the registry could not be read for what it is: larger than any, a directory, a
 /// device. A policy is told so in words, as of every failure of the system, and passes them
@@ -14,10 +15,12 @@ pub(crate) struct NoRegistry(Arc<Mutex<Option<(String, Error)>>>);
 
 impl NoRegistry {
     /// Notes why the registry at this path could not be read, where it is for that.
-    pub(super) fn note(&self, path: PathBuf, error: &StoreError) {
+    ///
+    /// A policy's words are cut to so many characters, and these too.
+    pub(super) fn note(&self, path: PathBuf, error: &StoreError, longest: usize) {
         let found = Error::no_registry(path, error);
         let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *noted = found.map(|found| (chain(error), found));
+        *noted = found.map(|found| (visible::excerpt(&chain(error), longest), found));
     }
 
     /// The error of a request: what was noted, where the policy passed on the words for it.

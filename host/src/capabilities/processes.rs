@@ -1,18 +1,21 @@
 //! `processes`: findings about the registry's claims.
 
-use std::os::fd::AsFd;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::error::{Error, Fault};
 use crate::process::{
-    Claim, Finding, Identified, IdentifyError, Inquiry, Interrupted, Proof, Question, Record,
-    Standing,
+    Claim, Finding, Identified, IdentifyError, Interrupted, Proof, Question, Record, Standing,
 };
 use crate::request::{Register, Request};
 
 use super::bindings::poolwarden::pool::{processes, types};
 use super::state::RequestState;
 use super::{HostError, View};
+
+/// What is said of a worker whose kill was withdrawn, until it is signalled again.
+const KILL_WITHDRAWN: &str = "it was asked to end, and the kill that was to follow was withdrawn, \
+                              because the client cancelled the stop; it runs on until it obeys \
+                              or is stopped again with force";
 
 impl processes::Host for View<'_> {
     fn inspect(&mut self, claims: Vec<types::Claim>) -> wasmtime::Result<Vec<types::Finding>> {
@@ -60,18 +63,17 @@ impl RequestState {
                         claim,
                         record: row.map(|row| &row.record),
                     },
-                    row.map(|row| (row.last_signal, row.withdrawn)),
+                    row.map(|row| (row.last_signal, row.withdrawn, row.kill_withdrawn)),
                 )
             })
             .unzip();
-        let directory = self.context.directory().ok();
-        let mut inquiry = Inquiry::new(self.origin.mandate.strength())
-            .until_cancelled(&self.cancel)
-            .within(self.meter.host_left());
-        if let Some(directory) = &directory {
-            inquiry = inquiry.in_pool(directory.path(), directory.as_fd());
-        }
-        let inspected = self.context.processes.inspect(&questions, &inquiry);
+        let strength = self.origin.mandate.strength();
+        let inspected = self.context.inquire(strength, |inquiry| {
+            let inquiry = inquiry
+                .until_cancelled(&self.cancel)
+                .within(self.meter.host_left());
+            self.context.processes.inspect(&questions, &inquiry)
+        });
         let inspections = inspected.map_err(|interrupted| GivenUp {
             interrupted,
             limit: self.context.limits.host_cpu,
@@ -91,11 +93,14 @@ impl RequestState {
                 findings.push(unknown("the host has no finding"));
                 continue;
             };
-            let (last_signal, withdrawn) = remembered.unwrap_or_default();
+            let (last_signal, withdrawn, kill_withdrawn) = remembered.unwrap_or_default();
             // Whoever was to drop the entry did not live to do it.
             if withdrawn {
                 open.ledger.reinstate(claim);
             }
+            let asked_to_end = last_signal.is_some();
+            let standing = inspection.finding.standing;
+            self.facts.found(index, standing, asked_to_end);
             open.note(index, &inspection.finding, inspection.process);
             if let Some(record) = inspection.learned {
                 open.ledger.insert(claim.clone(), *record);
@@ -106,7 +111,11 @@ impl RequestState {
                 signal: sent.signal.into(),
                 at: instant(sent.at),
             });
-            findings.push(to_wit(inspection.finding, last_signal));
+            let mut finding = to_wit(inspection.finding, last_signal);
+            if kill_withdrawn && matches!(finding.standing, types::Standing::Alive) {
+                finding.evidence = Some(KILL_WITHDRAWN.to_owned());
+            }
+            findings.push(finding);
         }
         Ok(findings)
     }

@@ -5,11 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use wasmtime::component::Resource;
 
-use crate::answer::Answer;
-use crate::error::Error;
 use crate::process::{Claim, Signal};
 use crate::recording::{
-    Bytes, Call, CallError, Found, LARGEST, Recording, RecordingError, RecordingFile, VERSION,
+    Bytes, Call, CallError, Found, LARGEST, Outcome, Recording, RecordingError, RecordingFile,
+    VERSION,
 };
 
 use super::bindings::poolwarden::pool::types;
@@ -212,7 +211,7 @@ impl Started {
     /// When it has become too large, or the answer cannot be taken over.
     pub(crate) fn ended(
         mut self,
-        answered: &Result<Answer, Error>,
+        outcome: Outcome,
         file: &RecordingFile,
     ) -> Result<Recording, RecordingError> {
         let (calls, weight) = self
@@ -222,7 +221,7 @@ impl Started {
             return Err(file.too_large(weight as u64, LARGEST as u64));
         }
         self.recording.calls = calls;
-        Ok(self.recording.ended(answered)?)
+        Ok(self.recording.ended(outcome)?)
     }
 }
 

@@ -6,6 +6,7 @@ use crate::error::{Error, Fault};
 use crate::floor::{Proven, Reading};
 use crate::recording::Call;
 use crate::request::Request;
+use crate::store::StoreError;
 
 use super::bindings::poolwarden::pool::registry::{Host, HostTransaction};
 use super::transaction::OpenTransaction;
@@ -44,7 +45,7 @@ impl HostTransaction for View<'_> {
 
     fn drop(&mut self, handle: Resource<Transaction>) -> wasmtime::Result<()> {
         self.0.table.delete(handle)?;
-        self.uncharged(RequestState::end_transaction);
+        self.uncharged(|state| state.transaction = None);
         self.0.note(|| Call::End);
         Ok(())
     }
@@ -79,9 +80,11 @@ fn begin(state: &mut RequestState) -> Result<(), HostError> {
     let read = state.context.read_registry(&locked, &state.cancel);
     let bytes = read.inspect_err(|error| {
         let path = state.context.registry_path();
-        state.no_registry.note(path, error);
+        let longest = state.context.limits.text;
+        state.no_registry.note(path, error, longest);
     })?;
     let reading = state.context.reading(bytes);
+    state.facts.begin(&reading);
     let writes = !state.request.is_dry_run();
     state.transaction = Some(OpenTransaction::new(
         locked,
@@ -119,11 +122,8 @@ fn replace(state: &mut RequestState, bytes: Vec<u8>) -> Result<(), HostError> {
     }
     let replaced = open.replace(after.bytes().unwrap_or_default(), &change);
     state.after_removals(&recorded, &replaced);
-    if replaced.is_ok() {
-        let claims = before.claims().unwrap_or_default();
-        let removed = change.dropped.iter().map(|index| claims[*index].clone());
-        state.done.removed.extend(removed);
-        state.done.added = change.added.or(state.done.added.take());
+    if matches!(replaced, Ok(()) | Err(StoreError::NotDurable { .. })) {
+        state.facts.replaced(&change.dropped, change.added.as_ref());
     }
     Ok(replaced?)
 }

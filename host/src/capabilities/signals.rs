@@ -7,6 +7,7 @@ use wasmtime::component::Resource;
 use crate::floor::{Refusal, find_target};
 use crate::process::{Claim, SendError, Signal};
 
+use super::awaited::Awaited;
 use super::bindings::poolwarden::pool::{signals, types};
 use super::held::Held;
 use super::registry::Transaction;
@@ -49,17 +50,19 @@ impl signals::Host for View<'_> {
         targets: Vec<Resource<Target>>,
         timeout: u64,
     ) -> Result<Vec<bool>, HostError> {
-        let held = targets
+        let awaited = targets
             .iter()
-            .map(|target| Ok(self.0.table.get(target)?.process.clone()))
+            .map(|target| {
+                let target = self.0.table.get(target)?;
+                Ok(Awaited {
+                    held: target.process.clone(),
+                    claim: target.claim.clone(),
+                    subject: target.subject.clone(),
+                })
+            })
             .collect::<Result<Vec<_>, HostError>>()?;
-        let waited = self.uncharged(|state| state.wait(&held, Duration::from_millis(timeout)));
-        for (target, has_ended) in targets.iter().zip(waited.iter().flatten()) {
-            if *has_ended {
-                let claim = self.0.table.get(target)?.claim.clone();
-                self.0.done.ended.insert(claim);
-            }
-        }
+        let timeout_left = Duration::from_millis(timeout);
+        let waited = self.uncharged(|state| state.wait_for(&awaited, timeout_left));
         self.note_wait(&targets, timeout, &waited);
         waited
     }
@@ -154,7 +157,7 @@ fn send(
 ) -> Result<(), HostError> {
     let target = state.table.get(handle)?;
     let (held, claim) = (target.process.clone(), target.claim.clone());
-    let was_sent = |signal| state.done.was_sent(&claim, signal);
+    let was_sent = |signal| state.facts.was_sent(&claim, signal);
     let is_group = reach == Reach::Group;
     state
         .budget
@@ -172,13 +175,23 @@ fn send(
     if reach == Reach::Group {
         state.table.get_mut(handle)?.group_signalled = true;
     }
+    state.facts.signalled(&claim, signal);
     if signal.asks_to_end() {
         let now = state.now();
         if let Some(open) = state.transaction.as_mut() {
             open.note_signal(&claim, signal, now);
         }
     }
-    state.done.note_signal(claim, signal);
+    if signal.asks_to_end() {
+        let subject = state.table.get(handle)?.subject.clone();
+        let claim = claim.clone();
+        let worker = Awaited {
+            held,
+            claim,
+            subject,
+        };
+        state.note_kill_to_come(signal, worker);
+    }
     Ok(())
 }
 
@@ -228,9 +241,12 @@ fn recorded(
 /// What the policy is told about a signal that was not sent, or a process that was not
 /// opened for one.
 fn not_done(state: &mut RequestState, claim: &Claim, error: SendError) -> HostError {
+    if matches!(error, SendError::Ended) {
+        state.facts.ended(claim);
+    }
     // Most workers have ended by the second signal. They are looked at again, all at once,
     // when their entries are to go.
-    if matches!(error, SendError::Ended) && !state.done.signalled.contains_key(claim) {
+    if matches!(error, SendError::Ended) && !state.facts.was_signalled(claim) {
         // It ended since it was proven: the entry may go once that is found.
         if let Err(stays) = refuse_unless_dead(state, claim) {
             return stays;

@@ -1,21 +1,25 @@
 //! The host's state for one request.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use wasmtime::component::ResourceTable;
 
+use crate::answer::Facts;
 use crate::audit::Asker;
 use crate::cancel::Cancel;
 use crate::floor::Budget;
 use crate::mandate::Mandate;
 use crate::pool::Context;
+use crate::process::Claim;
+use crate::progress::Reporter;
 use crate::request::Request;
 use crate::runtime::{Bounded, CpuMeter, Limits, MemoryLimiter};
 
 use super::HostError;
+use super::awaited::Awaited;
 use super::bindings::wasi::logging::logging::Level;
-use super::done::Done;
 use super::no_registry::NoRegistry;
 use super::recorder::Recorder;
 use super::transaction::OpenTransaction;
@@ -26,6 +30,8 @@ use super::wasi::{WasiHost, WasiState};
 pub(crate) struct Origin {
     pub(crate) asker: Arc<Asker>,
     pub(crate) mandate: Arc<Mandate>,
+    /// Who is told how far the request has come.
+    pub(crate) reporter: Option<Reporter>,
 }
 
 /// Everything that belongs to one request. It lives in the store of that request's fresh
@@ -43,8 +49,12 @@ pub(crate) struct RequestState {
     pub(super) log_lines_left: usize,
     /// At most one; the guest's resource is only a handle to it.
     pub(super) transaction: Option<OpenTransaction>,
-    /// What it found and did so far. See [`done`](Self::done).
-    pub(super) done: Done,
+    /// What the host found and did: what the answer is held against.
+    pub(super) facts: Facts,
+    /// The last line that the policy wrote to the log.
+    pub(super) last_line: Option<String>,
+    /// Who was asked to end and is to be killed after that, unless the client cancels the request.
+    pub(super) kills_to_come: HashMap<Claim, Awaited>,
     /// What is left of the time that the request may wait for processes.
     pub(super) wait_left: Duration,
     /// What is left of the time that the request may wait for others that write the trail.
@@ -83,7 +93,9 @@ impl RequestState {
             table,
             transaction: None,
             budget: Budget::of(&request, origin.mandate.grants()),
-            done: Done::default(),
+            facts: Facts::default(),
+            last_line: None,
+            kills_to_come: HashMap::new(),
             context,
             origin,
             request,
@@ -107,22 +119,9 @@ impl RequestState {
             .ok_or_else(|| HostError::misuse("the transaction is over"))
     }
 
-    /// Ends the transaction, if one is open. What it saw is noted in what was done.
-    pub(super) fn end_transaction(&mut self) {
-        if let Some(mut open) = self.transaction.take() {
-            self.done.note_transaction(open.seen());
-        }
-    }
-
-    /// What the request found and did, once the policy has answered. It ends a transaction that
-    /// the policy left open.
-    #[expect(
-        dead_code,
-        reason = "for whoever holds an answer against what was done"
-    )]
-    pub(crate) fn done(&mut self) -> &Done {
-        self.end_transaction();
-        &self.done
+    /// What the host found and did, once the request is over.
+    pub(crate) fn into_facts(self) -> Facts {
+        self.facts
     }
 
     pub(super) fn now(&self) -> SystemTime {
@@ -167,6 +166,10 @@ impl WasiHost for RequestState {
 
     fn log_printed(&mut self, level: Level, context: &str, line: &str) {
         self.log(level, context, line);
+    }
+
+    fn last_line(&self) -> Option<&str> {
+        self.last_line.as_deref()
     }
 
     fn cancel(&self) -> Option<&Cancel> {

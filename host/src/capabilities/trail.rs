@@ -101,6 +101,23 @@ impl RequestState {
         self.after(recorded, &result);
     }
 
+    /// Records that a kill which the client had asked for does not come, because the client
+    /// cancelled the request before.
+    pub(super) fn record_withdrawn_kill(&mut self, subject: Subject, reach: Reach) {
+        let recorded = Recorded::new(Event::Signal, [subject]);
+        let kill = Some((Signal::Kill, reach));
+        match self.before(&recorded, kill, Durability::Process) {
+            Ok(()) => self.after(
+                &recorded,
+                "withdrawn: the client cancelled the stop before it was to be killed",
+            ),
+            Err(error) => tracing::warn!(
+                "the audit trail does not say that a kill was withdrawn: {}",
+                chain(&error)
+            ),
+        }
+    }
+
     /// Records the entries that are about to go from the registry, by their indices.
     ///
     /// # Errors

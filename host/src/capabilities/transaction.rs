@@ -11,7 +11,6 @@ use crate::pool::{Context, drop_the_dead};
 use crate::process::{Claim, Finding, Process, Record, SendError, Signal, Standing};
 use crate::store::{Guarded, Ledger, LedgerWrite, SentSignal, StoreError, StoreErrorKind};
 
-use super::done::Seen;
 use super::held::Held;
 
 /// What one transaction holds. Dropping it writes what the ledger learned and releases
@@ -109,17 +108,6 @@ impl OpenTransaction {
             }
         });
         ended.map(|index| claims[*index].clone()).collect()
-    }
-
-    /// What it saw, for what outlives it.
-    pub(super) fn seen(&mut self) -> Seen {
-        let found = std::mem::take(&mut self.found).into_iter();
-        Seen {
-            reading: self.reading.clone(),
-            found: found
-                .map(|found| found.map(|found| (found.standing, found.evidence)))
-                .collect(),
-        }
     }
 
     /// Whether the entry's process was found dead in this transaction.

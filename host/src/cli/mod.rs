@@ -42,11 +42,15 @@ use crate::stderr::say;
 pub(crate) fn run(arguments: Arguments) -> Exit {
     let Arguments { options, verb } = arguments;
     let done = match verb {
-        Verb::Mcp { tool_prefix } => builder(&options).and_then(|builder| {
-            let source = PolicySource::new(&options, builder.path());
-            mcp::serve(builder, source, &tool_prefix)?;
-            Ok(Exit::Ok)
-        }),
+        Verb::Mcp { tool_prefix } => {
+            // What is wrong is told over the protocol: nobody reads what a client's server says
+            // when it ends at once.
+            let served = builder(&options).map(|builder| {
+                let source = PolicySource::new(&options, builder.path());
+                (builder, source)
+            });
+            mcp::serve(served, &tool_prefix).map(|()| Exit::Ok)
+        }
         Verb::Log(arguments) => log::run(&options, &arguments),
         Verb::Policy { command } => policy::run(&options, &command),
         Verb::Run(arguments) => {
@@ -54,7 +58,7 @@ pub(crate) fn run(arguments: Arguments) -> Exit {
             let asker = Asker::command_line().for_verb("run");
             open(&options, None)
                 .map(|pool| pool.asked_by(asker))
-                .and_then(|pool| run::run(&pool, &arguments, as_json(&options)))
+                .and_then(|pool| run::run(&options, &pool, &arguments))
         }
         Verb::RunStub(arguments) => Ok(run::stub(&arguments)),
         Verb::Adopt(arguments) => adopt::run(&options, &arguments),
@@ -106,12 +110,13 @@ fn ask(pool: &Pool, requests: &[Request], options: &Options) -> anyhow::Result<E
     let exits = exits.map(|(request, answer)| exit::of_answer(request, &answer.value()));
     let mut exit = exits.max().unwrap_or(Exit::Ok);
     if let Some(error) = failed {
+        let unanswered = requests[answers.len()..].iter();
+        let unanswered: Vec<_> = unanswered.filter_map(sid_of).collect();
         output::complain(&error, pool.path());
-        let unanswered = &requests[answers.len()..];
-        if let (Error::Rejected(_), Some(sid)) = (&error, unanswered.first().and_then(sid_of)) {
+        if let (Error::Rejected(_), [sid, ..]) = (&error, &unanswered[..]) {
             advise(options, sid);
         }
-        output::tell_of_the_rest(unanswered);
+        output::tell_of_the_rest(&unanswered);
         exit = exit::of_error(&error);
     }
     tell_of_absent_pool(options, pool.path());
@@ -191,7 +196,7 @@ fn as_json(options: &Options) -> bool {
 /// The pool's directory that the options name.
 fn directory(options: &Options) -> anyhow::Result<PathBuf> {
     match &options.state_dir {
-        Some(directory) => Ok(directory.clone()),
+        Some(directory) => Ok(directories::expand(directory)),
         None => directories::default_pool(),
     }
 }

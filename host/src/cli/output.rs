@@ -82,21 +82,14 @@ fn together(answers: &[Value]) -> Value {
     Value::Object(joined)
 }
 
-/// Says which sessions were not asked about behind one whose request failed, which is the
-/// first of these.
-pub(super) fn tell_of_the_rest(requests: &[Request]) {
-    let sid = |request: &Request| match request {
-        Request::Status { sid } => sid.clone(),
-        Request::Stop(stop) => stop.sid.clone(),
-        _ => None,
-    };
-    let sids: Vec<_> = requests.iter().skip(1).filter_map(sid).collect();
-    if let (Some(failed), false) = (requests.first().and_then(sid), sids.is_empty()) {
-        let rest = format!(
-            "it failed at {failed}; nothing was done about {}",
-            sids.join(", ")
-        );
-        say!("hint: {}", line(&rest));
+/// Says which sessions were not asked about because the request about the first of these failed.
+pub(super) fn tell_of_the_rest(sids: &[&str]) {
+    if let [failed, rest @ ..] = sids
+        && !rest.is_empty()
+    {
+        let rest = rest.join(", ");
+        let told = format!("it failed at {failed}; nothing was done about {rest}");
+        say!("hint: {}", line(&told));
     }
 }
 

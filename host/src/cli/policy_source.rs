@@ -58,7 +58,7 @@ impl PolicySource {
         Self {
             pool: pool.to_owned(),
             user: directories::configuration(),
-            file: options.policy.clone(),
+            file: options.policy.as_deref().map(directories::expand),
             grants: options.grants.iter().fold(Grants::none(), Grants::union),
             signal: None,
             settings: options.settings.clone(),
@@ -176,6 +176,16 @@ impl PolicySource {
         Ok(self.chosen(&self.config()?).map(|chosen| chosen.path))
     }
 
+    /// What the policy may do, as far as that is known before it is loaded.
+    ///
+    /// # Errors
+    /// When the configuration cannot be used.
+    pub(crate) fn grants(&self) -> Result<Grants, ConfigError> {
+        let chosen = self.chosen(&self.config()?);
+        let own = chosen.map_or_else(Grants::shipped, |chosen| chosen.grants);
+        Ok(own.union(&self.grants))
+    }
+
     /// The files that a configuration is looked for in.
     pub(crate) fn configuration_files(&self) -> Vec<PathBuf> {
         Config::places(&self.pool, self.user.as_deref())
@@ -222,7 +232,7 @@ impl PolicySource {
     /// # Errors
     /// When it cannot be used.
     pub(crate) fn config(&self) -> Result<Config, ConfigError> {
-        Config::of_pool(&self.pool, self.user.as_deref())
+        directories::configuration_of(&self.pool, self.user.as_deref())
     }
 
     /// The file on the command line counts before the configured one, and has none of

@@ -40,7 +40,7 @@ pub struct Config {
 /// A policy from a file, and what it is allowed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicyConfig {
-    /// The component's file.
+    /// The component's file. A leading `~/` stands there as it was written.
     pub path: PathBuf,
     /// The component's SHA-256 digest in hexadecimal, where the operator pins it.
     pub sha256: Option<String>,
@@ -183,8 +183,13 @@ impl Policy {
             });
         }
         let folder = file.parent().unwrap_or_else(|| Path::new(""));
+        // Below the home, which the program that reads this knows.
+        let path = match self.path.starts_with("~") {
+            true => self.path,
+            false => folder.join(self.path),
+        };
         Ok(PolicyConfig {
-            path: folder.join(self.path),
+            path,
             sha256: self.sha256.map(|digest| digest.to_ascii_lowercase()),
             grants,
         })

@@ -3,9 +3,9 @@
 
 use std::fs;
 use std::io;
-use std::ptr;
 
 use crate::process::{IdentifyError, LinuxProcesses, Processes};
+use crate::runtime::executable_memory;
 
 use super::report::{About, Problem};
 
@@ -114,28 +114,6 @@ fn denies_writable_code() -> bool {
     // other arguments have to be zero.
     let flags = unsafe { libc::prctl(PR_GET_MDWE, 0_u64, 0_u64, 0_u64, 0_u64) };
     flags > 0
-}
-
-/// Makes a page executable that was writable, as the engine does with compiled code.
-fn executable_memory() -> io::Result<()> {
-    const PAGE: usize = 4096;
-    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
-    let writable = libc::PROT_READ | libc::PROT_WRITE;
-    // SAFETY: a new anonymous mapping at an address of the kernel's choice touches no memory
-    // that this program has.
-    let page = unsafe { libc::mmap(ptr::null_mut(), PAGE, writable, flags, -1, 0) };
-    if page == libc::MAP_FAILED {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: the page was mapped above, and nothing refers to it.
-    let changed = unsafe { libc::mprotect(page, PAGE, libc::PROT_READ | libc::PROT_EXEC) };
-    let result = match changed {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
-    };
-    // SAFETY: as above; it is not used afterwards. It fails for no page that is mapped.
-    unsafe { libc::munmap(page, PAGE) };
-    result
 }
 
 #[cfg(test)]

@@ -226,7 +226,10 @@ fn not_utf8(bytes: &[u8], valid: usize) -> Unreadable {
     Unreadable {
         line: before.iter().filter(|&&byte| byte == b'\n').count() as u64 + 1,
         column: (valid - line_start.map_or(0, |at| at + 1)) as u64 + 1,
-        detail: "it is not UTF-8".into(),
+        detail: format!(
+            "byte 0x{:02x} does not belong to a UTF-8 text",
+            bytes[valid]
+        ),
     }
 }
 

@@ -7,9 +7,7 @@ use crate::audit::Id;
 use crate::cancel::Cancel;
 use crate::error::Error;
 use crate::pool::{Context, Pool};
-use crate::process::{
-    Claim, Finding, Identified, Inquiry, Portrait, Proof, Question, Record, Standing,
-};
+use crate::process::{Claim, Finding, Identified, Portrait, Proof, Question, Record, Standing};
 use crate::store::LedgerWrite;
 
 use super::adoption_record::AdoptionRecord;
@@ -179,8 +177,9 @@ fn judge_adopted(context: &Context, claim: &Claim, record: &Record) -> Result<Fi
         claim,
         record: Some(record),
     };
-    let inquiry = Inquiry::new(context.strength());
-    let inspections = context.processes.inspect(&[question], &inquiry);
+    let inspections = context.inquire(context.strength(), |inquiry| {
+        context.processes.inspect(&[question], &inquiry)
+    });
     let mut inspections = inspections.unwrap_or_default();
     Ok(inspections.pop().ok_or_else(no_finding)?.finding)
 }

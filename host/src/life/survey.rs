@@ -1,6 +1,5 @@
 //! The registry's entries, read and judged under the pool's lock.
 
-use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +8,7 @@ use crate::cancel::Cancel;
 use crate::error::{Error, chain};
 use crate::floor::{Reading, Unreadable};
 use crate::pool::Context;
-use crate::process::{Claim, Inquiry, Inspection, Question};
+use crate::process::{Claim, Inspection, Question};
 use crate::store::{Guarded, Ledger, StoreError, StoreErrorKind};
 
 /// A pool whose lock is held, as it was read under it. Dropping it releases the lock.
@@ -117,12 +116,11 @@ impl<'a> Survey<'a> {
                 record: self.ledger.get(claim).map(|row| &row.record),
             })
             .collect();
-        let directory = self.context.directory().ok();
-        let mut inquiry = Inquiry::new(self.context.strength()).until_cancelled(cancel);
-        if let Some(directory) = &directory {
-            inquiry = inquiry.in_pool(directory.path(), directory.as_fd());
-        }
-        let inspected = self.context.processes.inspect(&questions, &inquiry);
+        let context = self.context;
+        let inspected = context.inquire(context.strength(), |inquiry| {
+            let inquiry = inquiry.until_cancelled(cancel);
+            context.processes.inspect(&questions, &inquiry)
+        });
         // It has no other bound.
         let mut inspections = inspected.map_err(|_| Error::Cancelled)?;
         for (claim, inspection) in claims.iter().zip(&mut inspections) {

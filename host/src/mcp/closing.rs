@@ -35,14 +35,25 @@ impl Closing {
         });
     }
 
+    /// Nothing goes on, not even what is under way.
+    pub(super) fn end_now(&self) {
+        self.0.send_replace(Some(Instant::now()));
+    }
+
+    /// Waits until the end begins.
+    pub(super) async fn begun(&self) {
+        // The sender lives as long as this.
+        let _ = self.0.subscribe().wait_for(Option::is_some).await;
+    }
+
     /// Waits until what is left over is to be given up.
     pub(super) async fn over(&self) {
         let mut closing = self.0.subscribe();
-        // The sender lives as long as this.
-        let end = closing.wait_for(Option::is_some).await.map(|end| *end);
-        if let Ok(Some(end)) = end {
-            // Nothing comes: the time is over then.
-            let _ = timeout_at(end, pending::<()>()).await;
+        // The sender lives as long as this. The end may be brought forward.
+        while let Ok(Some(end)) = closing.wait_for(Option::is_some).await.map(|end| *end) {
+            if timeout_at(end, closing.changed()).await.is_err() {
+                return;
+            }
         }
     }
 

@@ -5,9 +5,9 @@
 //! shown the first.
 
 use rmcp::RoleServer;
-use rmcp::model::{ErrorCode, ErrorData, RequestId};
+use rmcp::model::{ClientRequest, CustomRequest, ErrorCode, ErrorData, RequestId};
 use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
-use serde_json::json;
+use serde_json::Value;
 
 use super::lines::{LONGEST, Line};
 use super::outline::Outline;
@@ -52,7 +52,12 @@ pub(super) fn message(line: &Line) -> Result<Option<RxJsonRpcMessage<RoleServer>
     }
     let error = match check_unique(line) {
         Ok(Ok(())) => match serde_json::from_slice(line) {
-            Ok(message) => return Ok(Some(message)),
+            Ok(message) => {
+                return match misfit(&message) {
+                    None => Ok(Some(message)),
+                    Some(error) => Err(Refusal::new(line, error)),
+                };
+            }
             Err(_) if line.starts_with(b"[") => {
                 ErrorData::invalid_request("a batch is not taken: one message a line", None)
             }
@@ -74,6 +79,63 @@ pub(super) fn message(line: &Line) -> Result<Option<RxJsonRpcMessage<RoleServer>
         }
     };
     Err(Refusal::new(line, error))
+}
+
+/// The methods that this server has. The SDK takes a request whose parameters do not fit for
+/// one with a method that it does not know.
+const METHODS: [&str; 6] = [
+    "initialize",
+    "ping",
+    "server/discover",
+    "subscriptions/listen",
+    "tools/call",
+    "tools/list",
+];
+
+/// What is wrong with the parameters of a request whose method there is.
+fn misfit(message: &RxJsonRpcMessage<RoleServer>) -> Option<ErrorData> {
+    let RxJsonRpcMessage::<RoleServer>::Request(request) = message else {
+        return None;
+    };
+    let ClientRequest::CustomRequest(CustomRequest { method, params, .. }) = &request.request
+    else {
+        return None;
+    };
+    let text = match method.as_str() {
+        "tools/call" => misfit_of_call(params.as_ref()),
+        method if METHODS.contains(&method) => {
+            format!("the parameters of {method} do not fit: see the schema of the protocol")
+        }
+        _ => return None,
+    };
+    Some(ErrorData::invalid_params(text, None))
+}
+
+/// What is wrong with the parameters of `tools/call`.
+fn misfit_of_call(params: Option<&Value>) -> String {
+    const EXPECTED: &str = "expected is the name of a tool, as listed by tools/list, and an \
+                            object: {\"name\":\"…\",\"arguments\":{…}}. Nothing was done";
+
+    let params = params.unwrap_or(&Value::Null);
+    let wrong = match (&params["name"], &params["arguments"]) {
+        (Value::Null, _) => "`name` is missing".to_owned(),
+        (Value::String(_), Value::Object(_) | Value::Null) => "they do not fit".to_owned(),
+        (Value::String(_), arguments) => format!("`arguments` is {}", kind(arguments)),
+        (name, _) => format!("`name` is {}", kind(name)),
+    };
+    format!("the parameters of tools/call: {wrong}; {EXPECTED}")
+}
+
+/// What a value is, in words.
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    }
 }
 
 impl Refusal {
@@ -105,26 +167,22 @@ impl Refusal {
         &self.error.message
     }
 
-    /// The answer, where there is one: a line without its end.
+    /// The answer, where there is one: a line without its end. Where it cannot be told which
+    /// request it answers it has no id: MCP knows none that is null, and clients refuse it.
     pub(super) fn answer(self) -> Option<Vec<u8>> {
-        match self.to {
-            Addressee::Nobody => None,
-            Addressee::Request(id) => {
-                let message = TxJsonRpcMessage::<RoleServer>::error(self.error, Some(id));
-                serde_json::to_vec(&message).ok()
-            }
-            // JSON-RPC 2.0, section 5.1, has the id there and null, and the SDK leaves it out.
-            Addressee::Client => {
-                let message = json!({"jsonrpc": "2.0", "id": null, "error": self.error});
-                serde_json::to_vec(&message).ok()
-            }
-        }
+        let id = match self.to {
+            Addressee::Nobody => return None,
+            Addressee::Request(id) => Some(id),
+            Addressee::Client => None,
+        };
+        let message = TxJsonRpcMessage::<RoleServer>::error(self.error, id);
+        serde_json::to_vec(&message).ok()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Value;
+    use serde_json::json;
 
     use super::*;
 
@@ -133,7 +191,8 @@ mod tests {
         let refusal = message(&Line::Whole(line.into())).expect_err(line);
         let answer: Value = serde_json::from_slice(&refusal.answer()?).expect("JSON");
         assert_eq!(answer["jsonrpc"], "2.0");
-        assert!(answer.as_object().expect("an object").contains_key("id"));
+        // Official clients refuse an id that is null.
+        assert_ne!(answer.get("id"), Some(&Value::Null), "{answer}");
         let code = answer["error"]["code"].as_i64().expect("a code");
         Some((code, answer["id"].clone()))
     }
@@ -208,6 +267,43 @@ mod tests {
         ] {
             assert_eq!(answer(&call(twice)), Some((-32602, json!(7))), "{twice}");
         }
+    }
+
+    #[test]
+    fn parameters_that_do_not_fit_are_told_with_what_was_expected() {
+        for (params, told) in [
+            (
+                r#"{"name":"pool_status","arguments":"{}"}"#,
+                "`arguments` is a string",
+            ),
+            (
+                r#"{"name":"pool_status","arguments":[]}"#,
+                "`arguments` is an array",
+            ),
+            (
+                r#"{"name":"pool_status","arguments":5}"#,
+                "`arguments` is a number",
+            ),
+            (r#"{"arguments":{}}"#, "`name` is missing"),
+            (r#"{"name":7}"#, "`name` is a number"),
+            ("{}", "`name` is missing"),
+        ] {
+            let line =
+                format!(r#"{{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{params}}}"#);
+            assert_eq!(answer(&line), Some((-32602, json!(7))), "{line}");
+            let refusal = message(&Line::Whole(line.into())).expect_err("it is refused");
+            let reason = refusal.reason();
+            assert!(
+                reason.contains(told) && reason.contains("expected is"),
+                "{reason}"
+            );
+        }
+        let initialize = r#"{"jsonrpc":"2.0","id":7,"method":"initialize","params":{}}"#;
+        assert_eq!(answer(initialize), Some((-32602, json!(7))));
+        assert!(is_message(
+            r#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"x","arguments":null}}"#
+        ));
+        assert!(is_message(r#"{"jsonrpc":"2.0","id":7,"method":"no/such"}"#));
     }
 
     /// A client that sends back what it cannot read starts no endless exchange.

@@ -22,6 +22,12 @@ impl Line {
         let (Self::Whole(bytes) | Self::TooLong(bytes)) = self;
         bytes.len()
     }
+
+    /// The bytes that there are of it.
+    pub(super) fn into_bytes(self) -> Vec<u8> {
+        let (Self::Whole(bytes) | Self::TooLong(bytes)) = self;
+        bytes
+    }
 }
 
 /// Reads line by line.

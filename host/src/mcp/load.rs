@@ -3,7 +3,8 @@
 //! The SDK reads as long as there is something to read, and starts a task for each
 //! request: a client that asks faster than it is answered, or does not read its answers,
 //! would have the server hold all of it, with a thread and some descriptors for each of
-//! hundreds of calls. So the reading of requests pauses, and the client waits in its pipe.
+//! hundreds of calls. So calls of tools start only while there is room for them, and reading
+//! pauses while the client leaves its answers unread.
 
 use std::sync::Arc;
 
@@ -29,6 +30,11 @@ impl Load {
     pub(super) async fn has_room(&self) {
         // The sender lives as long as this.
         let _ = self.0.subscribe().wait_for(|load| *load < MOST).await;
+    }
+
+    /// Whether there is room for another request now.
+    pub(super) fn has_room_now(&self) -> bool {
+        *self.0.borrow() < MOST
     }
 
     /// Takes on a message of so many bytes.

@@ -4,37 +4,64 @@ use std::path::Path;
 use std::sync::Arc;
 
 use poolwarden::audit::Asker;
-use poolwarden::{Answer, Cancel, Error, Pool, Request};
+use poolwarden::doctor::Doctor;
+use poolwarden::{Cancel, Error, Pool, Request};
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, Implementation,
-    ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool,
+    ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig, SubscriptionFilter,
+    Tool,
 };
-use rmcp::service::RequestContext;
+use rmcp::service::{Peer, RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 
 use super::closing::Closing;
 use super::policy::Governed;
-use super::tools::{PoolTool, instructions, shortened};
+use super::progress::Notifier;
+use super::tools::{Call, PoolTool, instructions, shortened};
+use super::view::{Lookup, Shown, View, WITHOUT_PROGRESS};
 use crate::hint::hint;
 
 /// Serves the tools on one pool.
 pub(super) struct Server {
     governed: Governed,
     prefix: String,
-    tools: Vec<(PoolTool, Tool)>,
     closing: Closing,
 }
 
 impl Server {
     pub(super) fn new(governed: Governed, prefix: &str, closing: Closing) -> Self {
-        let tools = PoolTool::ALL
-            .map(|tool| (tool, tool.definition(prefix)))
-            .into();
         Self {
             governed,
             prefix: prefix.to_owned(),
-            tools,
             closing,
+        }
+    }
+
+    /// The tools as they are listed now.
+    fn tools(&self) -> Vec<Tool> {
+        definitions(&self.governed, &self.prefix)
+    }
+
+    /// The tool that clients call by this name.
+    fn tool(&self, name: &str) -> Option<PoolTool> {
+        let mut all = PoolTool::ALL.into_iter();
+        all.find(|tool| name.strip_prefix(self.prefix.as_str()) == Some(tool.name()))
+    }
+
+    /// Tells a client that opened its session by `initialize` whenever the tools have changed;
+    /// the others subscribe to that.
+    pub(super) fn tell_of_changes(
+        &self,
+        peer: Peer<RoleServer>,
+    ) -> impl Future<Output = ()> + use<> {
+        let mut listed = Listed::new(self);
+        async move {
+            loop {
+                listed.changed().await;
+                if peer.peer_info().is_some() && peer.notify_tool_list_changed().await.is_err() {
+                    return;
+                }
+            }
         }
     }
 
@@ -53,28 +80,111 @@ impl Server {
     async fn run(
         &self,
         pool: &Pool,
-        request: Request,
+        call: Call,
         context: &RequestContext<RoleServer>,
-    ) -> Result<Answer, Error> {
+    ) -> Result<Shown, Error> {
         let cancel = Cancel::new().map_err(|error| {
             Error::System(format!(
                 "cannot start a request: {error}; close some files and try again"
             ))
         })?;
         let _withdraw = WithdrawOnDrop(cancel.clone());
-        let pool = pool.asked_by(asker(context));
+        let (mut notifier, progress) = Notifier::of(context);
+        let mut pool = pool.asked_by(asker(context));
+        if notifier.is_some() {
+            pool = pool.reporting_to(move |now| drop(progress.send_replace(now)));
+        }
+        let call = if notifier.is_some() {
+            call
+        } else {
+            returning_early(call)
+        };
         let of_request = cancel.clone();
-        let mut work = tokio::task::spawn_blocking(move || pool.call(request, &of_request));
-        let done = tokio::select! {
-            done = &mut work => done,
-            () = context.ct.cancelled() => { cancel.cancel(); work.await }
-            () = self.closing.over() => { cancel.cancel(); work.await }
+        let mut work = tokio::task::spawn_blocking(move || carry_out(&pool, call, &of_request));
+        let withdrawn = async {
+            tokio::select! {
+                () = context.ct.cancelled() => {}
+                () = self.closing.over() => {}
+            }
+        };
+        tokio::pin!(withdrawn);
+        let done = loop {
+            tokio::select! {
+                done = &mut work => break done,
+                () = &mut withdrawn => { cancel.cancel(); break work.await; }
+                () = due(&mut notifier) => {}
+            }
+            // It is written before the answer: after that, the client knows its token no more.
+            tokio::select! {
+                () = tell(&mut notifier) => {}
+                () = &mut withdrawn => { cancel.cancel(); break work.await; }
+            }
         };
         done.unwrap_or_else(|panic| {
             Err(Error::System(format!(
                 "the request broke off: {panic}; please report this"
             )))
         })
+    }
+}
+
+/// Waits until the client is to be told how far its call has come; for ever where it does not
+/// want to know.
+async fn due(notifier: &mut Option<Notifier>) {
+    match notifier {
+        Some(notifier) => notifier.due().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn tell(notifier: &mut Option<Notifier>) {
+    if let Some(notifier) = notifier {
+        notifier.tell().await;
+    }
+}
+
+/// A call that no progress can keep the client waiting for: a long stop returns before the
+/// client gives up, and leaves what was to come after its wait to another call.
+fn returning_early(mut call: Call) -> Call {
+    if let (Request::Stop(stop), View::Stop { returned_early, .. }) =
+        (&mut call.request, &mut call.view)
+        && stop.grace > WITHOUT_PROGRESS
+    {
+        *returned_early = Some((stop.grace, stop.force));
+        stop.grace = WITHOUT_PROGRESS;
+        stop.force = false;
+    }
+    call
+}
+
+/// Carries out a call, on this thread.
+fn carry_out(pool: &Pool, call: Call, cancel: &Cancel) -> Result<Shown, Error> {
+    let answer = pool.call(call.request, cancel)?;
+    Ok(call.view.show(answer.into_text(), &OnPool { pool, cancel }))
+}
+
+/// Looks up in the pool what the note of an answer needs.
+struct OnPool<'a> {
+    pool: &'a Pool,
+    cancel: &'a Cancel,
+}
+
+impl Lookup for OnPool<'_> {
+    fn sids(&self) -> Vec<String> {
+        let forecast = poolwarden::Ensure { dry_run: true };
+        let found = self.pool.ensure(forecast, self.cancel);
+        let sessions = found.map(|found| found.into_fields().sessions);
+        let sessions = sessions.unwrap_or_default().into_iter();
+        sessions.map(|session| session.sid).collect()
+    }
+
+    fn way_out(&self, sid: &str) -> Option<String> {
+        Doctor::new(self.pool.path()).way_out(sid)
+    }
+
+    fn withdrawn_kills(&self) -> Vec<String> {
+        let claims = self.pool.withdrawn_kills(self.cancel).unwrap_or_default();
+        claims.into_iter().map(|claim| claim.sid).collect()
     }
 }
 
@@ -87,10 +197,53 @@ impl Drop for WithdrawOnDrop {
     }
 }
 
+/// The tools as a client has them, once they were listed or announced.
+struct Listed {
+    governed: Governed,
+    prefix: String,
+    tools: Vec<Tool>,
+}
+
+impl Listed {
+    fn new(server: &Server) -> Self {
+        Self {
+            governed: server.governed.clone(),
+            prefix: server.prefix.clone(),
+            tools: server.tools(),
+        }
+    }
+
+    /// Waits until the tools are others.
+    async fn changed(&mut self) {
+        loop {
+            self.governed.changed().await;
+            let tools = definitions(&self.governed, &self.prefix);
+            if tools != self.tools {
+                self.tools = tools;
+                return;
+            }
+        }
+    }
+}
+
+fn definitions(governed: &Governed, prefix: &str) -> Vec<Tool> {
+    let grants = governed.grants();
+    PoolTool::ALL
+        .map(|tool| tool.definition(prefix, grants.as_ref()))
+        .into()
+}
+
 impl ServerHandler for Server {
     fn get_info(&self) -> ServerConfig {
-        let mut info = ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
-            .with_instructions(instructions(&self.prefix));
+        let capabilities = ServerCapabilities::builder()
+            .enable_tools()
+            .enable_tool_list_changed()
+            .build();
+        let mut text = instructions(&self.prefix, self.governed.path());
+        if let Some(trouble) = self.governed.trouble() {
+            text = format!("NOT USABLE NOW: {trouble}. {text}");
+        }
+        let mut info = ServerConfig::new(capabilities).with_instructions(text);
         info.server_info = Implementation::new("poolwarden", env!("CARGO_PKG_VERSION"));
         info
     }
@@ -100,8 +253,7 @@ impl ServerHandler for Server {
         _page: Option<PaginatedRequestParams>,
         _context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        let tools = self.tools.iter().map(|(_, tool)| tool.clone()).collect();
-        Ok(ListToolsResult::with_all_items(tools))
+        Ok(ListToolsResult::with_all_items(self.tools()))
     }
 
     async fn call_tool(
@@ -109,24 +261,17 @@ impl ServerHandler for Server {
         call: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let Some((tool, _)) = self.tools.iter().find(|(_, tool)| tool.name == call.name) else {
-            let known: Vec<_> = self
-                .tools
-                .iter()
-                .map(|(_, tool)| tool.name.as_ref())
-                .collect();
+        let Some(tool) = self.tool(&call.name) else {
+            let known = PoolTool::ALL.map(|tool| tool.name_with(&self.prefix));
             let name = shortened(&call.name);
             let known = known.join(", ");
             let text = format!("unknown tool {name:?}; the tools are {known}");
             return Err(ErrorData::invalid_params(text, None));
         };
-        let result = match tool.request(&self.prefix, call.arguments) {
-            Ok(request) => match self.pool(&context).await {
-                Ok(pool) => match self.run(&pool, request, &context).await {
-                    // `Outgoing` adds the structured content: it is the same text.
-                    Ok(answer) => {
-                        CallToolResult::success(vec![ContentBlock::text(answer.into_text())])
-                    }
+        let result = match tool.call(&self.prefix, call.arguments) {
+            Ok(call) => match self.pool(&context).await {
+                Ok(pool) => match self.run(&pool, call, &context).await {
+                    Ok(shown) => answered(shown),
                     Err(error) => failure(&error, pool.path()),
                 },
                 Err(text) => CallToolResult::error(vec![ContentBlock::text(text)]),
@@ -137,11 +282,42 @@ impl ServerHandler for Server {
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
-        self.tools
-            .iter()
-            .find(|(_, tool)| tool.name == name)
-            .map(|(_, tool)| tool.clone())
+        let tool = self.tool(name)?;
+        Some(tool.definition(&self.prefix, self.governed.grants().as_ref()))
     }
+
+    fn accepted_subscription_filter(
+        &self,
+        _requested: &SubscriptionFilter,
+    ) -> Option<SubscriptionFilter> {
+        Some(SubscriptionFilter::builder().tools_list_changed().build())
+    }
+
+    async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
+        let mut listed = Listed::new(self);
+        loop {
+            tokio::select! {
+                () = listed.changed() => {}
+                () = context.cancelled() => return Ok(()),
+                () = self.closing.begun() => return Ok(()),
+            }
+            if context.sink().notify_tool_list_changed().await.is_err() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// An answer for the client.
+fn answered(Shown { text, failed }: Shown) -> CallToolResult {
+    if !failed {
+        // `Outgoing` adds the structured content: it is the same text.
+        return CallToolResult::success(vec![ContentBlock::text(text)]);
+    }
+    let structured = serde_json::from_str(&text).ok();
+    let mut result = CallToolResult::error(vec![ContentBlock::text(text)]);
+    result.structured_content = structured;
+    result
 }
 
 /// Who calls: what the client said when it opened the session or, in a request that

@@ -1,7 +1,7 @@
 //! The stream of messages, as clients really send it.
 
 use rmcp::RoleServer;
-use rmcp::model::GetExtensions;
+use rmcp::model::{ClientNotification, ClientRequest, GetExtensions};
 use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
 use rmcp::transport::{StdioReader, StdioWriter, Transport};
 use tokio::task::JoinSet;
@@ -11,6 +11,7 @@ use super::incoming::{self, Refusal};
 use super::lines::{Line, Lines};
 use super::load::Load;
 use super::outgoing::Outgoing;
+use super::waiting::Waiting;
 
 /// How many lines that are no messages the log tells of: a client that sends one sends many.
 const TOLD: usize = 10;
@@ -24,52 +25,120 @@ const TOLD: usize = 10;
 pub(super) struct Messages {
     lines: Lines<StdioReader>,
     outgoing: Outgoing,
-    load: Load,
+    /// Requests that start no work, and what is to be written. Nothing is read while this has
+    /// no room.
+    traffic: Load,
+    /// Calls of tools under way. Further ones wait while this has no room.
+    calls: Load,
+    waiting: Waiting,
     closing: Closing,
     begun: bool,
+    /// Whether the input has ended.
+    ended: bool,
     /// Answers to what is no message, on their way out.
     refusals: JoinSet<()>,
     /// How many lines were no messages.
     refused: usize,
 }
 
+/// What is to be done next.
+enum Next {
+    /// A line has come.
+    Line(Line),
+    /// There is room for a call that waits.
+    Call,
+    /// Nothing more comes, or nobody listens.
+    End,
+}
+
 impl Messages {
     /// Says in `closing` when the input ends.
     pub(super) fn new(input: StdioReader, output: StdioWriter, closing: Closing) -> Self {
-        let load = Load::new();
+        let traffic = Load::new();
         Self {
             lines: Lines::new(input),
-            outgoing: Outgoing::new(output, load.clone(), closing.clone()),
-            load,
+            outgoing: Outgoing::new(output, traffic.clone(), closing.clone()),
+            traffic,
+            calls: Load::new(),
+            waiting: Waiting::default(),
             closing,
             begun: false,
+            ended: false,
             refusals: JoinSet::new(),
             refused: 0,
         }
     }
 
-    /// The next line; none when there is no more to come, or nobody to answer.
-    async fn next(&mut self) -> Option<Line> {
+    /// Waits for what is to be done next.
+    async fn next(&mut self) -> Next {
         // Asked before anything is read: the SDK drops this whenever it has something else
         // to do, and a message must not go with it.
         tokio::select! {
             biased;
-            () = self.load.has_room() => {}
-            () = self.closing.over_unread() => return None,
+            () = self.traffic.has_room() => {}
+            () = self.closing.over_unread() => return Next::End,
         }
-        let line = tokio::select! {
-            biased;
-            () = self.closing.over() => return None,
-            line = self.lines.next() => line,
-        };
-        let line = line.unwrap_or_else(|error| {
-            tracing::error!("standard input cannot be read: {error}");
-            None
-        });
-        if line.is_none() {
-            self.closing.begin();
+        loop {
+            if self.ended && self.waiting.is_empty() {
+                return Next::End;
+            }
+            let reads = !self.ended && self.waiting.has_room();
+            let line = tokio::select! {
+                biased;
+                () = self.closing.over() => return Next::End,
+                () = self.calls.has_room(), if !self.waiting.is_empty() => return Next::Call,
+                line = self.lines.next(), if reads => line,
+                () = self.closing.over_unread(), if !reads => return Next::End,
+            };
+            let line = line.unwrap_or_else(|error| {
+                tracing::error!("standard input cannot be read: {error}");
+                None
+            });
+            match line {
+                Some(line) => return Next::Line(line),
+                None => {
+                    self.ended = true;
+                    self.closing.begin();
+                }
+            }
         }
-        line
+    }
+
+    /// Whether a message is a call of a tool that has to wait for room. It is held then.
+    fn has_to_wait(&mut self, message: &RxJsonRpcMessage<RoleServer>, line: Line) -> bool {
+        match message {
+            RxJsonRpcMessage::<RoleServer>::Request(request)
+                if is_call(&request.request)
+                    && !(self.waiting.is_empty() && self.calls.has_room_now()) =>
+            {
+                self.waiting.push(request.id.clone(), line.into_bytes());
+                true
+            }
+            RxJsonRpcMessage::<RoleServer>::Notification(notification) => {
+                if let ClientNotification::CancelledNotification(cancelled) =
+                    &notification.notification
+                    && let Some(id) = &cancelled.params.request_id
+                {
+                    self.waiting.withdraw(id);
+                }
+                false
+            }
+            _ => false,
+        }
+    }
+
+    /// Gives a request the place that it takes while it is under way.
+    fn take_on(&mut self, message: &mut RxJsonRpcMessage<RoleServer>, bytes: usize) {
+        if let RxJsonRpcMessage::<RoleServer>::Request(request) = message {
+            let load = if is_call(&request.request) {
+                &self.calls
+            } else {
+                &self.traffic
+            };
+            // It goes with the request, whatever becomes of that.
+            let place = load.take(bytes);
+            request.request.extensions_mut().insert(place);
+        }
     }
 
     /// Answers a line of so many bytes that is no message, without waiting for the client to
@@ -106,9 +175,16 @@ impl Transport<RoleServer> for Messages {
 
     async fn receive(&mut self) -> Option<RxJsonRpcMessage<RoleServer>> {
         loop {
-            let Some(line) = self.next().await else {
-                while self.refusals.join_next().await.is_some() {}
-                return None;
+            let (line, is_waiting) = match self.next().await {
+                Next::Line(line) => (line, false),
+                Next::Call => match self.waiting.pop() {
+                    Some(line) => (Line::Whole(line), true),
+                    None => continue,
+                },
+                Next::End => {
+                    while self.refusals.join_next().await.is_some() {}
+                    return None;
+                }
             };
             let bytes = line.len();
             let mut message = match incoming::message(&line) {
@@ -119,20 +195,25 @@ impl Transport<RoleServer> for Messages {
                     continue;
                 }
             };
-            if let RxJsonRpcMessage::<RoleServer>::Request(request) = &mut message {
-                self.begun = true;
-                // It goes with the request, whatever becomes of that.
-                let place = self.load.take(bytes);
-                request.request.extensions_mut().insert(place);
+            self.begun |= matches!(message, RxJsonRpcMessage::<RoleServer>::Request(_));
+            if !self.begun {
+                tracing::debug!("passed over a message before the first request");
+                continue;
             }
-            if self.begun {
-                return Some(message);
+            if !is_waiting && self.has_to_wait(&message, line) {
+                continue;
             }
-            tracing::debug!("passed over a message before the first request");
+            self.take_on(&mut message, bytes);
+            return Some(message);
         }
     }
 
     async fn close(&mut self) -> Result<(), Self::Error> {
         Ok(())
     }
+}
+
+/// Whether a request starts work on the pool.
+fn is_call(request: &ClientRequest) -> bool {
+    matches!(request, ClientRequest::CallToolRequest(_))
 }

@@ -67,13 +67,11 @@ impl Context {
             None => locked.read_ledger(),
         };
         if ledger.rows().len() > 0 {
-            let directory = self.directory().ok();
-            let mut inquiry = Inquiry::new(self.strength()).until_cancelled(cancel);
-            if let Some(directory) = &directory {
-                inquiry = inquiry.in_pool(directory.path(), directory.as_fd());
-            }
             let (path, processes) = (self.registry_path(), self.processes.as_ref());
-            check_nobody_lost(path, &ledger, processes, &inquiry)?;
+            self.inquire(self.strength(), |inquiry| {
+                let inquiry = inquiry.until_cancelled(cancel);
+                check_nobody_lost(path, &ledger, processes, &inquiry)
+            })?;
         }
         Ok(None)
     }
@@ -114,6 +112,17 @@ impl Context {
         match last.as_ref() {
             Some(rows) if rows.are_of(reading, ledger) => rows.clone(),
             _ => last.insert(Arc::new(Rows::new(reading, ledger))).clone(),
+        }
+    }
+
+    /// Asks about processes, with the pool's own directory known to whoever looks at their
+    /// sockets.
+    pub(crate) fn inquire<T>(&self, strength: Strength, ask: impl FnOnce(Inquiry<'_>) -> T) -> T {
+        let inquiry = Inquiry::new(strength);
+        match self.directory() {
+            Ok(directory) => ask(inquiry.in_pool(directory.path(), directory.as_fd())),
+            // It is kept in something else.
+            Err(_) => ask(inquiry),
         }
     }
 

@@ -3,12 +3,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::answer::Answer;
 use crate::audit::Asker;
 use crate::cancel::Cancel;
 use crate::capabilities::{Origin, RequestState};
 use crate::error::Error;
+use crate::life::of_store;
 use crate::mandate::Mandate;
+use crate::process::Claim;
+use crate::progress::{Progress, Reporter};
+#[cfg(test)]
 use crate::request::Request;
 use crate::runtime::{self, Description};
 
@@ -21,6 +24,7 @@ use super::context::Context;
 pub struct Pool {
     pub(crate) context: Arc<Context>,
     pub(crate) asker: Arc<Asker>,
+    reporter: Option<Reporter>,
 }
 
 impl Pool {
@@ -28,35 +32,8 @@ impl Pool {
         Self {
             context: Arc::new(context),
             asker: Arc::new(Asker::library()),
+            reporter: None,
         }
-    }
-
-    /// Carries out one request, on this thread. The answer is the policy's own text; see
-    /// [`ensure`](Self::ensure), [`status`](Self::status), [`stop`](Self::stop),
-    /// [`register`](Self::register) and [`forget`](Self::forget) for typed ones.
-    ///
-    /// # Errors
-    /// See [`Error`]; whatever fails, the lock is free afterwards and the registry whole.
-    pub fn call(&self, request: Request, cancel: &Cancel) -> Result<Answer, Error> {
-        let span = tracing::debug_span!("request", verb = request.verb());
-        let _entered = span.enter();
-        request.check()?;
-        let origin = self.origin();
-        self.check(&origin, cancel)?;
-        let policy = origin.mandate.policy().clone();
-        let mut state = RequestState::new(self.context.clone(), origin, request, cancel.clone());
-        let no_registry = state.no_registry.clone();
-        let answered = match &self.context.recordings {
-            None => runtime::call(&policy, state),
-            Some(file) => {
-                let started = state.record();
-                let answered = runtime::call(&policy, state);
-                // What the policy said, as it will say it when this is replayed.
-                file.keep(started.ended(&answered, file));
-                answered
-            }
-        };
-        answered.map_err(|error| no_registry.explain(error))
     }
 
     /// Checks that the policy says what it is, and that it or the host reads each setting.
@@ -70,7 +47,7 @@ impl Pool {
         self.check(&self.origin(), cancel)
     }
 
-    fn check(&self, origin: &Origin, cancel: &Cancel) -> Result<(), Error> {
+    pub(super) fn check(&self, origin: &Origin, cancel: &Cancel) -> Result<(), Error> {
         let mandate = &origin.mandate;
         mandate.check(|| self.ask_what_it_is(origin, cancel))?;
         Ok(())
@@ -98,6 +75,7 @@ impl Pool {
         let origin = Origin {
             asker: self.asker.clone(),
             mandate: Arc::new(mandate.clone()),
+            reporter: None,
         };
         let described = mandate
             .check(|| self.ask_what_it_is(&origin, cancel))?
@@ -112,12 +90,33 @@ impl Pool {
         runtime::describe(origin.mandate.policy(), state)
     }
 
+    /// The state of a request before its policy runs.
+    #[cfg(test)]
+    pub(crate) fn requested(&self, request: Request, cancel: &Cancel) -> RequestState {
+        let (context, origin) = (self.context.clone(), self.origin());
+        RequestState::new(context, origin, request, cancel.clone())
+    }
+
     /// Who asks, and what decides from now to the end of a request.
-    fn origin(&self) -> Origin {
+    pub(super) fn origin(&self) -> Origin {
         Origin {
             asker: self.asker.clone(),
             mandate: self.context.mandate.get(),
+            reporter: self.reporter.clone(),
         }
+    }
+
+    /// The claims of the workers that were asked to end, and whose kill, which was to follow,
+    /// was withdrawn when the stop was cancelled.
+    ///
+    /// # Errors
+    /// [`Error::Busy`], [`Error::Cancelled`] and [`Error::System`].
+    pub fn withdrawn_kills(&self, cancel: &Cancel) -> Result<Vec<Claim>, Error> {
+        let wait = self.context.limits.lock_wait;
+        let locked = self.context.lock_existing(wait, cancel).map_err(of_store)?;
+        let ledger = locked.read_ledger();
+        let spared = ledger.rows().filter(|(_, row)| row.kill_withdrawn);
+        Ok(spared.map(|(claim, _)| claim.clone()).collect())
     }
 
     /// What decides now, and what it may do.
@@ -137,6 +136,18 @@ impl Pool {
         Self {
             context: self.context.clone(),
             asker: Arc::new(asker),
+            reporter: self.reporter.clone(),
+        }
+    }
+
+    /// The same pool, for requests that tell `report` how far they have come, about once a
+    /// second while they wait for workers to end. It is called on the thread of the request.
+    #[must_use]
+    pub fn reporting_to(&self, report: impl Fn(Progress) + Send + Sync + 'static) -> Self {
+        Self {
+            context: self.context.clone(),
+            asker: self.asker.clone(),
+            reporter: Some(Arc::new(report)),
         }
     }
 }

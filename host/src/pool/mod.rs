@@ -1,5 +1,6 @@
 //! A pool, the policy that decides about it, and what that policy may do.
 
+mod ask;
 mod builder;
 mod context;
 mod handle;

@@ -1,7 +1,5 @@
 //! Requests with typed answers.
 
-use serde::de::DeserializeOwned;
-
 use crate::answer::{Answered, Ensured, Forgotten, Listed, Registered, Stopped};
 use crate::cancel::Cancel;
 use crate::error::Error;
@@ -9,8 +7,7 @@ use crate::request::{Ensure, Forget, Register, Request, Stop};
 
 use super::handle::Pool;
 
-/// Each of these is [`call`](Pool::call) with the answer in its fields. Where a policy's answer
-/// has not those fields, that is a [`Fault::UnexpectedAnswer`](crate::Fault::UnexpectedAnswer).
+/// Each of these is [`call`](Pool::call) with the answer in its fields.
 impl Pool {
     /// Collects the dead, and lists who is left.
     ///
@@ -70,15 +67,5 @@ impl Pool {
             pid,
         };
         self.ask(request, cancel)
-    }
-
-    fn ask<T: DeserializeOwned>(
-        &self,
-        request: Request,
-        cancel: &Cancel,
-    ) -> Result<Answered<T>, Error> {
-        let verb = request.verb();
-        let answer = self.call(request, cancel)?;
-        Ok(Answered::read(verb, answer)?)
     }
 }

@@ -17,6 +17,7 @@ use rustix::event::PollFd;
 use super::kernel::{Clocks, FileKind, Kernel};
 use super::reach::{Directory, Mounts};
 use super::{Place, Signal};
+use crate::cancel::Cancel;
 
 /// The pid of the program under test.
 pub(crate) const OWN_PID: u32 = 100;
@@ -59,9 +60,14 @@ struct State {
     calls: HashMap<Call, usize>,
     /// Of all kinds, those of `Call` and the others.
     all_calls: usize,
+    /// After how many more calls a request is withdrawn, which, and how many calls follow.
+    withdrawal: Option<(usize, Cancel)>,
+    calls_since: usize,
     /// How often each file was read.
     reads: HashMap<String, usize>,
     sent: Vec<(u32, Signal)>,
+    /// Whose groups were sent which signals.
+    sent_to_groups: Vec<(u32, Signal)>,
     /// Signals that end a process, and reap it.
     mortal: Vec<(u32, Signal)>,
     /// Who is told of every signal before it is sent.
@@ -288,6 +294,19 @@ impl FakeKernel {
         self.state().calls.get(&call).copied().unwrap_or(0)
     }
 
+    /// Withdraws a request after so many calls.
+    pub(crate) fn withdraw_after(&self, calls: usize, cancel: &Cancel) {
+        let mut state = self.state();
+        state.withdrawal = Some((calls, cancel.clone()));
+        state.calls_since = 0;
+    }
+
+    /// How many calls followed on the withdrawal; none where it is still to come.
+    pub(crate) fn calls_since_withdrawal(&self) -> Option<usize> {
+        let state = self.state();
+        state.withdrawal.is_none().then_some(state.calls_since)
+    }
+
     /// How often a file was read.
     pub(crate) fn reads(&self, path: &str) -> usize {
         self.state().reads.get(path).copied().unwrap_or(0)
@@ -302,6 +321,10 @@ impl FakeKernel {
         self.state().sent.clone()
     }
 
+    pub(crate) fn sent_to_groups(&self) -> Vec<(u32, Signal)> {
+        self.state().sent_to_groups.clone()
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.0
             .lock()
@@ -314,8 +337,17 @@ fn stat(pid: u32, state: char, parent: u32, start_ticks: u64) -> String {
 }
 
 impl State {
-    fn call(&mut self, call: Call) -> io::Result<()> {
+    fn count(&mut self) {
         self.all_calls += 1;
+        match self.withdrawal.take() {
+            Some((0, cancel)) => cancel.cancel(),
+            Some((left, cancel)) => self.withdrawal = Some((left - 1, cancel)),
+            None => self.calls_since += 1,
+        }
+    }
+
+    fn call(&mut self, call: Call) -> io::Result<()> {
+        self.count();
         *self.calls.entry(call).or_default() += 1;
         self.refusals
             .get(&call)
@@ -380,9 +412,18 @@ impl Kernel for FakeKernel {
         Ok(())
     }
 
+    /// Reaches nobody.
+    fn send_group_signal(&self, pidfd: BorrowedFd<'_>, signal: Signal) -> io::Result<()> {
+        let mut state = self.state();
+        state.call(Call::SendSignal)?;
+        let (pid, _) = state.opened[&pidfd.as_raw_fd()];
+        state.sent_to_groups.push((pid, signal));
+        Ok(())
+    }
+
     fn read(&self, path: &str) -> io::Result<Vec<u8>> {
         let mut state = self.state();
-        state.all_calls += 1;
+        state.count();
         *state.reads.entry(path.to_owned()).or_default() += 1;
         let text = entry(&state.files, path);
         if let Some(pid) = state.races.remove(path) {
@@ -393,13 +434,13 @@ impl Kernel for FakeKernel {
 
     fn link(&self, path: &str) -> io::Result<PathBuf> {
         let mut state = self.state();
-        state.all_calls += 1;
+        state.count();
         entry(&state.links, path)
     }
 
     fn names(&self, directory: &str) -> io::Result<Vec<String>> {
         let mut state = self.state();
-        state.all_calls += 1;
+        state.count();
         entry(&state.directories, directory)
     }
 
@@ -414,7 +455,7 @@ impl Kernel for FakeKernel {
 
     fn directory(&self, path: &Path, _mounts: &Mounts) -> io::Result<Directory> {
         let mut state = self.state();
-        state.all_calls += 1;
+        state.count();
         if let Some(&error) = state.unreachable.get(path) {
             return Err(error.into());
         }
@@ -427,7 +468,7 @@ impl Kernel for FakeKernel {
 
     fn kind(&self, path: &Path) -> io::Result<FileKind> {
         let mut state = self.state();
-        state.all_calls += 1;
+        state.count();
         if let Some(&error) = state.unseen.get(path) {
             return Err(error.into());
         }
@@ -436,7 +477,7 @@ impl Kernel for FakeKernel {
 
     fn connect(&self, path: &Path) -> io::Result<()> {
         let mut state = self.state();
-        state.all_calls += 1;
+        state.count();
         Ok(state.sockets.get(path).ok_or(Errno::ENOENT)?.1?)
     }
 

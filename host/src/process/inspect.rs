@@ -68,7 +68,12 @@ pub trait Processes: Send + Sync {
 /// Processes as Linux knows them: pidfds, `/proc` and sockets.
 ///
 /// Keeps the pidfds of what it has proven, at most half as many as this program may open
-/// files when it is made. To keep more, raise `RLIMIT_NOFILE` before.
+/// files when it is made. To keep more, raise `RLIMIT_NOFILE` before. Further workers are
+/// remembered by their inodes on pidfs (Linux 6.9), and found again for some microseconds
+/// each.
+///
+/// Of a socket it looks at no path outside the pool's directory that leads to a file system
+/// which may not answer: what lies there is unproven or unknown.
 pub struct LinuxProcesses {
     kernel: Arc<dyn Kernel>,
     cache: Cache,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::process::{Claim, Signal, Standing};
 
 use super::Bytes;
+use crate::visible;
 
 /// A host call. Where there is an `error`, that was the answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -161,8 +162,34 @@ pub struct CallError {
     pub text: String,
 }
 
+impl ErrorKind {
+    /// Its name in the WIT package.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Busy => "busy",
+            Self::Denied => "denied",
+            Self::Refused => "refused",
+            Self::Misuse => "misuse",
+            Self::TooLarge => "too-large",
+            Self::Ended => "ended",
+            Self::System => "system",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl CallError {
+    /// The same with a text that can be shown, of so many characters at most.
+    pub(crate) fn cut(self, limit: usize) -> Self {
+        Self {
+            text: visible::excerpt(&self.text, limit),
+            ..self
+        }
+    }
+}
+
 /// The cases of `error` in the WIT package.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[expect(missing_docs, reason = "wit/types.wit describes each case")]
 pub enum ErrorKind {

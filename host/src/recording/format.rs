@@ -48,10 +48,10 @@ pub struct Recording {
     pub settings: BTreeMap<String, String>,
     /// Its calls to the host, in order.
     pub calls: Vec<Call>,
-    /// What it answered, where it did.
+    /// What it answered, where it did: as it wrote it, true or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<Box<RawValue>>,
-    /// Why there is no answer.
+    /// Why there is no answer, as the policy said it where that is the policy's word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
 }
@@ -110,10 +110,10 @@ impl Recording {
     }
 
     /// Adds what came of the request.
-    pub(crate) fn ended(mut self, answered: &Result<Answer, Error>) -> serde_json::Result<Self> {
-        match answered {
-            Ok(answer) => self.answer = Some(RawValue::from_string(answer.text().to_owned())?),
-            Err(error) => self.failure = Some(error.into()),
+    pub(crate) fn ended(mut self, outcome: Outcome) -> serde_json::Result<Self> {
+        match outcome {
+            Outcome::Answer(answer) => self.answer = Some(RawValue::from_string(answer)?),
+            Outcome::Failure(failure) => self.failure = Some(failure),
         }
         Ok(self)
     }

@@ -4,9 +4,9 @@ use wasmtime::component::ResourceTable;
 
 use super::ReplayState;
 use crate::cancel::Cancel;
+use crate::capabilities::WasiHost;
 use crate::capabilities::bindings::wasi::logging::logging::Level;
 use crate::capabilities::wasi::WasiState;
-use crate::capabilities::{WasiHost, log};
 use crate::runtime::{Bounded, CpuMeter, Limits, MemoryLimiter};
 
 impl Bounded for ReplayState {
@@ -45,7 +45,11 @@ impl WasiHost for ReplayState {
     }
 
     fn log_printed(&mut self, level: Level, context: &str, line: &str) {
-        log(&mut self.log_lines_left, level, context, line);
+        self.log(level, context, line);
+    }
+
+    fn last_line(&self) -> Option<&str> {
+        self.last_line.as_deref()
     }
 
     fn cancel(&self) -> Option<&Cancel> {

@@ -12,7 +12,7 @@ use crate::capabilities::bindings::poolwarden::pool::{processes, registry, signa
 use crate::capabilities::bindings::wasi::clocks::wall_clock;
 use crate::capabilities::bindings::wasi::config::store;
 use crate::capabilities::bindings::wasi::logging::logging;
-use crate::capabilities::{HostError, clock, log, wasi};
+use crate::capabilities::{HostError, clock, wasi};
 use crate::process::Claim;
 
 use super::ReplayState;
@@ -148,7 +148,7 @@ impl logging::Host for View<'_> {
         context: String,
         message: String,
     ) -> wasmtime::Result<()> {
-        log(&mut self.0.log_lines_left, level, &context, &message);
+        self.0.log(level, &context, &message);
         Ok(())
     }
 }

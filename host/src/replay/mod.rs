@@ -24,11 +24,21 @@
 //!   this policy asked it to end. A wait takes no time.
 //! - **replace**: denied and refused by the same rules as on a pool. Then it fails where the
 //!   system let the recorded one fail, and counts as done otherwise.
-//! - **the time** is as recorded, call for call, and stands still behind the last one.
+//! - **the time** is as recorded, call for call, and stands still behind the last one; all of it
+//!   ahead by what [`Replay::clock_ahead`] says.
 //! - **WASI** is inert as on a pool. Random numbers and the monotonic clock are not
 //!   recorded: they are today's, and a sleep takes its time.
 //! - **settings and grants** are those of the recording, unless others are given. What the
 //!   host itself proves by is not changed by the setting `proof`.
+//!
+//! # What a replay proves
+//!
+//! It shows what the policy does in these very requests, told these very things, at these
+//! times. It says nothing of others, and a policy can tell a replay from a pool: the clock
+//! stands still, or stands in the past beside its own random numbers and monotonic clock. So
+//! a policy that means harm can behave in a replay and not on a pool. What no policy can do,
+//! whatever it shows in a replay, is what the host's floor and its grants forbid.
+//! [`Replay::clock_ahead`] tells what the policy does at another time.
 
 mod compare;
 mod difference;

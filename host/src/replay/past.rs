@@ -1,7 +1,7 @@
 //! A recording, in the order in which a replay asks for it.
 
 use std::collections::HashMap;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use crate::floor::{Reading, find_target};
 use crate::process::{Claim, Signal};
@@ -45,7 +45,8 @@ struct Reader {
 }
 
 impl Past {
-    pub(super) fn new(recording: &Recording) -> Self {
+    /// What was recorded, with the clock ahead of the recorded one.
+    pub(super) fn new(recording: &Recording, clock_ahead: Duration) -> Self {
         let mut reader = Reader::default();
         for call in &recording.calls {
             reader.take(call);
@@ -53,6 +54,10 @@ impl Past {
         let mut past = reader.past;
         if past.times.is_empty() {
             past.times.push(recording.at);
+        }
+        for time in &mut past.times {
+            // A time beyond the calendar is not reached.
+            *time = time.checked_add(clock_ahead).unwrap_or(*time);
         }
         past
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::floor::{Grants, UnknownGrant};
 use crate::pool::REGISTRY;
@@ -18,6 +19,7 @@ pub struct Replay {
     policy: ReplayPolicy,
     grants: Option<Grants>,
     settings: BTreeMap<String, String>,
+    clock_ahead: Duration,
     limits: Limits,
 }
 
@@ -59,6 +61,7 @@ impl Replay {
             policy: ReplayPolicy::new(policy.into())?,
             grants: None,
             settings: BTreeMap::new(),
+            clock_ahead: Duration::ZERO,
             limits: Limits::default(),
         })
     }
@@ -74,6 +77,14 @@ impl Replay {
     #[must_use]
     pub fn setting(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.settings.insert(name.into(), value.into());
+        self
+    }
+
+    /// With a clock that is so far ahead of the recorded one: what the policy does when the
+    /// same happens later, or has gone on for longer.
+    #[must_use]
+    pub fn clock_ahead(mut self, ahead: Duration) -> Self {
+        self.clock_ahead = ahead;
         self
     }
 
@@ -101,7 +112,7 @@ impl Replay {
         };
         let mut settings = recording.settings.clone();
         settings.extend(self.settings.clone());
-        let past = Past::new(recording);
+        let past = Past::new(recording, self.clock_ahead);
         let did = past.effects.clone();
         let request = recording.request.clone();
         let state = ReplayState::new(past, request, grants, settings, &self.limits);

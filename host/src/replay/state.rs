@@ -6,8 +6,9 @@ use std::time::SystemTime;
 
 use wasmtime::component::{Resource, ResourceTable};
 
-use crate::capabilities::HostError;
+use crate::capabilities::bindings::wasi::logging::logging::Level;
 use crate::capabilities::wasi::WasiState;
+use crate::capabilities::{HostError, log};
 use crate::error::{Error, Fault};
 use crate::floor::{Budget, Grants, Proven, Reading, find_target};
 use crate::process::{Claim, Signal, Standing};
@@ -41,6 +42,8 @@ pub(crate) struct ReplayState {
     waits: usize,
     times: usize,
     pub(super) log_lines_left: usize,
+    /// The last line that the policy wrote to the log.
+    pub(super) last_line: Option<String>,
     pub(super) effects: Effects,
     pub(super) limits: Limits,
     pub(super) meter: CpuMeter,
@@ -89,10 +92,18 @@ impl ReplayState {
             waits: 0,
             times: 0,
             log_lines_left: limits.log_lines,
+            last_line: None,
             effects: Effects::default(),
             meter: CpuMeter::start(limits.guest_cpu, limits.host_cpu),
             memory: MemoryLimiter::new(limits),
             limits: limits.clone(),
+        }
+    }
+
+    /// Writes a line of the policy to the log, while the request may write any.
+    pub(super) fn log(&mut self, level: Level, context: &str, message: &str) {
+        if let Some((_, message)) = log(&mut self.log_lines_left, level, context, message) {
+            self.last_line = Some(message);
         }
     }
 

@@ -64,7 +64,7 @@ fn replay(request: &Value, calls: &[Value]) -> ReplayState {
     .expect("a recording");
     let grants = Grants::named(&Grants::all_names()).expect("grants");
     ReplayState::new(
-        Past::new(&recording),
+        Past::new(&recording, std::time::Duration::ZERO),
         recording.request,
         grants,
         BTreeMap::new(),

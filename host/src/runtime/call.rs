@@ -1,57 +1,74 @@
 //! One request, in a fresh instance of a policy.
 
 use std::io;
-use std::path::PathBuf;
 
+use serde::de::DeserializeOwned;
 use wasmtime::component::ResourceTableError;
 use wasmtime::{Store, Trap};
 
-use crate::answer::Answer;
+use crate::answer::{Answered, Facts, Misread};
 use crate::capabilities::bindings::exports::poolwarden::pool::pool::{
     self as wit, Failure, NewEntry, StopOptions,
 };
-use crate::capabilities::bindings::poolwarden::pool::types;
 use crate::capabilities::bindings::{Policy as Instance, PolicyPre};
 use crate::capabilities::{RequestState, WasiHost, end_output};
 use crate::error::{Error, Fault};
+use crate::floor::Unreadable;
+use crate::recording::CallError;
 use crate::request::{Register, Request, Stop, milliseconds};
+use crate::visible;
 
-use super::{Description, Exceeded, Policy, Setting};
+use super::{Bounded, Description, Exceeded, Policy, Setting, Unanswered};
 
-/// Asks the policy, and checks that what it says is an answer.
+/// Asks the policy, and reads what it says into the fields of the answer. Also returns the
+/// request, and what the host found and did meanwhile, which is what the policy's words are
+/// held against.
 ///
-/// # Errors
-/// Every way in which a request can fail. Whatever happens, the instance is gone
-/// afterwards and with it its transaction.
-pub(crate) fn call(policy: &Policy, state: RequestState) -> Result<Answer, Error> {
+/// Whatever happens, the instance is gone afterwards and with it its transaction.
+pub(crate) fn call<T: DeserializeOwned>(
+    policy: &Policy,
+    state: RequestState,
+) -> (Result<Answered<T>, Unanswered>, Request, Facts) {
     let request = state.request.clone();
-    let registry = state.context.registry_path();
-    let (instance, mut store) = instantiate(policy, policy.pre(), state)?;
-    answer(policy, &instance, &mut store, &request, registry)
+    match instantiate(policy, policy.pre(), state) {
+        Ok((instance, mut store)) => {
+            let text = answer(policy, &instance, &mut store, &request);
+            let answered = text.and_then(|text| {
+                Answered::read(text).map_err(|misread| match misread {
+                    Misread::NoAnswer(error) => Fault::NotJson(error.to_string()).into(),
+                    Misread::OtherForm { reason, answer } => {
+                        Unanswered::OtherForm { reason, answer }
+                    }
+                })
+            });
+            let mut state = store.into_data();
+            state.finish();
+            (answered, request, state.into_facts())
+        }
+        Err(error) => (Err(error.into()), request, Facts::default()),
+    }
 }
 
-/// Asks an instance, and checks that what it says is an answer. `registry` is the file that
-/// an error about it names.
+/// Asks an instance; the text of its answer. What a failure says is cut to its limit and can
+/// be shown.
 pub(super) fn answer<T: WasiHost>(
     policy: &Policy,
     instance: &Instance,
     store: &mut Store<T>,
     request: &Request,
-    registry: PathBuf,
-) -> Result<Answer, Error> {
-    let limit = store.data().limits().answer;
+) -> Result<String, Unanswered> {
+    let (limit, longest) = (store.data().limits().answer, store.data().limits().text);
     let _tick = policy.tick();
     let answer = ask(instance, store, request).map_err(|trap| broken(store, trap))?;
     end_output(store.data_mut());
     let text = answer.map_err(|failure| match failure {
-        Failure::Host(error) => from_host(error),
-        Failure::Corrupted(found) => Error::Corrupted {
-            path: registry,
+        Failure::Host(error) => Unanswered::Host(CallError::from(error).cut(longest)),
+        Failure::Corrupted(found) => Unanswered::Corrupted(Unreadable {
             line: found.line,
             column: found.column,
-            detail: found.detail,
-        },
-        Failure::Rejected(text) => Error::Rejected(text),
+            detail: visible::excerpt(&found.detail, longest),
+        }),
+        Failure::Rejected(text) => Error::Rejected(visible::excerpt(&text, longest)).into(),
     })?;
     if text.len() > limit {
         return Err(Fault::AnswerTooLarge {
@@ -60,7 +77,7 @@ pub(super) fn answer<T: WasiHost>(
         }
         .into());
     }
-    Ok(Answer::check(text).map_err(|error| Fault::NotJson(error.to_string()))?)
+    Ok(text)
 }
 
 /// Asks the policy what it is.
@@ -68,19 +85,21 @@ pub(super) fn answer<T: WasiHost>(
 /// # Errors
 /// When it traps or exceeds a limit.
 pub(crate) fn describe(policy: &Policy, state: RequestState) -> Result<Description, Error> {
+    let longest = state.limits().text;
     let (instance, mut store) = instantiate(policy, policy.pre(), state)?;
     let _tick = policy.tick();
     let said = instance
         .poolwarden_pool_pool()
         .call_describe(&mut store)
         .map_err(|trap| broken(&mut store, trap))?;
+    let text = |text: String| visible::cut(text, longest);
     let setting = |setting: wit::Setting| Setting {
-        name: setting.name,
-        description: setting.description,
+        name: text(setting.name),
+        description: text(setting.description),
     };
     Ok(Description {
-        name: said.name,
-        version: said.version,
+        name: text(said.name),
+        version: text(said.version),
         settings: said.settings.into_iter().map(setting).collect(),
     })
 }
@@ -198,9 +217,21 @@ fn broken<T: WasiHost>(store: &mut Store<T>, trap: wasmtime::Error) -> Error {
         (None, Some(Trap::StackOverflow)) => Fault::Stack,
         (None, Some(Trap::MemoryOutOfBounds)) => Fault::OutOfBounds,
         (None, None) if passed_too_much(&trap) => Fault::Passed(limits.passed),
-        (None, _) => Fault::Trap(trap.root_cause().to_string()),
+        (None, _) => Fault::Trap(trapped(&trap, state.last_line(), limits.text)),
     }
     .into()
+}
+
+/// A trap, with what the policy wrote last: an exception of its language stands there.
+fn trapped(trap: &wasmtime::Error, last_line: Option<&str>, longest: usize) -> String {
+    let cause = visible::excerpt(&trap.root_cause().to_string(), longest);
+    match last_line {
+        Some(line) => format!(
+            "{cause}; the last line that it wrote: {}",
+            visible::excerpt(line, longest)
+        ),
+        None => cause,
+    }
 }
 
 /// Whether the runtime refused to take so many bytes over from the guest. It has no type for
@@ -208,17 +239,4 @@ fn broken<T: WasiHost>(store: &mut Store<T>, trap: wasmtime::Error) -> Error {
 fn passed_too_much(trap: &wasmtime::Error) -> bool {
     let cause = trap.root_cause().to_string();
     cause.ends_with("fuel allocated for hostcalls has been exhausted")
-}
-
-/// A host error that the policy passed on as the reason of its failure.
-fn from_host(error: types::Error) -> Error {
-    match error {
-        types::Error::Busy(text) => Error::Busy(text),
-        types::Error::Denied(text) => Error::Denied(text),
-        types::Error::Refused(text) | types::Error::Misuse(text) => Error::Refused(text),
-        types::Error::TooLarge(text) | types::Error::Ended(text) | types::Error::System(text) => {
-            Error::System(text)
-        }
-        types::Error::Cancelled(_) => Error::Cancelled,
-    }
 }

@@ -24,6 +24,9 @@ pub struct Limits {
     pub guest_table_elements: usize,
     /// Bytes of an answer.
     pub answer: usize,
+    /// Characters of a text that stands for itself: the reason of a failure, a name, a
+    /// description. What is longer is cut, and says so.
+    pub text: usize,
     /// Bytes that the guest may pass to the host in one call, and as an answer, before any of
     /// it is looked at. A registry of the largest size that is accepted stays below this.
     pub passed: usize,
@@ -52,6 +55,7 @@ impl Default for Limits {
             guest_memory: 512 << 20,
             guest_table_elements: 100_000,
             answer: 128 << 20,
+            text: 2_000,
             passed: 128 << 20,
             guest_sleep: Duration::from_secs(1),
             transactions: 1_000,

@@ -13,6 +13,7 @@ mod meter;
 mod policy;
 mod replay;
 mod ticker;
+mod unanswered;
 
 pub use cache::{CacheError, CodeCache};
 pub(crate) use call::{call, describe};
@@ -28,3 +29,4 @@ pub use load::{
 pub(crate) use meter::{CpuMeter, Exceeded};
 pub use policy::{Description, Policy, Setting};
 pub(crate) use replay::ReplayPolicy;
+pub(crate) use unanswered::{Unanswered, outcome};

@@ -7,7 +7,7 @@ use wasmtime::component::Linker;
 
 use crate::answer::Answer;
 use crate::capabilities::bindings::PolicyPre;
-use crate::error::Error;
+use crate::error::{Error, Fault};
 use crate::replay::{ReplayState, add_to_linker};
 use crate::request::Request;
 
@@ -37,7 +37,8 @@ impl ReplayPolicy {
         Ok(Self { policy, linked })
     }
 
-    /// Asks a fresh instance; also returns the state that it leaves, where it was
+    /// Asks a fresh instance. What it says is taken at its word: nothing here was found or
+    /// done that it could be held against. Also returns the state that it leaves, where it was
     /// instantiated. `registry` is the file that an error about it names.
     pub(crate) fn call(
         &self,
@@ -47,7 +48,12 @@ impl ReplayPolicy {
     ) -> (Result<Answer, Error>, Option<ReplayState>) {
         match instantiate(&self.policy, &self.linked, state) {
             Ok((instance, mut store)) => {
-                let answered = answer(&self.policy, &instance, &mut store, request, registry);
+                let said = answer(&self.policy, &instance, &mut store, request);
+                let said = said.map_err(|unanswered| unanswered.into_error(registry));
+                let answered = said.and_then(|text| {
+                    let answer = Answer::check(text);
+                    Ok(answer.map_err(|error| Fault::NotJson(error.to_string()))?)
+                });
                 (answered, Some(store.into_data()))
             }
             Err(error) => (Err(error), None),

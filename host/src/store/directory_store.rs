@@ -50,6 +50,14 @@ impl DirectoryStore {
         })
     }
 
+    /// Checks that the directory is safe to use, where there is one. Nothing is made.
+    ///
+    /// # Errors
+    /// As [`PoolDir::open`], but for [`StoreError::UntrustedLocks`].
+    pub fn check(&self) -> Result<(), StoreError> {
+        PoolDir::open_existing(&self.path).map(drop)
+    }
+
     /// The same where there is a directory; none is made.
     fn open_existing(&self) -> Result<Option<PoolDir>, StoreError> {
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);

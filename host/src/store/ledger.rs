@@ -17,6 +17,8 @@ pub struct Row {
     /// Whether its entry was to go, and its process perhaps not. Where the entry stands all
     /// the same, the row still proves whose it is; nobody gets an entry for it.
     pub withdrawn: bool,
+    /// Whether a kill was to follow the last signal, and was withdrawn with its request.
+    pub kill_withdrawn: bool,
 }
 
 /// A signal that was sent.
@@ -116,12 +118,14 @@ impl Ledger {
                     record,
                     last_signal: None,
                     withdrawn: false,
+                    kill_withdrawn: false,
                 });
             }
             Entry::Occupied(mut place) => {
                 let row = place.get_mut();
                 if row.record.identity != record.identity {
                     row.last_signal = None;
+                    row.kill_withdrawn = false;
                 }
                 row.record = record;
             }
@@ -138,9 +142,21 @@ impl Ledger {
             && let Some(row) = Arc::make_mut(&mut self.rows).get_mut(claim)
         {
             row.last_signal = Some(sent);
+            row.kill_withdrawn = false;
             self.changed = true;
         }
         true
+    }
+
+    /// Records that a kill was to follow the last signal to the process of a claim, and was
+    /// withdrawn. Where there is no row, nothing was known of a signal either.
+    pub fn withdraw_kill(&mut self, claim: &Claim) {
+        if self.get(claim).is_some_and(|row| !row.kill_withdrawn)
+            && let Some(row) = Arc::make_mut(&mut self.rows).get_mut(claim)
+        {
+            row.kill_withdrawn = true;
+            self.changed = true;
+        }
     }
 
     /// Says that the entry of a claim goes, and its process perhaps not. That has to be
@@ -222,6 +238,7 @@ mod tests {
             record: record(inode),
             last_signal: None,
             withdrawn: false,
+            kill_withdrawn: false,
         };
         Ledger::from_rows(HashMap::from([(claim("a"), row(1)), (claim("b"), row(2))]))
     }

@@ -303,6 +303,7 @@ mod tests {
                             record,
                             last_signal,
                             withdrawn,
+                            kill_withdrawn: false,
                         },
                     )
                 },

@@ -32,6 +32,8 @@ pub(super) struct RowText<'a> {
     last_signal: Option<SignalText>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     withdrawn: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    kill_withdrawn: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -77,6 +79,7 @@ impl RowText<'_> {
                 },
                 last_signal,
                 withdrawn: self.withdrawn,
+                kill_withdrawn: self.kill_withdrawn,
             },
         )
     }
@@ -90,6 +93,7 @@ impl<'a> From<(&'a Claim, &'a Row)> for RowText<'a> {
                 record,
                 last_signal,
                 withdrawn,
+                kill_withdrawn,
             },
         ): (&'a Claim, &'a Row),
     ) -> Self {
@@ -111,6 +115,7 @@ impl<'a> From<(&'a Claim, &'a Row)> for RowText<'a> {
             proof: record.proof,
             last_signal: last_signal.map(|SentSignal { signal, at }| SignalText { signal, at }),
             withdrawn: *withdrawn,
+            kill_withdrawn: *kill_withdrawn,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 
 use serde_json::{Value, json};
 
+use super::program::reported;
 use super::{Lines, await_that};
 
 /// A server, our child, and its two pipes.
@@ -133,6 +134,33 @@ impl Mcp {
         serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
     }
 
+    /// Calls a tool with a token for its progress; the request's id.
+    pub(crate) fn begin_with_token(&mut self, token: &str, tool: &str, arguments: Value) -> u64 {
+        let params = json!({
+            "name": tool, "arguments": arguments, "_meta": {"progressToken": token},
+        });
+        self.begin("tools/call", params)
+    }
+
+    /// Waits until the server ends by itself, with its input open.
+    #[track_caller]
+    pub(crate) fn await_end(&mut self) -> ExitStatus {
+        let mut status = None;
+        await_that("the server ends", || {
+            status = self.child.try_wait().expect("our child");
+            status.is_some()
+        });
+        status.expect("it ended")
+    }
+
+    /// What the policy says when it is asked for the status: its answer, or what it reports that
+    /// has none. See [`reported`].
+    #[track_caller]
+    pub(crate) fn said(&mut self) -> Value {
+        let result = self.call("pool_status", json!({}));
+        said(&result).unwrap_or_else(|| panic!("the policy says nothing: {result}"))
+    }
+
     /// The server's pid.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
@@ -142,12 +170,7 @@ impl Mcp {
     #[track_caller]
     pub(crate) fn close(&mut self) -> ExitStatus {
         drop(self.input.take());
-        let mut status = None;
-        await_that("the server ends", || {
-            status = self.child.try_wait().expect("our child");
-            status.is_some()
-        });
-        status.expect("it ended")
+        self.await_end()
     }
 }
 
@@ -163,5 +186,14 @@ impl Mcp {
 impl Drop for Mcp {
     fn drop(&mut self) {
         self.end();
+    }
+}
+
+/// What the policy says in a tool's result. See [`Mcp::said`].
+pub(crate) fn said(result: &Value) -> Option<Value> {
+    let text = result["content"][0]["text"].as_str()?;
+    match result["isError"] == true {
+        true => reported(text),
+        false => serde_json::from_str(text).ok(),
     }
 }

@@ -24,7 +24,7 @@ pub(crate) use entry::{Entry, NO_PROCESS, ago, now};
 pub(crate) use evil::{EVIL, EVIL_IN_JSON, EVIL_SHOWN, assert_harmless, shown};
 pub(crate) use impostor::{Impostor, Victim};
 pub(crate) use lines::Lines;
-pub(crate) use mcp::Mcp;
+pub(crate) use mcp::{Mcp, said};
 pub(crate) use pool::TestPool;
 pub(crate) use program::{Ran, Running};
 pub(crate) use redact::redact;

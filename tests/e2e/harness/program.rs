@@ -56,6 +56,23 @@ impl Ran {
     }
 }
 
+impl Ran {
+    /// What the hostile policy reports, which is an answer to no verb.
+    #[track_caller]
+    pub(crate) fn reported(&self) -> Value {
+        assert_eq!((self.code, self.stdout.as_str()), (7, ""), "{self:#?}");
+        reported(&self.stderr).unwrap_or_else(|| panic!("it reports nothing: {self:#?}"))
+    }
+}
+
+/// What the hostile policy reports, `{"said": …}`: it is an answer to no verb, and the error
+/// quotes it.
+pub(super) fn reported(error: &str) -> Option<Value> {
+    let quoted = error.get(error.find("{\"said\":")?..)?;
+    let mut values = serde_json::Deserializer::from_str(quoted).into_iter();
+    values.next()?.ok()
+}
+
 impl From<Output> for Ran {
     #[track_caller]
     fn from(output: Output) -> Self {

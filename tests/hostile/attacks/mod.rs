@@ -36,7 +36,7 @@ pub(crate) enum Ends {
     Refused(&'static str),
     /// The operator did not grant it; the words name the grant.
     Denied(&'static str),
-    /// It is answered, and has achieved nothing that it may not.
+    /// It has achieved nothing that it may not, and reports this, which is an answer to no verb.
     Nothing(&'static str),
 }
 
@@ -58,6 +58,8 @@ pub(crate) enum How {
     AskedToStopAnother,
     /// In a request that lets the entry of `w0` go.
     Forgetting,
+    /// In a request to register the session `new` with the process of `w1`.
+    Registering,
     /// The worker `w0` is ended by it, as the operator granted.
     EndsWorker,
     /// It takes ten seconds to exceed the limit on the guest's processor time.
@@ -81,15 +83,26 @@ macro_rules! hostile {
     };
 }
 
+mod answers;
 mod limits;
 mod outside;
 mod rules;
 
 /// All of them.
 pub(crate) fn all() -> impl Iterator<Item = &'static Attack> {
-    [limits::LIMITS, rules::RULES, outside::OUTSIDE]
-        .into_iter()
-        .flatten()
+    [
+        limits::LIMITS,
+        rules::RULES,
+        outside::OUTSIDE,
+        answers::ANSWERS,
+    ]
+    .into_iter()
+    .flatten()
+}
+
+/// Those that make up what clients are told.
+pub(crate) fn made_up() -> impl Iterator<Item = &'static Attack> {
+    answers::ANSWERS.iter()
 }
 
 const fn attack(tries: &'static str, guest: Guest, ends: Ends) -> Attack {

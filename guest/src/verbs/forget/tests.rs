@@ -39,7 +39,7 @@ fn one_that_may_be_alive_is_forgotten_only_on_insistence() {
         assert!(why.contains("--even-if-alive"), "{why}");
         let next = match standing {
             Standing::Alive => "stop it instead, or forget it",
-            Standing::Unproven => "poolwarden adopt a; else forget it",
+            Standing::Unproven => "it can be adopted; else forget it",
             Standing::Foreign => "where it runs",
             _ => "being examined",
         };

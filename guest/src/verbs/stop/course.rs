@@ -27,7 +27,7 @@ pub(in crate::verbs) enum Course {
         /// Why.
         why: String,
         /// What a person can do about it, where that is told.
-        next: Option<String>,
+        next: Option<&'static str>,
     },
     /// Not signalled: the operator did not grant it.
     Denied(String),

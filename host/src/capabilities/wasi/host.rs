@@ -13,6 +13,8 @@ pub(crate) trait WasiHost: Bounded {
     fn table(&mut self) -> &mut ResourceTable;
     fn wasi(&mut self) -> &mut WasiState;
     fn log_lines_left(&self) -> usize;
+    /// The last line that the guest wrote to the log.
+    fn last_line(&self) -> Option<&str>;
     /// Writes a printed line to the log, while the request may write any.
     fn log_printed(&mut self, level: Level, context: &str, line: &str);
     /// What withdraws the request, where anything can. It ends a sleep.

@@ -6,7 +6,6 @@ use anyhow::Context;
 use clap::Args;
 use poolwarden::audit::Asker;
 use poolwarden::command;
-use poolwarden::config::Config;
 use poolwarden::doctor::{About, Doctor, Examined, Plan, Repaired, Report};
 use poolwarden::{Cancel, Mandate};
 use serde::Serialize;
@@ -109,7 +108,7 @@ pub(super) fn way_out(options: &Options, sid: &str) -> Option<String> {
 fn doctor(options: &Options) -> anyhow::Result<Doctor> {
     let directory = directory(options)?;
     let user = directories::configuration();
-    let configuration = Config::of_pool(&directory, user.as_deref());
+    let configuration = directories::configuration_of(&directory, user.as_deref());
     let mut doctor = Doctor::new(directory).with_configuration(configuration);
     let mut settings = options.settings.iter().rev();
     if let Some((_, value)) = settings.find(|(name, _)| name == Mandate::PROOF) {

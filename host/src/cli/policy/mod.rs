@@ -27,11 +27,12 @@ pub(crate) enum PolicyCommand {
     /// for the policy that it names; with --policy none of them count. One that does not load
     /// is shown as well, with the reason.
     Inspect(Component),
-    /// Say whether a component will load as a policy, and if not, why
+    /// Say whether a component will load as a policy and take requests, and if not, why
     ///
     /// It is compared with the configuration's pin, compiled, linked and asked to describe
     /// itself, and has to read each of its settings, as a server does before it takes a policy
-    /// up. The exit code is 0 when it will load and 7 when not.
+    /// up. Then it is asked for every verb, on an empty pool in memory. The exit code is 0 when
+    /// it will load and take requests, and 7 when not.
     Check(Component),
     /// Compile a policy ahead of its first use
     ///
@@ -42,7 +43,8 @@ pub(crate) enum PolicyCommand {
     /// Try a policy on recordings, which touches no process
     ///
     /// Prints how its answers, the entries that it removes and its signals differ from
-    /// those of the recorded policy. The exit code is 0 when nothing differs, 1 when
+    /// those of the recorded policy, in these very requests: it says nothing of others, and a
+    /// policy can tell a replay from a pool. The exit code is 0 when nothing differs, 1 when
     /// something does or a recording cannot be read, and 7 when the policy fails.
     Replay(replay::ReplayArguments),
 }

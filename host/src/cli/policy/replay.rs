@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
@@ -10,6 +11,7 @@ use poolwarden::recording::Recordings;
 use poolwarden::replay::{NotReplayed, Replay};
 use poolwarden::{Cancel, Mandate, Policy, PoolBuilder};
 
+use super::super::arguments::duration;
 use super::super::{Exit, Options, as_json, output};
 use super::load;
 use super::report::Report;
@@ -26,6 +28,9 @@ pub(crate) struct ReplayArguments {
     /// Recordings, made with --record
     #[arg(required = true, value_name = "FILE")]
     recordings: Vec<PathBuf>,
+    /// Let the policy's clock be so far ahead of the recorded one, as in 720h
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    clock_ahead: Option<Duration>,
 }
 
 /// Replays every recording and prints the report.
@@ -44,7 +49,10 @@ pub(super) fn run(options: &Options, arguments: &ReplayArguments) -> anyhow::Res
         );
         return Ok(Exit::Usage);
     }
-    let replay = candidate(options, &arguments.candidate)?;
+    let mut replay = candidate(options, &arguments.candidate)?;
+    if let Some(ahead) = arguments.clock_ahead {
+        replay = replay.clock_ahead(ahead);
+    }
     let mut report = Report::default();
     for file in &arguments.recordings {
         let recordings = match Recordings::open(file) {

@@ -6,13 +6,12 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use poolwarden::Error;
-use poolwarden::doctor::Doctor;
 use poolwarden::process::{IdentifyError, Serving, WaitError};
 use poolwarden::store::StoreError;
 
 use super::launch::NoStart;
 use crate::cli::output::line;
-use crate::cli::{Exit, exit};
+use crate::cli::{Exit, Options, doctor, exit};
 use crate::hint::hint;
 use crate::stderr::say;
 
@@ -93,10 +92,10 @@ impl Failure {
 
     /// Says on standard error what happened to the session of the pool in this directory, and
     /// what to do.
-    pub(super) fn report(self, sid: &str, pool: &Path) -> Exit {
+    pub(super) fn report(self, options: &Options, pool: &Path, sid: &str) -> Exit {
         let hint = match &self.reason {
             Reason::Pool(Error::Rejected(_)) | Reason::Taken { .. } | Reason::NotReplaced(_) => {
-                Doctor::new(pool).way_out(sid)
+                doctor::way_out(options, sid)
             }
             Reason::Pool(error) => hint(error, pool),
             _ => None,

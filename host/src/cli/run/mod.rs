@@ -29,7 +29,7 @@ pub(crate) use arguments::{RunArguments, StubArguments};
 pub(crate) use signals::survive_large_files;
 pub(crate) use stub::stub;
 
-use super::{Exit, output, table};
+use super::{Exit, Options, as_json, output, table};
 use crate::stderr::say;
 use confirm::Awaited;
 use failure::{Failure, Reason};
@@ -64,12 +64,16 @@ struct Started {
 ///
 /// # Errors
 /// When the answer cannot be written. Whatever else fails is told on standard error.
-pub(super) fn run(pool: &Pool, arguments: &RunArguments, json: bool) -> anyhow::Result<Exit> {
+pub(super) fn run(
+    options: &Options,
+    pool: &Pool,
+    arguments: &RunArguments,
+) -> anyhow::Result<Exit> {
     let answer = match start(pool, arguments) {
         Ok(answer) => answer,
-        Err(failure) => return Ok(failure.report(&arguments.sid, pool.path())),
+        Err(failure) => return Ok(failure.report(options, pool.path(), &arguments.sid)),
     };
-    let text = if json {
+    let text = if as_json(options) {
         serde_json::to_string(&answer).context("cannot write the answer")? + "\n"
     } else {
         table::started(&serde_json::to_value(&answer).context("cannot write the answer")?)

@@ -7,7 +7,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use poolwarden::process::{LinuxProcesses, Process, Processes, WaitError};
-use poolwarden::{Cancel, Error, Pool, Request, Stop};
+use poolwarden::{Cancel, Error, Mandate, Policy, Pool, Request, Stop};
 
 use super::ask;
 use super::failure::{Failure, Reason};
@@ -80,18 +80,32 @@ pub(super) fn forget(pool: &Pool, sid: &str, pid: u32, failure: &mut Failure) {
     if matches!(failure.reason, Reason::Immortal { .. }) {
         return;
     }
-    let forgotten = ask(
-        pool,
-        Request::Forget {
+    let forget = || {
+        let request = Request::Forget {
             sid: sid.to_owned(),
             even_if_alive: true,
             pid: Some(pid),
-        },
-    );
-    match forgotten.map_err(|failure| failure.reason) {
+        };
+        ask(pool, request).map_err(|failure| failure.reason)
+    };
+    let mut forgotten = forget();
+    // A policy that fails at this, or says that it did what it did not, leaves an entry that
+    // this program caused. The shipped one, which does as it is asked, decides about it.
+    if matches!(forgotten, Err(Reason::Pool(Error::Policy(_)))) && use_shipped(pool) {
+        forgotten = forget();
+    }
+    match forgotten {
         Ok(_) | Err(Reason::Pool(Error::Rejected(_) | Error::Refused(_))) => {}
         Err(reason) => failure.notes.push(format!(
             "warning: its entry is left, and goes with the next ensure: {reason}"
         )),
     }
+}
+
+/// Lets the shipped policy decide from now on, in this process.
+fn use_shipped(pool: &Pool) -> bool {
+    let (Ok(policy), Ok(cancel)) = (Policy::shipped(), Cancel::new()) else {
+        return false;
+    };
+    pool.swap(Mandate::new(policy), &cancel).is_ok()
 }

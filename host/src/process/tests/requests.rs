@@ -8,10 +8,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::support::*;
+use crate::error::Fault;
 use crate::process::fake::FakeKernel;
 use crate::process::kernel::{FileKind, Kernel};
 use crate::process::{Claim, LinuxProcesses, Signal};
-use crate::{Cancel, Policy, PoolBuilder, Request, Stop};
+use crate::{Cancel, Error, Limits, Policy, PoolBuilder, Request, Stop};
 
 /// The answer to a request on a pool with these entries, and the sids of those that are
 /// still there.
@@ -21,6 +22,22 @@ fn ask_pool(
     claims: &[Claim],
     request: Request,
 ) -> (Value, Value) {
+    let directory = pool_of(claims);
+    let registry = directory.path().join("registry.json");
+    let kernel = fake.clone() as Arc<dyn Kernel>;
+    let pool = PoolBuilder::new(directory.path())
+        .processes(Arc::new(LinuxProcesses::with_kernel(kernel, capacity)))
+        .build(Policy::shipped().expect("the shipped policy"));
+    let answer = pool.call(request, &Cancel::new().expect("an eventfd"));
+    let answer = answer.expect("an answer").value();
+    let left: Value = serde_json::from_slice(&fs::read(&registry).expect("the registry"))
+        .expect("the registry is whole");
+    let left = left["sessions"].as_array().expect("sessions").iter();
+    (answer, left.map(|entry| entry["sid"].clone()).collect())
+}
+
+/// A pool's directory, with a registry of these entries.
+fn pool_of(claims: &[Claim]) -> tempfile::TempDir {
     let directory = tempfile::tempdir().expect("a directory");
     let registry = directory.path().join("registry.json");
     let entry = |claim: &Claim| {
@@ -32,16 +49,7 @@ fn ask_pool(
     let entries: Vec<_> = claims.iter().map(entry).collect();
     fs::write(&registry, json!({ "sessions": entries }).to_string()).expect("the registry");
     fs::set_permissions(&registry, fs::Permissions::from_mode(0o600)).expect("its mode");
-    let kernel = fake.clone() as Arc<dyn Kernel>;
-    let pool = PoolBuilder::new(directory.path())
-        .processes(Arc::new(LinuxProcesses::with_kernel(kernel, capacity)))
-        .build(Policy::shipped().expect("the shipped policy"));
-    let answer = pool.call(request, &Cancel::new().expect("an eventfd"));
-    let answer = answer.expect("an answer").value();
-    let left: Value = serde_json::from_slice(&fs::read(&registry).expect("the registry"))
-        .expect("the registry is whole");
-    let left = left["sessions"].as_array().expect("sessions").iter();
-    (answer, left.map(|entry| entry["sid"].clone()).collect())
+    directory
 }
 
 fn stop(group: bool) -> Request {
@@ -102,4 +110,78 @@ fn who_ends_while_it_is_parked_gets_no_signal_and_its_entry_goes() {
     assert_eq!(left, json!(["v"]));
     let signals = [Signal::Term, Signal::Cont].map(|signal| (first.pid, signal));
     assert_eq!(fake.sent(), signals);
+}
+
+/// A pool of odd entries of one kind, and the machine that they name.
+type Odd = fn(&FakeKernel, u32) -> Claim;
+
+/// Asks about 2,000 odd entries, and says how that ended and whether the lock is free.
+fn ask_about_odd(odd: Odd, limits: Limits, cancel: &Cancel, after: usize) -> (Error, FakeKernel) {
+    let fake = Arc::new(FakeKernel::new());
+    fake.run(PID, START, 1);
+    let claims: Vec<_> = (0..2000).map(|index| odd(&fake, index)).collect();
+    let directory = pool_of(&claims);
+    let kernel = fake.clone() as Arc<dyn Kernel>;
+    let pool = PoolBuilder::new(directory.path())
+        .processes(Arc::new(LinuxProcesses::with_kernel(kernel, 100)))
+        .limits(limits)
+        .build(Policy::shipped().expect("the shipped policy"));
+    fake.withdraw_after(after, cancel);
+    let error = pool.call(Request::Status { sid: None }, cancel);
+    let error = error.expect_err("it is given up");
+    let lock = fs::File::open(directory.path().join("registry.lock")).expect("the lock");
+    fs2::FileExt::try_lock_exclusive(&lock).expect("nobody holds it");
+    drop(pool);
+    (error, Arc::into_inner(fake).expect("the pool is gone"))
+}
+
+const ODD: [Odd; 4] = [
+    // Dead.
+    |_, index| Claim {
+        sid: index.to_string(),
+        pid: 10_000 + index,
+        ..claim()
+    },
+    // The same claim at another time.
+    |_, index| claim_from(&format!("2026-11-23T11:00:00.{index:04}Z")),
+    // Its socket is served by somebody else.
+    |fake, index| {
+        let sock = format!("/run/pool/{index}.sock");
+        fake.socket(&sock, FileKind::Socket, Ok(()));
+        Claim {
+            sid: index.to_string(),
+            sock,
+            ..claim()
+        }
+    },
+    // One sid for all.
+    |_, index| Claim {
+        pid: 10_000 + index,
+        ..claim()
+    },
+];
+
+#[test]
+fn a_withdrawn_request_lets_go_in_the_middle_of_any_registry() {
+    for odd in ODD {
+        let cancel = Cancel::new().expect("an eventfd");
+        let (error, fake) = ask_about_odd(odd, Limits::default(), &cancel, 1500);
+        assert!(matches!(error, Error::Cancelled), "{error}");
+        let since = fake.calls_since_withdrawal().expect("it was withdrawn");
+        assert!(since < 30, "{since} system calls after it was withdrawn");
+    }
+}
+
+#[test]
+fn a_request_that_takes_too_long_lets_go_in_the_middle_of_any_registry() {
+    for odd in ODD {
+        let cancel = Cancel::new().expect("an eventfd");
+        let limits = Limits {
+            host_cpu: Duration::from_millis(1),
+            ..Limits::default()
+        };
+        let (error, fake) = ask_about_odd(odd, limits, &cancel, usize::MAX);
+        assert!(matches!(error, Error::Policy(Fault::HostCpu(_))), "{error}");
+        assert!(fake.all_calls() < 2000, "{} system calls", fake.all_calls());
+    }
 }

@@ -23,8 +23,8 @@ pub(crate) use key::Key;
 
 use crate::error::chain;
 
-/// A directory of compiled code. Making this touches nothing; the directory is made when
-/// there is something to keep.
+/// A directory of compiled code: that of the 16 components that were used last. Making this
+/// touches nothing; the directory is made when there is something to keep.
 ///
 /// What is trusted is the user who owns the directory, and nobody else: it has to belong to
 /// the effective user, nobody else may be able to write it, and neither it nor an entry may

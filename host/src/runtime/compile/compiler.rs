@@ -32,14 +32,17 @@ const REASON: u64 = 64 << 10;
 /// [`compile_stdin`](crate::compile_stdin), and can be the very program that asks:
 ///
 /// ```no_run
+/// use std::process::ExitCode;
 /// use poolwarden::{Compiler, PolicyLoader};
 ///
+/// # fn main() -> ExitCode {
 /// if std::env::args().nth(1).as_deref() == Some("compile-policy") {
 ///     return poolwarden::compile_stdin();
 /// }
 /// let compiler = Compiler::new("/proc/self/exe").argument("compile-policy");
 /// let policy = PolicyLoader::new().compiler(compiler).file("policy.wasm".as_ref());
-/// # std::process::ExitCode::SUCCESS
+/// # ExitCode::SUCCESS
+/// # }
 /// ```
 #[derive(Clone, Debug)]
 pub struct Compiler {
@@ -122,19 +125,19 @@ impl Compiler {
         mut process: Process,
         cancel: Option<&Cancel>,
     ) -> Result<Option<ExitStatus>, CompileError> {
-        let deadline = Instant::now() + self.limits.cpu * 4;
+        // None where that is longer than a clock goes.
+        let deadline = Instant::now().checked_add(self.limits.cpu.saturating_mul(4));
         loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+            let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) {
                 return Err(CompileError::Time(self.limits.cpu));
             }
-            let failed = |error: Errno| CompileError::process("wait for", error);
             let mut waits = vec![PollFd::new(&process.pidfd, PollFlags::IN)];
             waits.extend(cancel.map(|c| PollFd::from_borrowed_fd(c.as_fd(), PollFlags::IN)));
-            let timeout = Timespec::try_from(left).map_err(|_| failed(Errno::INVAL))?;
-            match poll(&mut waits, Some(&timeout)) {
+            let timeout = left.and_then(|left| Timespec::try_from(left).ok());
+            match poll(&mut waits, timeout.as_ref()) {
                 Ok(_) | Err(Errno::INTR) => {}
-                Err(errno) => return Err(failed(errno)),
+                Err(errno) => return Err(CompileError::process("wait for", errno)),
             }
             if cancel.is_some_and(Cancel::is_cancelled) {
                 return Err(CompileError::Cancelled);
@@ -157,6 +160,8 @@ impl Compiler {
         let error = match end.and_then(|end| end.signal()) {
             Some(libc::SIGXCPU) => CompileError::Time(self.limits.cpu),
             Some(libc::SIGXFSZ) => CompileError::Code,
+            // The same, where whoever started this program has it ignore the signal.
+            _ if reason.contains("File too large") => CompileError::Code,
             _ if no_memory.iter().any(|words| reason.contains(words)) => {
                 CompileError::Memory(self.limits.memory)
             }

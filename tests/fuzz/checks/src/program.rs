@@ -8,9 +8,15 @@ use serde_json::Value;
 use exit::Exit;
 pub(crate) use policy::report;
 
+#[path = "../../../../host/src/mcp/arguments.rs"]
+mod arguments;
 #[path = "../../../../host/src/cli/exit.rs"]
 #[expect(dead_code, reason = "a check does not exit")]
 mod exit;
+#[path = "../../../../host/src/mcp/fields.rs"]
+mod fields;
+#[path = "../../../../host/src/mcp/near.rs"]
+mod near;
 #[path = "../../../../host/src/cli/output.rs"]
 #[expect(dead_code, reason = "a check prints nothing")]
 mod output;
@@ -23,10 +29,13 @@ mod table;
 #[path = "../../../../host/src/mcp/tools.rs"]
 #[cfg_attr(not(test), expect(dead_code, reason = "a check serves nobody"))]
 mod tools;
+#[path = "../../../../host/src/mcp/view.rs"]
+#[cfg_attr(not(test), expect(dead_code, reason = "a check shows no answer"))]
+mod view;
 
 /// The names of the tools, and what each takes, as clients list it.
 pub(crate) fn tools() -> Vec<(&'static str, JsonObject)> {
-    let schema = |tool: tools::PoolTool| (*tool.definition("").input_schema).clone();
+    let schema = |tool: tools::PoolTool| (*tool.definition("", None).input_schema).clone();
     tools::PoolTool::ALL
         .map(|tool| (tool.name(), schema(tool)))
         .into()
@@ -36,7 +45,8 @@ pub(crate) fn tools() -> Vec<(&'static str, JsonObject)> {
 pub(crate) fn request(tool: &str, arguments: Option<JsonObject>) -> Result<Request, String> {
     let mut tools = tools::PoolTool::ALL.into_iter();
     let tool = tools.find(|known| known.name() == tool);
-    tool.expect("a tool of this server").request("", arguments)
+    let call = tool.expect("a tool of this server").call("", arguments);
+    call.map(|call| call.request)
 }
 
 /// An answer as a table. How the program would exit is looked at, too.

@@ -3,6 +3,7 @@
 use std::alloc::Layout;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::answers;
 use crate::bindings::exports::poolwarden::pool::pool::Failure;
 use crate::bindings::poolwarden::pool::processes;
 use crate::bindings::poolwarden::pool::registry::{self, Transaction};
@@ -22,7 +23,7 @@ pub(crate) const SETTINGS: [(&str, &str); 9] = [
         "signal",
         "what to send: KILL, STOP, CONT, USR1; without it, TERM",
     ),
-    ("with", "what to write into the registry"),
+    ("with", "what to write into the registry, or what to answer"),
     ("times", "how often to call; without it, a million times"),
     (
         "pass-on",
@@ -31,7 +32,7 @@ pub(crate) const SETTINGS: [(&str, &str); 9] = [
 ];
 
 /// Tries the attack and reports what the host said.
-pub(crate) fn run(name: &str) -> Result<String, Failure> {
+pub(crate) fn run(name: &str, verb: &str) -> Result<String, Failure> {
     let said = match name {
         "" | "describe-only" => "nothing was tried".into(),
         "loop" => endless_loop(),
@@ -162,7 +163,7 @@ pub(crate) fn run(name: &str) -> Result<String, Failure> {
             }
             "logged".into()
         }
-        other => return Err(Failure::Rejected(format!("there is no attack {other:?}"))),
+        other => return answers::run(other, verb),
     };
     Ok(format!("{{\"said\":{said:?}}}"))
 }
@@ -176,7 +177,7 @@ pub(crate) fn while_describing(name: &str) {
     }
 }
 
-fn begin() -> Result<Transaction, Failure> {
+pub(crate) fn begin() -> Result<Transaction, Failure> {
     registry::begin().map_err(Failure::Host)
 }
 
@@ -189,7 +190,7 @@ fn replace(with: &str) -> Result<String, Failure> {
     told(transaction.replace(with.as_bytes()))
 }
 
-fn open(transaction: &Transaction) -> Result<Target, Error> {
+pub(crate) fn open(transaction: &Transaction) -> Result<Target, Error> {
     signals::open(transaction, &setting("sid"), pid())
 }
 
@@ -202,7 +203,7 @@ fn standing() -> String {
     )
 }
 
-fn claim() -> Claim {
+pub(crate) fn claim() -> Claim {
     Claim {
         sid: setting("sid"),
         pid: pid(),
@@ -211,7 +212,7 @@ fn claim() -> Claim {
     }
 }
 
-fn setting(name: &str) -> String {
+pub(crate) fn setting(name: &str) -> String {
     store::get(name).ok().flatten().unwrap_or_default()
 }
 
@@ -219,7 +220,7 @@ fn pid() -> u32 {
     setting("pid").parse().unwrap_or_default()
 }
 
-fn signal() -> Signal {
+pub(crate) fn signal() -> Signal {
     match setting("signal").as_str() {
         "KILL" => Signal::Kill,
         "STOP" => Signal::Stop,
@@ -290,7 +291,7 @@ fn grow_memory() -> String {
 }
 
 /// A text of so many bytes, for which no memory is touched.
-fn zeroes(size: usize) -> String {
+pub(crate) fn zeroes(size: usize) -> String {
     let layout = Layout::array::<u8>(size).expect("a size that there can be");
     // SAFETY: the size is not zero. What is allocated of that size comes from newly grown
     // memory, which is all zero in WebAssembly, and so is UTF-8.

@@ -1,7 +1,8 @@
 //! A policy that tries to break every rule of the host.
 //!
 //! The setting `attack` names what to try; every verb tries the same. The answer is a JSON
-//! object with what the host said: `{"said": "…"}`.
+//! object with what the host said, `{"said": "…"}`, which is an answer to no verb; but for the
+//! attacks that answer as they are told.
 #![cfg_attr(
     target_family = "wasm",
     expect(
@@ -10,6 +11,7 @@
     )
 )]
 
+mod answers;
 mod attacks;
 pub mod bindings;
 
@@ -31,23 +33,23 @@ impl Guest for Hostile {
     }
 
     fn ensure(_: bool) -> Result<String, Failure> {
-        attack()
+        attack("ensure")
     }
 
     fn status(_: Option<String>) -> Result<String, Failure> {
-        attack()
+        attack("status")
     }
 
     fn stop(_: StopOptions) -> Result<String, Failure> {
-        attack()
+        attack("stop")
     }
 
     fn register(_: NewEntry) -> Result<String, Failure> {
-        attack()
+        attack("register")
     }
 
     fn forget(_: String, _: bool) -> Result<String, Failure> {
-        attack()
+        attack("forget")
     }
 }
 
@@ -58,8 +60,8 @@ fn setting((name, description): (&str, &str)) -> Setting {
     }
 }
 
-fn attack() -> Result<String, Failure> {
-    attacks::run(&named())
+fn attack(verb: &str) -> Result<String, Failure> {
+    attacks::run(&named(), verb)
 }
 
 fn named() -> String {

@@ -19,9 +19,10 @@ fn each_standing_gets_what_the_design_says() {
             "stopped": ["alive", "reused", "exited", "gone"],
             "errors": [
                 "sid=unproven: not signalled, its entry is kept: found unproven; if it is the \
-                 worker: poolwarden adopt unproven",
-                "sid=foreign: not signalled, its entry is kept: found foreign; stop it where it \
-                 runs, on its own machine or in its own pid namespace",
+                 worker, it can be adopted",
+                "sid=foreign: not signalled, its entry is kept: found foreign; it can be \
+                 stopped where it runs: on its own machine, in its own pid namespace, or where its \
+                 socket is served",
                 "sid=unknown: not signalled, its entry is kept: found unknown; remove what keeps \
                  its process from being examined, then try again",
             ],
