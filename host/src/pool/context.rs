@@ -67,13 +67,11 @@ impl Context {
             None => locked.read_ledger(),
         };
         if ledger.rows().len() > 0 {
-            let directory = self.directory().ok();
-            let mut inquiry = Inquiry::new(self.strength()).until_cancelled(cancel);
-            if let Some(directory) = &directory {
-                inquiry = inquiry.in_pool(directory.path(), directory.as_fd());
-            }
             let (path, processes) = (self.registry_path(), self.processes.as_ref());
-            check_nobody_lost(path, &ledger, processes, &inquiry)?;
+            self.inquire(self.strength(), |inquiry| {
+                let inquiry = inquiry.until_cancelled(cancel);
+                check_nobody_lost(path, &ledger, processes, &inquiry)
+            })?;
         }
         Ok(None)
     }
