@@ -17,7 +17,7 @@ import { describe, test } from "node:test";
 import { Failure, Host, load } from "./host.js";
 
 const [shipped, hostile] = await Promise.all(process.argv.slice(2).map((stem) => load(stem)));
-const GRANTS = ["registry-write", "term", "kill"];
+const GRANTS = ["registry-write", "dismiss", "term", "kill"];
 const NO_PROCESS = 2 ** 31 - 1; // no kernel gives out a pid this large
 const OBEYS = "exec sleep 600";
 // Says when it ignores SIGTERM: before, a signal would end it.
@@ -79,10 +79,10 @@ class TestPool {
     assert.deepEqual(state(), before);
   }
 
-  /** What the host said to a policy that tried this. */
-  async attack(attack, settings = {}) {
-    const host = this.embed(hostile, { settings: { attack, ...settings } });
-    return JSON.parse(await host.ensure()).said;
+  /** What the host said to a policy that tried this when it was asked that. */
+  async attack(attack, settings = {}, ask = (host) => host.ensure(), grants = GRANTS) {
+    const host = this.embed(hostile, { settings: { attack, ...settings }, grants });
+    return JSON.parse(await ask(host)).said;
   }
 }
 
@@ -319,6 +319,41 @@ describe("policies without a grant, and policies that try what nobody may", () =
         assert.match(await pool.attack("replace", { with: registry }), /^refused: /);
       });
     }
+  });
+
+  check("what is not known stays byte for byte", async (pool) => {
+    pool.write(entry("a", (await pool.worker()).pid, { more: ',"note":1.50' }));
+    const kept = `${pool.read().slice(0, -1)},"other": [1]}`;
+    fs.writeFileSync(pool.file(), kept);
+    const changed = [
+      kept.replace(',"note":1.50', ""),
+      kept.replace("1.50", "1.5"),
+      kept.replace(',"other": [1]', ""),
+      kept.replace(": [1]", ":[1]"),
+    ];
+    for (const registry of changed) {
+      await pool.unchanged(async () => {
+        assert.match(await pool.attack("replace", { with: registry }), /byte for byte/);
+      });
+    }
+    assert.equal(await pool.attack("replace", { with: kept }), "done");
+  });
+
+  check("a request signals only what it comprises", async (pool) => {
+    const [worker, other] = [await pool.registered("a", IGNORES_TERM), await pool.registered("b")];
+    const aims = { sid: "a", pid: String(worker.pid) };
+    const stop = (sid) => (host) => host.stop({ sid });
+    const status = (host) => host.status();
+    assert.match(await pool.attack("signal", aims, status), /signals nobody/);
+    const ungranted = GRANTS.filter((grant) => grant !== "dismiss");
+    assert.match(await pool.attack("signal", aims, undefined, ungranted), /`dismiss`/);
+    assert.match(await pool.attack("signal", aims, stop("b")), /not a/);
+    assert.match(await pool.attack("signal", { ...aims, signal: "KILL" }, stop("a")), /KILL/);
+    const rest = `{"sessions":[${entry("b", other.pid)}]}`;
+    const said = await pool.attack("signal-then-replace", { ...aims, with: rest }, stop("a"));
+    assert.match(said, /not proven dead/);
+    await assertUntouched(worker);
+    await assertUntouched(other);
   });
 
   check("only a registered process is signalled", async (pool) => {

@@ -50,7 +50,7 @@ export class Failure extends Error {
 
 /** A policy over a pool. The answers are JSON text; what fails is a `Failure`. */
 export class Host {
-  /** `grants` are `registry-write` and names of signals, like `term`. */
+  /** `grants` are `registry-write`, `dismiss` and names of signals, like `term`. */
   constructor(
     policy,
     directory,
@@ -82,7 +82,7 @@ export class Host {
   stop({ sid, grace = 2000, force = false, dryRun = false } = {}) {
     const options = { sid, signal: "term", group: false, grace: BigInt(grace), force, dryRun };
     const wait = grace + (force ? KILL_CONFIRMATION : 0);
-    return this.#call({ verb: "stop", sid, dryRun, wait }, options);
+    return this.#call({ verb: "stop", sid, dryRun, wait, force }, options);
   }
 
   /** Adds an entry for a process that runs. */

@@ -6,8 +6,6 @@ import { misuse, refused } from "./errors.js";
 import * as floor from "./floor.js";
 import * as processes from "./processes.js";
 
-const ASKS_TO_END = ["hup", "int", "quit", "term", "kill"];
-
 /**
  * The imports of one request, as jco takes them, and `close`, which frees the lock however
  * the request ended.
@@ -18,7 +16,8 @@ const ASKS_TO_END = ["hup", "int", "quit", "term", "kill"];
 export function lend({ pool, grants, settings, log }, request) {
   let transaction;
   let waitLeft = request.wait ?? 0; // milliseconds
-  const signalled = new Set();
+  // Which signals each worker got.
+  const sent = new Map();
 
   /** Exclusive hold of the registry. jco disposes of it when the policy drops it. */
   class Transaction {
@@ -53,8 +52,9 @@ export function lend({ pool, grants, settings, log }, request) {
       }
       // Read once more, because `claims` is empty when the registry is no registry.
       const [before, after] = [floor.readClaims(this.registry), floor.readClaims(bytes)];
-      const mayDrop = (claim) => this.dead.has(floor.key(claim)) || signalled.has(floor.key(claim));
-      const added = floor.checkReplace(before, after, request, mayDrop);
+      const isDead = (claim) => this.dead.has(floor.key(claim));
+      const added = floor.checkReplace(before, after, request, isDead);
+      floor.checkKept(this.registry, bytes, added);
       if (added && processes.look(added.pid).standing !== "alive") {
         throw refused("the process to register was not found running");
       }
@@ -109,10 +109,11 @@ export function lend({ pool, grants, settings, log }, request) {
   /** One verified process. It outlives the transaction it was opened in. */
   class Target extends processes.Target {
     send(signal) {
-      floor.checkSignal(grants, signal);
-      if (request.dryRun) throw refused("the client asked for a dry run");
+      const key = floor.key(this.claim);
+      if (!sent.has(key)) sent.set(key, new Set());
+      floor.checkSignal(request, grants, this.claim, signal, sent.get(key));
       this.kill(signal);
-      if (ASKS_TO_END.includes(signal)) signalled.add(floor.key(this.claim));
+      sent.get(key).add(signal);
     }
 
     sendGroup() {
@@ -121,7 +122,9 @@ export function lend({ pool, grants, settings, log }, request) {
   }
 
   function open({ claims }, sid, pid) {
-    return new Target(floor.findTarget(claims, sid, pid));
+    const claim = floor.findTarget(claims, sid, pid);
+    floor.checkTarget(request, grants, claim);
+    return new Target(claim);
   }
 
   function wait(targets, timeout) {

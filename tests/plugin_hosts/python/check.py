@@ -24,7 +24,7 @@ import files
 from host import Failure, Host
 
 SHIPPED, HOSTILE = sys.argv[1:3]
-GRANTS = ("registry-write", "term", "kill")
+GRANTS = ("registry-write", "dismiss", "term", "kill")
 NO_PROCESS = 2**31 - 1  # no kernel gives out a pid this large
 OBEYS = ["sleep", "600"]
 # Says when it ignores SIGTERM: before, a signal would end it.
@@ -289,12 +289,12 @@ class Floor(PoolTest):
         with self.unchanged():
             self.assertIn("registry-write", self.fails("host", self.host.ensure))
 
-    def attack(self, name, **settings):
-        """What the host said to a policy that tried this."""
+    def attack(self, name, ask=Host.ensure, grants=GRANTS, **settings):
+        """What the host said to a policy that tried this when it was asked that."""
         settings = {key.replace("_", "-"): str(value) for key, value in settings.items()}
         settings["attack"] = name
-        hostile = Host(HOSTILE, self.directory, grants=GRANTS, settings=settings)
-        return json.loads(hostile.ensure())["said"]
+        hostile = Host(HOSTILE, self.directory, grants=grants, settings=settings)
+        return json.loads(ask(hostile))["said"]
 
     def test_no_entry_is_lost_forged_or_changed(self):
         self.registered("a")
@@ -305,6 +305,31 @@ class Floor(PoolTest):
                 self.assertTrue(
                     self.attack("replace", **{"with": registry}).startswith("refused: "), registry
                 )
+
+    def test_what_is_not_known_stays_byte_for_byte(self):
+        self.write_entries(entry("a", self.worker().pid)[:-1] + ',"note":1.50}')
+        kept = self.read().decode()[:-1] + ',"other": [1]}'
+        self.write(kept.encode())
+        wiped = kept.replace(',"note":1.50', ""), kept.replace(',"other": [1]', "")
+        for registry in (*wiped, kept.replace("1.50", "1.5"), kept.replace(": [1]", ":[1]")):
+            with self.unchanged():
+                self.assertIn("byte for byte", self.attack("replace", **{"with": registry}))
+        self.assertEqual(self.attack("replace", **{"with": kept}), "done")
+
+    def test_a_request_signals_only_what_it_comprises(self):
+        worker, other = self.registered("a", IGNORES_TERM), self.registered("b")
+        aims = {"sid": "a", "pid": worker.pid}
+        self.assertIn("signals nobody", self.attack("signal", Host.status, **aims))
+        ungranted = [grant for grant in GRANTS if grant != "dismiss"]
+        self.assertIn("`dismiss`", self.attack("signal", grants=ungranted, **aims))
+        stop_b, stop_a = (lambda host: host.stop("b")), (lambda host: host.stop("a"))
+        self.assertIn("not 'a'", self.attack("signal", stop_b, **aims))
+        self.assertIn("KILL", self.attack("signal", stop_a, signal="KILL", **aims))
+        rest = '{"sessions":[%s]}' % entry("b", other.pid)
+        said = self.attack("signal-then-replace", stop_a, **aims, **{"with": rest})
+        self.assertIn("not proven dead", said)
+        self.assert_untouched(worker)
+        self.assert_untouched(other)
 
     def test_only_a_registered_process_is_signalled(self):
         worker, stranger = self.registered("a"), self.worker()

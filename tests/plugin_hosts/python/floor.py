@@ -8,6 +8,7 @@ import collections
 import dataclasses
 import datetime
 import json
+import re
 import time
 from collections.abc import Callable
 
@@ -16,6 +17,8 @@ from processes import LARGEST_PID, Claim, forbidden
 
 # Seconds by which the time of a new entry may differ from now.
 SLACK = 5.0
+# Brackets, and strings with the colon after them: the rest is no news.
+TOKEN = re.compile(r'[][{}]|"(?:[^"\\]|\\.)*"(?:\s*:)?')
 KNOWN_KEYS = {"sessions", "sid", "pid", "sock", "version", "created_at"}
 
 
@@ -26,8 +29,9 @@ class Request:
     verb: str
     sid: str | None = None
     dry_run: bool = False
-    # Of `stop`: seconds that may be spent on waiting.
+    # Of `stop`: seconds that may be spent on waiting, and whether it may kill.
     wait: float = 0.0
+    force: bool = False
     # Of `forget`: also when the process is not proven dead.
     even_if_alive: bool = False
     # Of `register`: the process and its socket.
@@ -81,15 +85,15 @@ def check_replace(
     before: list[Claim],
     after: list[Claim],
     request: Request,
-    may_drop: Callable[[Claim], bool],
+    is_dead: Callable[[Claim], bool],
 ) -> Claim | None:
     """Refuses a replacement that would lose, forge or change an entry.
 
-    `may_drop` says of a claim that its process was found dead in this transaction, or was
-    signalled in this request. Returns the claim that is added, if any.
+    `is_dead` says of a claim that its process was found dead in this transaction. That it was
+    signalled is no reason to go. Returns the claim that is added, if any.
     """
     for claim, count in (collections.Counter(before) - collections.Counter(after)).items():
-        if not (may_drop(claim) or request.drops(claim)):
+        if not (is_dead(claim) or request.drops(claim)):
             raise refused(
                 f"the entry of {claim.sid!r} (pid {claim.pid}) would be lost or changed "
                 f"({count} of them), and its process is not proven dead"
@@ -110,9 +114,47 @@ def find_target(claims: list[Claim], sid: str, pid: int) -> Claim:
     return named[0]
 
 
-def check_signal(grants: frozenset[str], signal: str) -> None:
-    """Refuses a signal without its grant. CONT comes with TERM, so that a stopped process
-    can act on it."""
+def check_kept(before: bytes | None, after: bytes, added: Claim | None) -> None:
+    """Refuses a replacement that changes what is not known: each entry that stays, and all
+    that stands beside `sessions`, keeps every byte. Both are registries."""
+    if before is None:
+        return
+    (around, old), (new_around, new) = _parts(before.decode()), _parts(after.decode())
+    if around != new_around:
+        raise refused("what stands outside of `sessions` has to stay byte for byte")
+    # A text that was not there is that of the entry that comes, or of one that changed.
+    others = collections.Counter(new) - collections.Counter(old)
+    if others.total() > (added is not None):
+        raise refused("an entry that stays has to stay byte for byte")
+
+
+def check_target(request: Request, grants: frozenset[str], claim: Claim) -> None:
+    """Refuses to open a worker that the request signals by no means."""
+    if request.verb == "ensure":
+        if "dismiss" not in grants:
+            raise denied("dismiss")
+    elif request.verb != "stop":
+        raise refused(f"`{request.verb}` signals nobody, whatever is granted")
+    elif request.sid not in (None, claim.sid):
+        raise refused(f"the client asked to stop {request.sid!r}, not {claim.sid!r}")
+
+
+def check_signal(
+    request: Request, grants: frozenset[str], claim: Claim, signal: str, sent: set[str]
+) -> None:
+    """Refuses a signal that the request does not comprise, or that is not granted. `sent` is
+    what the worker got in this request. CONT comes with TERM, so that a stopped process can
+    act on it."""
+    check_target(request, grants, claim)
+    if request.dry_run:
+        raise refused("the client asked for a dry run")
+    is_asked = (
+        signal == "term"
+        or (signal == "cont" and "term" in sent)
+        or (signal == "kill" and request.force)
+    )
+    if request.verb == "stop" and not is_asked:
+        raise refused(f"the client did not ask for {signal.upper()}")
     if signal not in grants and not (signal == "cont" and "term" in grants):
         raise denied(f"signal {signal.upper()}")
 
@@ -121,6 +163,28 @@ def check_write(grants: frozenset[str]) -> None:
     """Refuses a replacement without the grant for it."""
     if "registry-write" not in grants:
         raise denied("registry-write")
+
+
+def _parts(registry: str) -> tuple[str, list[str]]:
+    """What stands around the entries of a registry, and the text of each entry."""
+    depth, key, begin, entries, around = 0, None, 0, [], (0, 0)
+    for token in TOKEN.finditer(registry):
+        text = token.group()
+        if text in "{[":
+            depth += 1
+            if depth == 2 and key == "sessions":
+                around = (token.end(), token.end())
+            elif depth == 3 and key == "sessions":
+                begin = token.start()
+        elif text in "}]":
+            if depth == 3 and key == "sessions":
+                entries.append(registry[begin : token.end()])
+            elif depth == 2 and key == "sessions":
+                around = (around[0], token.start())
+            depth -= 1
+        elif depth == 1:
+            key = json.loads(text.rstrip(": \t\r\n"))
+    return registry[: around[0]] + registry[around[1] :], entries
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:

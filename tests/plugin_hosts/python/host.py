@@ -38,7 +38,7 @@ class Host:
     """A policy over a pool. The answers are JSON text; what fails is a `Failure`."""
 
     def __init__(self, component: str, pool: str, *, grants=(), settings=None):
-        """`grants` are `registry-write` and names of signals, like `term`."""
+        """`grants` are `registry-write`, `dismiss` and names of signals, like `term`."""
         config = wasmtime.Config()
         config.consume_fuel = True
         self.engine = wasmtime.Engine(config)
@@ -67,7 +67,7 @@ class Host:
         """Stops one session or all. `grace` is in milliseconds."""
         options = {"sid": sid, "signal": "term", "group": False, "grace": grace, "force": force}
         wait = grace / 1000 + (KILL_CONFIRMATION if force else 0)
-        request = Request("stop", sid=sid, dry_run=dry_run, wait=wait)
+        request = Request("stop", sid=sid, dry_run=dry_run, wait=wait, force=force)
         return self._answer(request, record(**options, **{"dry-run": dry_run}))
 
     def register(self, sid: str, pid: int, sock: str = "", version: str = "") -> str:

@@ -35,7 +35,8 @@ class Imports:
         self.replaced = False
         # These outlive it. A target's number is its place here.
         self.targets: list[Target | None] = []
-        self.signalled: set[Claim] = set()
+        # Which signals each worker got.
+        self.sent: dict[Claim, set[str]] = {}
 
     def close(self) -> None:
         """Frees the lock and lets go of all processes, however the request ended."""
@@ -72,15 +73,16 @@ class Imports:
             raise misuse("the registry was already replaced in this transaction")
         # Read once more, because `claims` is empty when the registry is no registry.
         before, after = floor.read_claims(self.registry), floor.read_claims(registry)
-        added = floor.check_replace(before, after, self.request, self.may_drop)
+        added = floor.check_replace(before, after, self.request, self.is_dead)
+        floor.check_kept(self.registry, registry, added)
         if added and processes.examine_named(added.pid).standing != "alive":
             raise refused("the process to register was not found running")
         self.pool.replace(registry)
         self.replaced = True
 
-    def may_drop(self, claim: Claim) -> bool:
+    def is_dead(self, claim: Claim) -> bool:
         found = self.found.get(claim)
-        return claim in self.signalled or (found is not None and found.is_dead())
+        return found is not None and found.is_dead()
 
     def end_transaction(self) -> None:
         if self.lock is not None:
@@ -110,18 +112,18 @@ class Imports:
         return record(**known)
 
     def open(self, _transaction: int, sid: str, pid: int) -> ResourceHost:
-        target = Target(floor.find_target(self.claims, sid, pid))
+        claim = floor.find_target(self.claims, sid, pid)
+        floor.check_target(self.request, self.grants, claim)
+        target = Target(claim)
         self.targets.append(target)
         return ResourceHost.own(len(self.targets) - 1, TARGET)
 
     def send(self, number: int, signal: str) -> None:
-        floor.check_signal(self.grants, signal)
-        if self.request.dry_run:
-            raise refused("the client asked for a dry run")
         target = self.targets[number]
+        sent = self.sent.setdefault(target.claim, set())
+        floor.check_signal(self.request, self.grants, target.claim, signal, sent)
         target.send(signal)
-        if signal in ("hup", "int", "quit", "term", "kill"):
-            self.signalled.add(target.claim)
+        sent.add(signal)
 
     def send_group(self, _number: int, _signal: str) -> None:
         raise refused("this host signals no process groups")
