@@ -22,8 +22,11 @@ enum Way {
 
 use Way::{None as Nothing, Walked};
 
+/// What stands for each variant of a type.
+type Ways = &'static [(&'static str, Way)];
+
 /// Every kind of refusal, by the enumeration and the variant that stand for it.
-const WAYS: &[(&str, &str, &[(&str, Way)])] = &[
+const WAYS: &[(&str, &str, Ways)] = &[
     (
         include_str!("../../host/src/error.rs"),
         "Error",
