@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::decide::{self, Status};
-use crate::host::{Error, Failure};
+use crate::host::{Error, Failure, Finding};
 use crate::registry::Entry;
 use crate::sweep::Surveyed;
 
@@ -64,7 +64,7 @@ impl<'a> Session<'a> {
             version: &entry.version,
             created_at: None,
             status,
-            evidence: (!status.is_plain()).then(|| decide::reason(&surveyed.finding)),
+            evidence: evidence(&surveyed.finding, status),
         }
     }
 
@@ -74,6 +74,16 @@ impl<'a> Session<'a> {
             created_at: Some(&surveyed.entry.created_at),
             ..Self::brief(surveyed, status)
         }
+    }
+}
+
+/// What an answer says about a session beside its status: always why it is not simply running,
+/// and of one that is, what the host has to say.
+fn evidence<'a>(finding: &'a Finding, status: Status) -> Option<&'a str> {
+    if status.is_plain() {
+        finding.evidence.as_deref()
+    } else {
+        Some(decide::reason(finding))
     }
 }
 

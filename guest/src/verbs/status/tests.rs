@@ -76,6 +76,21 @@ fn a_signalled_worker_is_stopping_until_it_is_dead() {
 }
 
 #[test]
+fn what_the_host_says_of_a_worker_that_runs_is_passed_on() {
+    let mut host = FakeHost::with_sessions(&[("a", 101, Standing::Alive)]);
+    host.change(101, |process| {
+        process.was_sent(Signal::Term, 0);
+        process.evidence = "the kill that was to follow was withdrawn".into();
+    });
+    let answer = answer(status(&host, None));
+    assert_eq!(answer["sessions"][0]["status"], "stopping");
+    assert_eq!(
+        answer["sessions"][0]["evidence"],
+        "the kill that was to follow was withdrawn"
+    );
+}
+
+#[test]
 fn without_the_write_grant_it_answers_and_the_log_says_what_is_left_undone() {
     let mut host = pool();
     host.failures
