@@ -79,7 +79,7 @@ impl<'a> Session<'a> {
 
 /// What an answer says about a session beside its status: always why it is not simply running,
 /// and of one that is, what the host has to say.
-fn evidence<'a>(finding: &'a Finding, status: Status) -> Option<&'a str> {
+fn evidence(finding: &Finding, status: Status) -> Option<&str> {
     if status.is_plain() {
         finding.evidence.as_deref()
     } else {

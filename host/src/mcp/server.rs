@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use poolwarden::audit::Asker;
 use poolwarden::doctor::Doctor;
-use poolwarden::{Cancel, Error, Pool, Request};
+use poolwarden::{Cancel, Error, Mandate, Pool, Request};
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, Implementation,
     ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig, SubscriptionFilter,
@@ -179,7 +179,13 @@ impl Lookup for OnPool<'_> {
     }
 
     fn way_out(&self, sid: &str) -> Option<String> {
-        Doctor::new(self.pool.path()).way_out(sid)
+        let mut doctor = Doctor::new(self.pool.path());
+        let mandate = self.pool.mandate();
+        let proof = mandate.settings().get(Mandate::PROOF);
+        if let Some(proof) = proof.and_then(|value| value.parse().ok()) {
+            doctor = doctor.with_proof(proof);
+        }
+        doctor.way_out(sid)
     }
 
     fn withdrawn_kills(&self) -> Vec<String> {

@@ -4,7 +4,9 @@ use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Once;
 
+use nix::sys::signal::{SigHandler, Signal, signal};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -14,6 +16,16 @@ use super::{Entry, Ran, Running};
 pub(crate) struct TestPool {
     root: TempDir,
     directory: PathBuf,
+}
+
+/// Has this process, and so all that it starts, heed SIGINT: a shell that runs the tests in the
+/// background has them ignore it.
+fn heed_interrupts() {
+    static ONCE: Once = Once::new();
+    // SAFETY: the default action is restored, and no handler is installed.
+    ONCE.call_once(|| unsafe {
+        signal(Signal::SIGINT, SigHandler::SigDfl).expect("SIGINT has a default");
+    });
 }
 
 impl TestPool {
@@ -34,6 +46,7 @@ impl TestPool {
 
     /// A pool whose directory does not exist, at this place in the temporary directory.
     pub(crate) fn absent_at(place: &str) -> Self {
+        heed_interrupts();
         let root = tempfile::Builder::new().prefix("poolwarden-").tempdir();
         let root = root.expect("a temporary directory");
         let directory = root.path().join(place);
