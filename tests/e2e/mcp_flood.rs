@@ -182,14 +182,15 @@ fn a_client_that_no_longer_listens_does_not_keep_the_server() {
     let pool = TestPool::new();
     let mut client = Rude::open(pool.command(&["mcp"]));
     client.stop_listening();
-    client.send(request(&json!(1), "ping", &json!({})).as_bytes());
-    expect_prompt_end(&mut client);
+    let status = client.await_end_under(&request(&json!(1), "ping", &json!({})));
+    assert!(status.success(), "{status}");
 }
 
 #[track_caller]
 fn expect_prompt_end(client: &mut Rude) {
     let started = Instant::now();
-    assert!(client.await_end().success());
+    let status = client.await_end();
+    assert!(status.success(), "{status}");
     let took = started.elapsed();
     assert!(took < PATIENCE / 2, "{took:?}");
 }

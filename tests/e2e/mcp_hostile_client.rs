@@ -229,7 +229,8 @@ fn one_id_for_many_requests_does_no_harm() {
     }
     expect_status(&mut client);
     client.leave();
-    assert!(client.await_end().success());
+    let status = client.await_end();
+    assert!(status.success(), "{status}");
 }
 
 #[test]

@@ -173,6 +173,23 @@ impl Rude {
         status.expect("it ended")
     }
 
+    /// Waits for the server's end, and sends it this line until then. One line may still find a
+    /// reader: a child that another test starts at this moment has a copy of every descriptor
+    /// until it executes its program.
+    #[track_caller]
+    pub(crate) fn await_end_under(&mut self, line: &str) -> ExitStatus {
+        let mut status = None;
+        await_that("the server ends", || {
+            if let Some(input) = self.input.as_mut() {
+                // It fails once the server is on its way out.
+                let _ = input.write(line.as_bytes());
+            }
+            status = self.child.try_wait().expect("our child");
+            status.is_some()
+        });
+        status.expect("it ended")
+    }
+
     /// How many threads the server has.
     pub(crate) fn threads(&self) -> usize {
         self.count("task")
