@@ -10,7 +10,7 @@ use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 
 use crate::harness::{
-    Detached, PATIENCE, Ran, Running, TestPool, as_worker, await_that, processes_of,
+    Detached, PATIENCE, Ran, Running, TestPool, Worker, as_worker, await_that, processes_of,
 };
 
 /// A wait that nothing needs.
@@ -218,4 +218,37 @@ fn only_its_own_entry_is_dropped() {
     let ran = running.finish();
     assert!(ran.error(1).contains("signal: 9 (SIGKILL)"), "{ran:?}");
     assert_eq!(pool.sids(), ["a"]);
+}
+
+/// Its worker may be about to listen again, where this program cannot see it.
+#[test]
+fn a_socket_that_the_entry_of_a_worker_elsewhere_names_stays() {
+    let pool = TestPool::new();
+    let sock = pool.directory().join("w.sock");
+    let worker = Worker::obedient();
+    let pid = worker.pid().to_string();
+    let path = sock.to_str().expect("text");
+    pool.ask(&["register", "--sid", "w", "--pid", &pid, "--sock", path]);
+    drop(UnixListener::bind(&sock).expect("it is free"));
+    let ledger = pool.directory().join("ledger.json");
+    let text = fs::read_to_string(&ledger).expect("a ledger");
+    let (before, after) = text.split_once("\"pid_namespace\":").expect("a row");
+    let end = after.find([',', '}']).expect("more fields");
+    let elsewhere = format!("{before}\"pid_namespace\":1{}", &after[end..]);
+    fs::write(&ledger, elsewhere).expect("the ledger");
+    assert_eq!(pool.status("w").expect("it is listed").0, "foreign");
+
+    let ran = Ran::of(pool.run_command(&["--sid", "b", "--sock", path], &["--", "sleep", "600"]));
+    let _worker = Detached::of(&ran.answer(0));
+    assert!(sock.exists(), "{ran:?}");
+    assert!(ran.stderr.contains("the entry of sid=w names"), "{ran:?}");
+    assert!(ran.stderr.contains("forget --even-if-alive w"), "{ran:?}");
+
+    let mut command = pool.command(&["run", "--sid", "c", "--sock", path, "--wait-sock", "50s"]);
+    command.env("PATH", "/usr/bin:/bin");
+    as_worker(&mut command, "serve", None);
+    let failed = Ran::of(command);
+    assert_eq!(failed.code, 1, "{failed:?}");
+    assert!(!failed.stderr.contains("`rm "), "{failed:?}");
+    assert!(sock.exists());
 }

@@ -109,6 +109,22 @@ fn a_socket_that_another_entry_names_stays() {
 }
 
 #[test]
+fn a_socket_that_a_kept_entry_spells_in_another_way_stays() {
+    let pool = TestPool::new();
+    let path = pool.directory().join("w.sock");
+    let spelled = format!("{}/./w.sock", pool.directory().display());
+    drop(UnixListener::bind(&path).expect("bind"));
+    let (kept, dead) = (Worker::obedient(), Worker::obedient());
+    pool.seed(&[
+        kept.entry("kept").sock(&path),
+        dead.entry("dead").sock(Path::new(&spelled)),
+    ]);
+    dead.vanish();
+    assert_eq!(pool.ask(&["stop", "dead"])["stopped"], json!(["dead"]));
+    assert!(is_there(&path));
+}
+
+#[test]
 fn a_collected_workers_socket_is_not_touched() {
     let pool = TestPool::new();
     let path = pool.directory().join("a.sock");

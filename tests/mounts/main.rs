@@ -20,6 +20,7 @@ mod hidden;
 mod mcp_alone;
 mod mounted;
 mod namespace;
+mod network;
 mod pids;
 mod read_only;
 mod silent;

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -131,21 +132,25 @@ impl OpenTransaction {
 
     /// Removes the sockets that dead workers left in the pool, before their entries go:
     /// whoever is interrupted in between leaves an entry that is collected, and not a
-    /// socket that nobody remembers.
+    /// socket that nobody remembers. One whose name an entry has that is kept stays, however
+    /// that entry spells the path to it: no path is followed while the pool is locked.
     pub(super) fn remove_stale_sockets(&mut self, change: &Change) {
         let claims = self.reading.claims().unwrap_or_default();
         let dropped: HashSet<usize> = change.dropped.iter().copied().collect();
-        let stays: HashSet<&str> = claims
+        let stays: HashSet<&OsStr> = claims
             .iter()
             .enumerate()
             .filter(|(index, _)| !dropped.contains(index))
-            .map(|(_, claim)| claim.sock.as_str())
+            .filter_map(|(_, claim)| claim.socket_name())
             .collect();
         for &index in &change.dropped {
-            let sock = claims[index].sock.as_str();
-            if sock.is_empty() || stays.contains(sock) || !self.is_dead(index) {
+            let Some(name) = claims[index].socket_name() else {
+                continue;
+            };
+            if stays.contains(name) || !self.is_dead(index) {
                 continue;
             }
+            let sock = claims[index].sock.as_str();
             match self.locked.remove_stale_socket(Path::new(sock)) {
                 Ok(true) => tracing::info!("removed the socket that a worker left behind: {sock}"),
                 Ok(false) => {}

@@ -1,6 +1,6 @@
 //! The registry's entries, read and judged under the pool's lock.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -129,6 +129,14 @@ impl<'a> Survey<'a> {
             }
         }
         Ok(inspections)
+    }
+
+    /// Removes a socket that was left behind in the pool; whether it did.
+    ///
+    /// # Errors
+    /// As the store says.
+    pub(super) fn remove_stale_socket(&mut self, path: &Path) -> Result<bool, StoreError> {
+        self.locked.remove_stale_socket(path)
     }
 
     /// Writes what the ledger learned and releases the lock. A failure costs proof and

@@ -1,10 +1,14 @@
-//! The Unix sockets of a network namespace that are bound to a path.
+//! The Unix sockets of network namespaces that are bound to a path.
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
+use std::fs;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
 
 use super::kernel::Kernel;
 use super::linux::Linux;
@@ -118,29 +122,87 @@ impl Table {
     }
 }
 
-/// The sockets that are bound in this program's network namespace.
+/// The sockets that are bound in the network namespaces of the processes that can be seen.
+/// Those of other machines, of namespaces without such a process, and of threads that left the
+/// namespace of their process cannot be.
 #[derive(Debug)]
 pub(crate) struct BoundSockets {
+    /// Those of this program's network namespace.
     table: Table,
+    /// File names of the sockets that are bound in another one and do not listen. The
+    /// directories mean what they mean to the process that bound them, which may not be what
+    /// they mean here. One that listens answers whoever asks.
+    elsewhere: HashSet<OsString>,
+    /// Whether the sockets of some process that can be seen could not be read.
+    is_partial: bool,
     mounts: Mounts,
 }
 
 impl BoundSockets {
-    /// Reads them.
+    /// Reads them, with one look at every process.
     ///
     /// # Errors
     /// When `/proc` cannot be read.
     pub(crate) fn read() -> io::Result<Self> {
-        Ok(Self {
+        let mut bound = Self {
             table: Table::parse(&Linux.read("/proc/self/net/unix")?),
+            elsewhere: HashSet::new(),
+            is_partial: false,
             mounts: Mounts::read()?,
-        })
+        };
+        // Each network namespace has a file of its own, which the processes in it share
+        // (proc_pid_net(5)). Its number tells them apart also where `ns/net` may not be read.
+        let mut read = HashSet::from([fs::metadata("/proc/self/net/unix")?.ino()]);
+        for pid in Linux.names("/proc")? {
+            if pid.parse::<u32>().is_err() {
+                continue;
+            }
+            match bound.read_of(&format!("/proc/{pid}"), &mut read) {
+                Ok(()) => {}
+                // Its first thread may have ended before the others.
+                Err(error) if is_over(&error) => {
+                    for tid in Linux
+                        .names(&format!("/proc/{pid}/task"))
+                        .unwrap_or_default()
+                    {
+                        let place = format!("/proc/{pid}/task/{tid}");
+                        let seen = bound.read_of(&place, &mut read);
+                        bound.is_partial |= seen.is_err_and(|error| !is_over(&error));
+                    }
+                }
+                Err(_) => bound.is_partial = true,
+            }
+        }
+        Ok(bound)
+    }
+
+    /// Adds those of a process or thread, unless its network namespace was read before.
+    fn read_of(&mut self, place: &str, read: &mut HashSet<u64>) -> io::Result<()> {
+        let file = format!("{place}/net/unix");
+        let number = fs::metadata(&file)?.ino();
+        if read.contains(&number) {
+            return Ok(());
+        }
+        let text = Linux.read(&file)?;
+        read.insert(number);
+        let silent = bound_sockets(&text).filter(|(_, socket)| !socket.listens);
+        let names = silent.filter_map(|(path, _)| path.file_name().map(OsStr::to_owned));
+        self.elsewhere.extend(names);
+        Ok(())
+    }
+
+    /// Whether some network namespace could not be looked into.
+    pub(crate) fn is_partial(&self) -> bool {
+        self.is_partial
     }
 
     /// Whether one may be bound to this name in an open directory, which is known by this
     /// path too. It errs on the side of yes, and resolves no path but those that sockets of
     /// the same name are bound by.
     pub(crate) fn may_be_at(&self, directory: BorrowedFd<'_>, known: &Path, name: &str) -> bool {
+        if self.elsewhere.contains(OsStr::new(name)) {
+            return true;
+        }
         let Some(same_name) = self.table.by_name.get(OsStr::new(name)) else {
             return false;
         };
@@ -156,6 +218,12 @@ impl BoundSockets {
         };
         same_name.unplaced || same_name.directories.iter().any(here)
     }
+}
+
+/// Whether an error says that a process or thread has ended.
+fn is_over(error: &io::Error) -> bool {
+    let raw = error.raw_os_error().map(Errno::from_raw);
+    matches!(raw, Some(Errno::ENOENT | Errno::ESRCH | Errno::EINVAL))
 }
 
 #[cfg(test)]

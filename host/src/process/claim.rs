@@ -1,5 +1,8 @@
 //! What a registry entry says about its process.
 
+use std::ffi::OsStr;
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
 /// The claim that an entry makes: this session is served by this process, since then.
@@ -16,4 +19,12 @@ pub struct Claim {
     pub created_at: String,
     /// Path of the worker's Unix socket, empty when it has none.
     pub sock: String,
+}
+
+impl Claim {
+    /// The file name of its socket; none where it has no socket. Two spellings of one path
+    /// have the same one.
+    pub(crate) fn socket_name(&self) -> Option<&OsStr> {
+        Path::new(&self.sock).file_name()
+    }
 }

@@ -114,8 +114,9 @@ impl LockedPool {
     }
 
     /// Removes the socket at `path` if it was left behind in this pool: it lies directly in
-    /// the directory, is our own, is no link, and nobody answers on it or is bound to it. Returns
-    /// whether it was removed; one that has to stay is no error.
+    /// the directory, is our own, is no link, and nobody answers on it or is bound to it, in
+    /// any network namespace of a process that can be seen. Returns whether it was removed; one
+    /// that has to stay is no error.
     ///
     /// # Errors
     /// [`StoreError::Step`] when the system refuses.

@@ -20,7 +20,10 @@ pub(crate) const ASIDE: &str = "stale-socket.removing";
 
 /// Removes the socket at `path` if it is provably left behind: it lies directly in the
 /// pool's directory, is our own, is a socket and no link, nobody answers on it, and no process
-/// is bound to it: one that is may listen the next moment.
+/// is bound to it: one that is may listen the next moment. That is looked up in the network
+/// namespace of every process that can be seen; where one cannot be looked into, a socket younger
+/// than a minute stays too. What is bound on another machine, or in a namespace without a
+/// process that can be seen, is not known.
 /// Returns whether it is gone now; a socket that has to stay is no error.
 ///
 /// Between finding out that nobody answers and removing the name, somebody else may come
@@ -82,6 +85,10 @@ pub(super) struct KnownSockets {
 /// By how much the clock of a file system may be behind that of the system: it is advanced
 /// some hundred times a second.
 const FILE_CLOCK: SignedDuration = SignedDuration::from_secs(1);
+
+/// For how long a socket stays after it was made where not every network namespace can be
+/// looked into: a program mostly listens within microseconds of the time when it binds.
+const PREPARATION: SignedDuration = SignedDuration::from_secs(60);
 
 impl KnownSockets {
     /// The name of the path in the pool's directory, if that is where it leads. It is not
@@ -152,10 +159,18 @@ impl KnownSockets {
             self.bound = BoundSockets::read().ok().map(|bound| (bound, now));
         }
         // Where nothing can be read, nothing is known.
-        self.bound
-            .as_ref()
-            .is_none_or(|(bound, _)| bound.may_be_at(pool.as_fd(), pool.path(), name))
+        self.bound.as_ref().is_none_or(|(bound, read_at)| {
+            bound.may_be_at(pool.as_fd(), pool.path(), name)
+                || bound.is_partial() && is_young(facts, *read_at)
+        })
     }
+}
+
+/// Whether a socket was made so shortly before that its program may not have come to listen.
+fn is_young(facts: &Facts, read_at: Timestamp) -> bool {
+    let made = facts.modified();
+    let old = made.and_then(|made| made.checked_add(PREPARATION).ok());
+    old.is_none_or(|old| old > read_at)
 }
 
 /// What the system says of a socket of our own that refuses connections.
@@ -204,6 +219,20 @@ mod tests {
 
     use super::super::testing::TestPool;
     use super::*;
+
+    #[test]
+    fn a_socket_is_young_for_a_minute_and_when_its_clock_is_ahead() {
+        let pool = TestPool::new();
+        leave_behind(&pool.file("w.sock"));
+        let facts = file::look_at(&pool.dir, "w.sock").expect("a look");
+        let mut facts = facts.expect("it is there");
+        let now = Timestamp::now();
+        for (age, young) in [(-3600, true), (0, true), (59, true), (61, false)] {
+            facts.modified.0 = now.as_second() - age;
+            facts.modified.1 = i64::from(now.subsec_nanosecond());
+            assert_eq!(is_young(&facts, now), young, "{age} s");
+        }
+    }
 
     /// A socket that nobody serves any more.
     fn leave_behind(path: &Path) {

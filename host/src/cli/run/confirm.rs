@@ -23,11 +23,12 @@ pub(super) struct Awaited {
 }
 
 impl Awaited {
-    /// Looks at what is there before the worker is started.
-    pub(super) fn new(sock: &str, timeout: Duration) -> Self {
+    /// Looks at what is there before the worker is started. What an entry keeps there was told
+    /// of by then, and is not the user's to remove.
+    pub(super) fn new(sock: &str, timeout: Duration, kept: bool) -> Self {
         let path = PathBuf::from(sock);
         Self {
-            before: socket_at(&path),
+            before: socket_at(&path).filter(|_| !kept),
             path,
             timeout,
         }

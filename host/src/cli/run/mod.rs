@@ -19,9 +19,10 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
 use anyhow::Context;
+use poolwarden::life::SocketKept;
 use poolwarden::process::{LinuxProcesses, Processes};
 use poolwarden::store::{Log, PoolDir};
-use poolwarden::{Cancel, Error, Limits, Pool, Register, Request};
+use poolwarden::{Cancel, Error, Pool, Register, Request};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -29,7 +30,7 @@ pub(crate) use arguments::{RunArguments, StubArguments};
 pub(crate) use signals::survive_large_files;
 pub(crate) use stub::stub;
 
-use super::{Exit, Options, as_json, output, table};
+use super::{Exit, Options, as_json, doctor, output, table};
 use crate::stderr::say;
 use confirm::Awaited;
 use failure::{Failure, Reason};
@@ -69,7 +70,7 @@ pub(super) fn run(
     pool: &Pool,
     arguments: &RunArguments,
 ) -> anyhow::Result<Exit> {
-    let answer = match start(pool, arguments) {
+    let answer = match start(options, pool, arguments) {
         Ok(answer) => answer,
         Err(failure) => return Ok(failure.report(options, pool.path(), &arguments.sid)),
     };
@@ -92,12 +93,13 @@ pub(super) fn run(
     Ok(Exit::Undecidable)
 }
 
-fn start(pool: &Pool, arguments: &RunArguments) -> Result<Answer, Failure> {
+fn start(options: &Options, pool: &Pool, arguments: &RunArguments) -> Result<Answer, Failure> {
     let sock = arguments.sock.clone();
     let replaced = replace::make_free(pool, arguments)?;
     let directory = PoolDir::open(pool.path()).map_err(Reason::Store)?;
+    let mut kept = false;
     if let Some(sock) = &sock {
-        clear(&directory, Path::new(sock))?;
+        kept = clear(options, pool, &directory, &arguments.sid, Path::new(sock))?;
     }
     let log = match &arguments.log {
         Some(path) => Log::at(path),
@@ -107,7 +109,7 @@ fn start(pool: &Pool, arguments: &RunArguments) -> Result<Answer, Failure> {
     let awaited = sock
         .as_deref()
         .zip(arguments.wait_sock)
-        .map(|(sock, timeout)| Awaited::new(sock, timeout));
+        .map(|(sock, timeout)| Awaited::new(sock, timeout, kept));
 
     let log = last_words.log();
     let stub =
@@ -172,20 +174,40 @@ impl Answer {
 }
 
 /// Removes the socket at this path if a dead worker left it in the pool: no other could bind
-/// it. The proof is that of a stop; what has to stay does.
-fn clear(directory: &PoolDir, sock: &Path) -> Result<(), Failure> {
+/// it. Where an entry keeps it, the user is told whose it is and what helps; whether one does.
+fn clear(
+    options: &Options,
+    pool: &Pool,
+    directory: &PoolDir,
+    sid: &str,
+    sock: &Path,
+) -> Result<bool, Failure> {
     let is_socket = sock
         .symlink_metadata()
         .is_ok_and(|seen| seen.file_type().is_socket());
     // Most often there is none, and then nobody is waited for.
-    if is_socket && sock.parent() == Some(directory.path()) {
-        let cancel = Cancel::new().map_err(|error| Error::System(format!("no request: {error}")));
-        let cancel = cancel.map_err(Reason::Pool)?;
-        let locked = directory.lock(Limits::default().lock_wait, &cancel);
-        let mut locked = locked.map_err(Reason::Store)?;
-        locked.remove_stale_socket(sock).map_err(Reason::Store)?;
+    if !is_socket || sock.parent() != Some(directory.path()) {
+        return Ok(false);
     }
-    Ok(())
+    let cancel = Cancel::new().map_err(|error| Error::System(format!("no request: {error}")));
+    let kept = cancel.and_then(|cancel| pool.clear_socket(sock, &cancel));
+    let Some(SocketKept { claim, standing }) = kept.map_err(Reason::Pool)? else {
+        return Ok(false);
+    };
+    say!(
+        "warning: {}",
+        output::line(&format!(
+            "sid={sid}: the socket {} is left where it is: the entry of sid={} names {}, and its \
+             worker is {standing}",
+            sock.display(),
+            claim.sid,
+            claim.sock
+        ))
+    );
+    if let Some(way_out) = doctor::way_out(options, &claim.sid) {
+        say!("hint: {}", output::line(&way_out));
+    }
+    Ok(true)
 }
 
 /// Makes one request.
