@@ -4,6 +4,14 @@ use serde_json::json;
 
 use crate::harness::{Mcp, Ran, Terminal, TestPool, Worker};
 
+/// What is said on standard error about a pool that is not there.
+fn hint(pool: &TestPool) -> String {
+    format!(
+        "hint: there is no directory {} yet, which is an empty pool\n",
+        pool.directory().display()
+    )
+}
+
 /// A directory whose name is misspelt would otherwise be there from then on.
 #[test]
 fn looking_makes_no_pool() {
@@ -25,30 +33,34 @@ fn looking_makes_no_pool() {
         let parent = pool.directory().parent().expect("a parent");
         assert!(!parent.exists(), "{arguments:?}");
     }
-    assert_eq!(pool.run(&["status"]).answer(0)["sessions"], json!([]));
-    assert_eq!(pool.run(&["wait", "a"]).answer(0)["outcome"], "absent");
+    let ask = |arguments: &[&str]| {
+        let ran = pool.run(arguments);
+        assert_eq!(ran.stderr, hint(&pool), "{arguments:?}");
+        ran.answer(0)
+    };
+    assert_eq!(ask(&["status"])["sessions"], json!([]));
+    assert_eq!(ask(&["wait", "a"])["outcome"], "absent");
 }
 
 /// Also where a program reads the answer, in which an empty pool looks like any other.
 #[test]
 fn a_pool_that_was_named_and_is_not_there_is_told_beside_the_answer() {
     let pool = TestPool::absent_at("misspelt");
-    let told = format!(
-        "hint: there is no directory {} yet, which is an empty pool\n",
-        pool.directory().display()
-    );
-    for (arguments, code) in [
-        (&["status"][..], 0),
-        (&["ensure"], 0),
-        (&["stop", "--all"], 0),
-        (&["status", "a"], 3),
-        (&["wait", "a"], 0),
-        (&["log"], 0),
-        (&["forget", "a"], 1),
+    let told = hint(&pool);
+    let unknown = "hint: no session has the sid \"a\"\n";
+    let failed = "error: sid=a: the pool has no such session; its sessions are listed by status\n";
+    for (arguments, code, before) in [
+        (&["status"][..], 0, ""),
+        (&["ensure"], 0, ""),
+        (&["stop", "--all"], 0, ""),
+        (&["status", "a"], 3, unknown),
+        (&["wait", "a"], 0, ""),
+        (&["log"], 0, ""),
+        (&["forget", "a"], 1, failed),
     ] {
         let ran = pool.run(arguments);
-        assert_eq!(ran.code, code, "{arguments:?}: {ran:?}");
-        assert!(ran.stderr.ends_with(&told), "{arguments:?}: {ran:?}");
+        let expected = format!("{before}{told}");
+        assert_eq!((ran.code, ran.stderr), (code, expected), "{arguments:?}");
     }
     // As somebody names it for all programs.
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_poolwarden"));

@@ -57,7 +57,11 @@ fn what_cannot_be_read_of_the_trail_is_passed_over() {
 fn a_log_makes_no_pool() {
     let pool = TestPool::absent();
     let ran = Ran::of(pool.command(&["log"]));
-    assert_eq!((ran.code, ran.stdout.as_str()), (0, ""));
+    let told = format!(
+        "hint: there is no directory {} yet, which is an empty pool\n",
+        pool.directory().display()
+    );
+    assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr), (0, "", told));
     assert!(!pool.directory().exists());
 }
 

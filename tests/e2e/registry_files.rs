@@ -49,8 +49,17 @@ fn corrupted(bytes: &[u8], line: u64, column: u64, detail: &str) {
 
 #[test]
 fn an_absent_one_is_an_empty_pool() {
-    for pool in [TestPool::new(), TestPool::absent()] {
-        let ask = |arguments: &[&str]| pool.run(arguments).answer(0);
+    let (empty, absent) = (TestPool::new(), TestPool::absent());
+    let hint = format!(
+        "hint: there is no directory {} yet, which is an empty pool\n",
+        absent.directory().display()
+    );
+    for (pool, told) in [(empty, ""), (absent, &*hint)] {
+        let ask = |arguments: &[&str]| {
+            let ran = pool.run(arguments);
+            assert_eq!(ran.stderr, told, "{arguments:?}");
+            ran.answer(0)
+        };
         assert_eq!(ask(&["status"])["sessions"], json!([]));
         assert_eq!(ask(&["ensure"])["sessions"], json!([]));
         assert_eq!(ask(&["stop", "--all"])["stopped"], json!([]));

@@ -24,15 +24,8 @@ fn a_person_sees_what_would_be_different() {
     pool.pool.seed(&[worker.entry("a"), deaf.entry("deaf")]);
     pool.run(&["stop", "--all", "--grace", "1s"]);
     pool.run(&["status"]);
-    let show = |arguments: &[&str]| {
-        let replay = ["policy", "replay", arguments[0], pool.file()];
-        let command = pool.pool.command(&[&replay, &arguments[1..]].concat());
-        let shown = Terminal::open().show(command);
-        let shown = shown
-            .replace(text(pool.pool.root()), "[root]")
-            .replace('\r', "");
-        redact(&shown, &[(worker.pid(), "a"), (deaf.pid(), "deaf")])
-    };
+    let workers = [(worker.pid(), "a"), (deaf.pid(), "deaf")];
+    let show = |arguments: &[&str]| shown(&pool, &workers, arguments);
     insta::assert_snapshot!(show(&["shipped"]), @"2 requests replayed, 0 different");
     insta::assert_snapshot!(show(&["shipped", "--grant", "signal-term"]), @r#"
     [root]/recordings.jsonl:1: stop --all at [time]
@@ -62,6 +55,45 @@ fn a_person_sees_what_would_be_different() {
     2 requests replayed, 2 different
     "#);
     assert!(deaf.is_running());
+}
+
+/// What a person is shown of a replay.
+fn shown(pool: &Recorded, workers: &[(u32, &str)], arguments: &[&str]) -> String {
+    let replay = ["policy", "replay", arguments[0], pool.file()];
+    let command = pool.pool.command(&[&replay, &arguments[1..]].concat());
+    let shown = Terminal::open().show(command);
+    let shown = shown
+        .replace(text(pool.pool.root()), "[root]")
+        .replace('\r', "");
+    redact(&shown, workers)
+}
+
+#[test]
+fn a_person_sees_the_signals_that_another_policy_adds_and_leaves_out() {
+    let pool = Recorded::new(TestPool::new());
+    // It ends with the lock in its hands, and so not between two signals.
+    let worker = Worker::orderly(pool.pool.directory());
+    pool.pool.seed(&[worker.entry("a")]);
+    pool.run(&["stop", "a", "--force"]);
+    let policy = other_policy();
+    let pid = format!("pid={}", worker.pid());
+    let kill = ["attack=signal", "sid=a", &pid, "signal=KILL"];
+    let kill = kill.iter().flat_map(|setting| ["--setting", setting]);
+    let kill: Vec<_> = [text(&policy)].into_iter().chain(kill).collect();
+    let kill = [&kill[..], &["--grant", "signal-kill"]].concat();
+    let shown = shown(&pool, &[(worker.pid(), "a")], &kill);
+    insta::assert_snapshot!(shown, @r#"
+    [root]/recordings.jsonl:1: stop a at [time]
+      answer     errors: [] → nothing
+      answer     outcomes: [{"outcome":"exited","pid":[pid of a],"sid":"a"}] → nothing
+      answer     said: nothing → "done"
+      answer     stopped: ["a"] → nothing
+      removed    -a (pid [pid of a])
+      signalled  +a KILL (pid [pid of a])
+      signalled  -a TERM (pid [pid of a])
+      signalled  -a CONT (pid [pid of a])
+    1 request replayed, 1 different
+    "#);
 }
 
 /// A policy that rejects every `ensure` with the last digit of the clock's seconds.
@@ -320,9 +352,11 @@ fn paths_that_are_no_text_are_shown_as_far_as_they_are() {
     status.arg(&file);
     let ran = Ran::of(status);
     let shown = no_text("pool-\u{fffd}".as_bytes());
-    let told = format!("hint: there is no directory {} yet", shown.display());
-    assert_eq!(ran.code, 0, "{ran:?}");
-    assert!(ran.stderr.starts_with(&told), "{ran:?}");
+    let told = format!(
+        "hint: there is no directory {} yet, which is an empty pool\n",
+        shown.display()
+    );
+    assert_eq!((ran.code, &ran.stderr), (0, &told), "{ran:?}");
 
     let mut replay = pool.command(&["policy", "replay"]);
     replay.arg(other_policy()).arg(&file);

@@ -146,7 +146,7 @@ mod tests {
 
     /// What is read in one pass is what a check of its own would have let through.
     #[test]
-    fn what_is_read_is_what_is_readable() {
+    fn the_host_reads_only_an_answer_that_a_client_can_read_as_well() {
         let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
         let stop = |more: &str| format!(r#"{{"stopped":[],"errors":[],"outcomes":[]{more}}}"#);
         for more in ["", ",\"x\":[1,{\"y\":null}]", "\n,\"x\":1\r\n"] {

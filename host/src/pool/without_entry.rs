@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn who_lives_or_may_live_keeps_the_row_and_the_dead_do_not() {
+    fn the_ledger_keeps_the_row_of_a_worker_that_may_live_and_drops_that_of_a_dead_one() {
         let (fake, processes) = machine();
         let mut ledger = Ledger::default();
         ledger.insert(claim("lives", PID), record(PID));

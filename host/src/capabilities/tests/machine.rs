@@ -134,6 +134,11 @@ impl Machine {
         String::from_utf8(bytes).expect("text")
     }
 
+    /// What the trail holds: a JSON object a line.
+    pub(super) fn trail(&self) -> String {
+        String::from_utf8(self.store.trail()).expect("text")
+    }
+
     /// Whether its process runs.
     pub(super) fn runs(&self, pid: u32) -> bool {
         self.fake.is_there(pid)
@@ -219,7 +224,8 @@ fn text(entry: &Entry, pid: u32, version: &str, note: &str) -> String {
 
 const NOTE: &str = ", \"note\": 1.50";
 
-fn registry() -> String {
+/// The registry as it is at first.
+pub(super) fn registry() -> String {
     let entries = ENTRIES.map(|entry| text(&entry, entry.pid, "1", NOTE));
     format!("{{\"other\":1e2, \"sessions\":[{}]}}\n", entries.join(","))
 }

@@ -4,3 +4,4 @@
 mod actions;
 mod machine;
 mod promises;
+mod trail;

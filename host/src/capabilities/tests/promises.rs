@@ -186,7 +186,7 @@ fn place(sid: &str) -> usize {
 }
 
 /// Signals a worker in a stop, and drops its entry in the same transaction.
-fn stop_and_drop(sid: &str, signal: Signal) -> (Machine, bool) {
+pub(super) fn stop_and_drop(sid: &str, signal: Signal) -> (Machine, bool) {
     use super::actions::Edit;
     let request = Request::Stop(Stop {
         force: true,

@@ -386,17 +386,3 @@ fn stop_drops_an_impossible_pid_of_its_own_sessions() {
     assert!(check(&old, &[zero], &stop(Some("zero")), &[]).is_err());
     assert!(check(&old, &[], &ENSURE, &[]).is_err());
 }
-
-#[test]
-fn what_is_outside_of_sessions_stays() {
-    let proven = Proven {
-        is_dead: &|_| true,
-        newcomer_runs: true,
-        now: now(),
-    };
-    let [before, after] = [r#"{"x":1,"sessions":[]}"#, r#"{"sessions":[]}"#]
-        .map(|text| Reading::new(Some(text.into())));
-    let checked = Budget::of(&ENSURE, &all_grants()).check_replacement(&before, &after, &proven);
-    let refusal = checked.expect_err("a key is lost").to_string();
-    assert!(refusal.contains("outside of `sessions`"), "{refusal}");
-}

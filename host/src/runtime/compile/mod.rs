@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_process_hears_what_it_is_told() {
+    fn the_compiling_process_decodes_the_limits_and_the_parent_that_the_host_encodes() {
         let limits = CompileLimits {
             cpu: Duration::from_secs(7),
             memory: 1 << 40,
