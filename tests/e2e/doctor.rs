@@ -264,6 +264,21 @@ fn what_is_a_link_or_another_users_choice_is_left_to_the_operator() {
 }
 
 #[test]
+fn a_socket_that_the_entry_of_a_living_worker_spells_in_another_way_stays() {
+    let worker = Worker::obedient();
+    let pool = TestPool::new();
+    let spelled = format!("{}/./a.sock", pool.directory().display());
+    pool.seed(&[worker.entry("a").sock(Path::new(&spelled))]);
+    // It is proven before the socket is there.
+    pool.ask(&["status"]);
+    drop(UnixListener::bind(pool.directory().join("a.sock")).expect("bind"));
+    let report = examine(&pool, 0);
+    assert_eq!(report["files"]["stale_sockets"], json!([]));
+    pool.run(&["doctor", "--fix", "--yes"]).answer(0);
+    assert!(pool.directory().join("a.sock").exists());
+}
+
+#[test]
 fn other_files_and_the_configuration_are_told() {
     let worker = Worker::obedient();
     let pool = TestPool::with(&[worker.entry("a").sock(Path::new("/nowhere"))]);

@@ -1,10 +1,11 @@
 //! Looking at everything, and changing nothing.
 
 use std::collections::HashSet;
+use std::ffi::OsStr;
 
 use crate::command;
 use crate::pool::REGISTRY;
-use crate::process::{Marked, Remaining};
+use crate::process::{Claim, Marked, Remaining};
 use crate::store::{Facts, LEDGER, Ledger, MAX_REGISTRY, Seen, TRAIL};
 
 use super::added::Added;
@@ -201,14 +202,13 @@ impl Doctor {
     }
 }
 
-fn sockets_in_use<'a>(rewrite: &'a Rewrite<'_>, candidates: &'a [Candidate]) -> HashSet<&'a str> {
+fn sockets_in_use<'a>(rewrite: &'a Rewrite<'_>, candidates: &'a [Candidate]) -> HashSet<&'a OsStr> {
     let judged = rewrite.claims().zip(&rewrite.inspections);
     let living = judged.filter(|(_, inspection)| !inspection.finding.standing.is_dead());
-    let of_entries = living.map(|(claim, _)| claim.sock.as_str());
-    let of_candidates = candidates
-        .iter()
-        .map(|candidate| candidate.claim.sock.as_str());
-    of_entries.chain(of_candidates).collect()
+    let of_entries = living.map(|(claim, _)| claim);
+    let of_candidates = candidates.iter().map(|candidate| &candidate.claim);
+    let claims = of_entries.chain(of_candidates);
+    claims.filter_map(Claim::socket_name).collect()
 }
 
 fn plan_files(

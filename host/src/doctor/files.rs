@@ -1,6 +1,7 @@
 //! The pool's other files: the ledger, the trail, and what does not belong there.
 
 use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::path::Path;
 
 use crate::audit::{History, Problem as HistoryProblem};
@@ -215,9 +216,9 @@ pub(super) fn sockets_problem(pool: &Path, files: &OtherFiles) -> Option<Problem
     })
 }
 
-/// Looks at what else is in the directory. `in_use` are the sockets of workers that may
-/// live.
-pub(super) fn others(pool: &PoolDir, in_use: &HashSet<&str>) -> OtherFiles {
+/// Looks at what else is in the directory. `in_use` are the file names of the sockets of
+/// workers that may live, however their entries spell the paths.
+pub(super) fn others(pool: &PoolDir, in_use: &HashSet<&OsStr>) -> OtherFiles {
     let mut found = OtherFiles::default();
     for name in pool.names().unwrap_or_default() {
         let facts = pool.facts_at(&name).ok().flatten();
@@ -225,12 +226,9 @@ pub(super) fn others(pool: &PoolDir, in_use: &HashSet<&str>) -> OtherFiles {
             found.set_aside.push(name);
         } else if facts.is_some_and(|facts| facts.kind == FileKind::Socket)
             && !TEMPORARY.contains(&name.as_str())
+            && !in_use.contains(OsStr::new(&name))
         {
-            let path = pool.path_of(&name);
-            let used = path.to_str().is_some_and(|path| in_use.contains(path));
-            if !used {
-                found.stale_sockets.push(name);
-            }
+            found.stale_sockets.push(name);
         }
     }
     found.stale_sockets = pool.stale_sockets(found.stale_sockets);

@@ -220,6 +220,20 @@ mod tests {
     use super::super::testing::TestPool;
     use super::*;
 
+    #[test]
+    fn a_socket_is_young_for_a_minute_and_when_its_clock_is_ahead() {
+        let pool = TestPool::new();
+        leave_behind(&pool.file("w.sock"));
+        let facts = file::look_at(&pool.dir, "w.sock").expect("a look");
+        let mut facts = facts.expect("it is there");
+        let now = Timestamp::now();
+        for (age, young) in [(-3600, true), (0, true), (59, true), (61, false)] {
+            facts.modified.0 = now.as_second() - age;
+            facts.modified.1 = i64::from(now.subsec_nanosecond());
+            assert_eq!(is_young(&facts, now), young, "{age} s");
+        }
+    }
+
     /// A socket that nobody serves any more.
     fn leave_behind(path: &Path) {
         drop(UnixListener::bind(path).expect("bind"));
