@@ -226,10 +226,9 @@ pub(super) fn others(pool: &PoolDir, in_use: &HashSet<&OsStr>) -> OtherFiles {
             found.set_aside.push(name);
         } else if facts.is_some_and(|facts| facts.kind == FileKind::Socket)
             && !TEMPORARY.contains(&name.as_str())
+            && !in_use.contains(OsStr::new(&name))
         {
-            if !in_use.contains(OsStr::new(&name)) {
-                found.stale_sockets.push(name);
-            }
+            found.stale_sockets.push(name);
         }
     }
     found.stale_sockets = pool.stale_sockets(found.stale_sockets);
