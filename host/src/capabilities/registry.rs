@@ -96,6 +96,8 @@ fn begin(state: &mut RequestState) -> Result<(), HostError> {
 }
 
 fn replace(state: &mut RequestState, bytes: Vec<u8>) -> Result<(), HostError> {
+    // A new entry is dated by its policy: before anything here takes its time.
+    let now = state.now();
     let open = state.open_transaction()?;
     if open.replaced {
         return Err(HostError::misuse(
@@ -105,7 +107,6 @@ fn replace(state: &mut RequestState, bytes: Vec<u8>) -> Result<(), HostError> {
     let before = open.reading.clone();
     let after = Reading::new(Some(bytes));
     look_at_ended(state, &before, &after)?;
-    let now = state.now();
     let budget = state.budget.clone();
     let open = state.open_transaction()?;
     let proven = Proven {

@@ -71,15 +71,19 @@ pub(super) fn of_answer(request: &Request, answer: &Value) -> Exit {
                 Exit::Undecidable
             }
         }
-        Request::Stop(_)
-            if answer["errors"]
-                .as_array()
-                .is_some_and(|errors| !errors.is_empty()) =>
-        {
-            Exit::Failed
-        }
+        Request::Stop(_) if has_failed(answer) => Exit::Failed,
         _ => Exit::Ok,
     }
+}
+
+/// Whether a stop has errors, or left a worker as it was: the policy may not call that an error.
+fn has_failed(answer: &Value) -> bool {
+    let list = |name: &str| answer[name].as_array().into_iter().flatten();
+    let is_left = |outcome: &Value| {
+        let word = outcome["outcome"].as_str();
+        matches!(word, Some("refused" | "failed" | "still-running"))
+    };
+    list("errors").next().is_some() || list("outcomes").any(is_left)
 }
 
 #[cfg(test)]
@@ -114,5 +118,9 @@ mod tests {
         let stop = Request::Stop(Stop::default());
         assert_eq!(of_answer(&stop, &json!({"errors": []})), Exit::Ok);
         assert_eq!(of_answer(&stop, &json!({"errors": ["x"]})), Exit::Failed);
+        for word in ["refused", "failed", "still-running"] {
+            let answer = json!({"errors": [], "outcomes": [{"outcome": word}]});
+            assert_eq!(of_answer(&stop, &answer), Exit::Failed, "{word}");
+        }
     }
 }

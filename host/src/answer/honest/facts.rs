@@ -190,6 +190,12 @@ impl Facts {
             .is_some_and(|deeds| !deeds.signals.is_empty())
     }
 
+    /// The claims whose process was sent a signal, also of an entry that came meanwhile.
+    pub(super) fn signalled_claims(&self) -> impl Iterator<Item = &Claim> {
+        let signalled = |(_, deeds): &(&Claim, &Deeds)| !deeds.signals.is_empty();
+        self.deeds.iter().filter(signalled).map(|(claim, _)| claim)
+    }
+
     /// Whether the host told the policy this very error.
     pub(crate) fn has_told(&self, error: &CallError) -> bool {
         let hash = self.hasher.hash_one((error.kind, &error.text));

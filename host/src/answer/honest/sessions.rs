@@ -184,7 +184,11 @@ fn check_dismissals(
             return Err(Untrue::new(said, worker.fate()));
         }
     }
-    for claim in workers.entries().collect::<Vec<_>>() {
+    for claim in workers
+        .entries()
+        .chain(facts.signalled_claims())
+        .collect::<Vec<_>>()
+    {
         let Some(worker) = workers.get(&(claim.sid.as_str(), claim.pid)) else {
             continue;
         };

@@ -45,7 +45,11 @@ impl Stopped {
                 return Err(Untrue::new(said, worker.fate()));
             }
         }
-        for claim in workers.entries().collect::<Vec<_>>() {
+        for claim in workers
+            .entries()
+            .chain(facts.signalled_claims())
+            .collect::<Vec<_>>()
+        {
             let Some(worker) = workers.get(&(claim.sid.as_str(), claim.pid)) else {
                 continue;
             };
@@ -99,9 +103,11 @@ impl Worker {
             Outcome::StillRunning => self.was_signalled() && self.ended < self.entries,
             Outcome::Refused | Outcome::Failed => !self.was_signalled(),
             Outcome::WouldSignal => request.is_dry_run() && self.found.has(Standing::Alive),
-            // What makes a pid impossible is its number, and a word of another policy means
-            // what that policy says.
-            Outcome::InvalidPid | Outcome::Other(_) => true,
+            // What makes a pid impossible is its number.
+            Outcome::InvalidPid => true,
+            // A word of another policy means what that policy says, of a worker that something
+            // has become of. One that was left alone is refused or failed.
+            Outcome::Other(_) => request.is_dry_run() || self.was_signalled() || self.ended > 0,
         }
     }
 

@@ -71,6 +71,31 @@ fn an_outcome_that_was_not_seen_is_untrue() {
 }
 
 #[test]
+fn a_policys_own_word_is_for_a_worker_that_something_has_become_of() {
+    let answer = json!({
+        "stopped": [], "errors": [], "outcomes": [outcome("a", 7, "terminated")],
+    });
+    let mut facts = facts(&[("a", 7, ALIVE)]);
+    assert_untrue(stop(&answer, Stop::default(), &facts), "was not signalled");
+    facts.signalled(&claim("a", 7), Signal::Term);
+    assert_eq!(stop(&answer, Stop::default(), &facts), Ok(()));
+}
+
+#[test]
+fn a_stop_tells_of_a_worker_that_it_signalled_though_its_entry_came_late() {
+    let answer = json!({"stopped": [], "errors": [], "outcomes": []});
+    let mut facts = facts(&[]);
+    let late = claim("late", 8);
+    facts.begin(&reading(std::slice::from_ref(&late)));
+    assert_eq!(stop(&answer, Stop::default(), &facts), Ok(()));
+    facts.signalled(&late, Signal::Term);
+    assert_untrue(
+        stop(&answer, Stop::default(), &facts),
+        "was not to be stopped",
+    );
+}
+
+#[test]
 fn only_who_has_ended_is_stopped_or_who_was_signalled_without_a_wait() {
     let a = claim("a", 7);
     let answer = |stopped: &[&str], word: &str| json!({"stopped": stopped, "errors": [], "outcomes": [outcome("a", 7, word)]});
