@@ -161,7 +161,7 @@ pub enum Fault {
     /// has happened, and stands in the trail.
     #[error(
         "policy {policy} answered to `{verb}` what is not an answer to it: {reason}; it answered \
-         {}; what it did stays done and stands in the audit trail, which `poolwarden log` shows",
+         {}; what it did stays done and stands in the audit trail",
         visible::excerpt(.answer.text(), QUOTED)
     )]
     UnexpectedAnswer {
@@ -178,7 +178,7 @@ pub enum Fault {
     /// the policy did has happened, and stands in the trail.
     #[error(
         "policy {policy} answered to `{verb}` that {said}, but {so}; what it did stays done and \
-         stands in the audit trail, which `poolwarden log` shows"
+         stands in the audit trail"
     )]
     UntrueAnswer {
         /// What the policy calls itself.

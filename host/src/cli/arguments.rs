@@ -103,8 +103,8 @@ pub(crate) enum Verb {
     Register(RegisterArguments),
     /// Drop an entry without touching its process
     ///
-    /// One that lives on stays forgotten: doctor does not bring it back by the ledger. It shows
-    /// a worker that run started, and offers it an entry once the ledger was written since.
+    /// A worker that lives on stays forgotten for as long as it lives: doctor shows one that run
+    /// started, and gives it no entry.
     Forget(ForgetArguments),
     /// Show what was done to workers and entries, the newest last
     Log(LogArguments),

@@ -215,6 +215,10 @@ fn what_exists(verb: &str) -> Option<&'static str> {
             "a worker is ended with: poolwarden stop SID; only its entry is dropped by: \
              poolwarden forget SID"
         }
+        "prune" | "clean" | "cleanup" | "gc" | "reap" => {
+            "the entries of dead workers are collected by: poolwarden ensure"
+        }
+        "show" | "info" => "a worker is shown by: poolwarden status SID",
         "add" => "a process that runs is added with: poolwarden register --sid SID --pid PID",
         _ => return None,
     })
@@ -323,6 +327,8 @@ mod tests {
             ("logs", "poolwarden log SID"),
             ("kill", "poolwarden stop SID --force"),
             ("rm", "poolwarden forget SID"),
+            ("prune", "poolwarden ensure"),
+            ("show", "poolwarden status SID"),
         ] {
             let error = parse_from(["poolwarden", verb, "a"]).expect_err("there is no such verb");
             let text = error.to_string();
