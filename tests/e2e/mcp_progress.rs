@@ -1,5 +1,7 @@
 //! Calls that last: what the client hears meanwhile, and what is left of a kill that it cancels.
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 
 use crate::harness::{Mcp, TestPool, Worker, await_that};
@@ -114,6 +116,51 @@ fn a_cancelled_kill_stands_in_the_trail_and_in_the_next_status_as_withdrawn() {
         "killed"
     );
     assert!(mcp.close().success());
+}
+
+/// Starts a server that is asked to kill worker `a` after an hour, has `end` end it, and asserts
+/// that the kill stands in the trail and in the next status as withdrawn. Also where the call has
+/// no progress token: then the kill is left to another call.
+#[track_caller]
+fn assert_withdrawn_at_the_end(end: impl Fn(&mut Mcp)) {
+    for meta in [json!({"progressToken": "t"}), json!({})] {
+        let worker = Worker::deaf();
+        let pool = TestPool::with(&[worker.entry("a")]);
+        let mut mcp = Mcp::open(pool.command(&["mcp"]));
+        let force = json!({"sid": "a", "grace_ms": FOREVER, "force": true});
+        let call = json!({"name": "pool_stop", "arguments": force, "_meta": meta});
+        mcp.begin("tools/call", call);
+        worker.await_line("TERM");
+        end(&mut mcp);
+        assert!(mcp.await_end().success());
+        let log = pool.run(&["log"]).stdout;
+        assert!(
+            log.contains("withdrawn: the client cancelled"),
+            "{meta}: {log}"
+        );
+        let (status, evidence) = pool.status("a").expect("it is listed");
+        assert_eq!(status, "stopping");
+        assert!(
+            evidence.contains("the kill that was to follow was withdrawn"),
+            "{evidence}"
+        );
+        assert!(worker.is_running() && pool.lock_is_free());
+    }
+}
+
+#[test]
+fn the_end_of_input_withdraws_a_kill_and_says_so() {
+    assert_withdrawn_at_the_end(|mcp| assert!(mcp.close().success()));
+}
+
+#[test]
+fn term_and_int_withdraw_a_kill_and_say_so() {
+    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+        assert_withdrawn_at_the_end(|mcp| {
+            let server = Pid::from_raw(i32::try_from(mcp.pid()).expect("a pid"));
+            kill(server, signal).expect("our child");
+        });
+    }
 }
 
 #[test]

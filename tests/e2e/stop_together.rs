@@ -1,10 +1,12 @@
 //! Several stops of one pool, stops that are broken off, and more workers than
 //! descriptors.
 
+use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
-use std::process::Command;
+use std::process::{Command, Output, Stdio};
 
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::json;
 
 use crate::harness::{Ran, Running, TestPool, Worker};
@@ -44,6 +46,105 @@ fn a_stop_that_was_broken_off_is_taken_up_by_the_next() {
     assert_eq!(answer["outcomes"][0]["outcome"], "killed");
     assert_eq!(worker.reap().signal(), Some(Signal::SIGKILL as i32));
     assert_eq!(pool.sids(), Vec::<String>::new());
+}
+
+/// Runs a command until the worker is asked to end, and sends the command these signals.
+fn interrupted(mut command: Command, worker: &Worker, signals: &[Signal]) -> Output {
+    let child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    worker.await_line("TERM");
+    let pid = Pid::from_raw(i32::try_from(child.id()).expect("a pid"));
+    for signal in signals {
+        kill(pid, *signal).expect("our child");
+    }
+    child.wait_with_output().expect("its output")
+}
+
+/// Asserts that a command ended by a signal after it had said that its request was cancelled, and
+/// that the kill of worker `a` stands in the trail and in the next status as withdrawn.
+#[track_caller]
+fn assert_withdrawn(pool: &TestPool, worker: &Worker, ended: &Output, signal: Signal) {
+    assert_eq!(ended.status.signal(), Some(signal as i32), "{ended:?}");
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert!(said.contains("the request was cancelled"), "{said}");
+    let log = pool.run(&["log"]).stdout;
+    assert!(log.contains("withdrawn: the client cancelled"), "{log}");
+    let (status, evidence) = pool.status("a").expect("it is listed");
+    assert_eq!(status, "stopping");
+    assert!(
+        evidence.contains("the kill that was to follow was withdrawn"),
+        "{evidence}"
+    );
+    assert!(worker.is_running() && pool.lock_is_free());
+}
+
+const FORCED: [&str; 5] = ["stop", "a", "--grace", "50s", "--force"];
+
+#[test]
+fn a_stop_that_is_interrupted_says_that_it_kills_nobody_and_ends_by_the_signal() {
+    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+        let worker = Worker::deaf();
+        let pool = TestPool::with(&[worker.entry("a")]);
+        let ended = interrupted(pool.command(&FORCED), &worker, &[signal]);
+        assert_withdrawn(&pool, &worker, &ended, signal);
+    }
+}
+
+#[test]
+fn a_replacement_that_is_interrupted_kills_nobody_and_starts_nobody() {
+    let worker = Worker::deaf();
+    let pool = TestPool::with(&[worker.entry("a")]);
+    let options = ["--sid", "a", "--replace", "--grace", "50s", "--force"];
+    let run = pool.run_command(&options, &["--", "sleep", "600"]);
+    let ended = interrupted(run, &worker, &[Signal::SIGINT]);
+    assert_withdrawn(&pool, &worker, &ended, Signal::SIGINT);
+    assert_eq!(
+        pool.ask(&["status", "a"])["sessions"][0]["pid"],
+        worker.pid()
+    );
+}
+
+#[test]
+fn a_second_signal_ends_a_stop_that_cannot_record_what_it_withdraws() {
+    let worker = Worker::deaf();
+    let pool = TestPool::with(&[worker.entry("a")]);
+    // It makes the trail, which is then held.
+    pool.run(&["stop", "a", "--grace", "1ms"]).answer(1);
+    worker.await_line("TERM");
+    let mut command = pool.command(&["--lock-wait", "3000s"]);
+    command.args(FORCED);
+    let child = Running::start(command);
+    worker.await_line("TERM");
+    // The stop has recorded its signal once it lets go of the lock to wait for the worker.
+    let _lock = pool.hold_lock();
+    let trail = File::open(pool.directory().join("audit.jsonl")).expect("the trail");
+    trail.lock().expect("the trail's lock");
+    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+        child.signal(signal);
+    }
+    assert_eq!(child.ended_by(), Some(Signal::SIGTERM as i32));
+}
+
+#[test]
+fn a_stop_that_was_started_to_ignore_sigint_goes_on() {
+    let worker = Worker::deaf();
+    let pool = TestPool::with(&[worker.entry("a")]);
+    let command = pool.command(&FORCED);
+    let mut deaf = Command::new("/bin/sh");
+    deaf.env_clear()
+        .args(["-c", "trap '' INT; exec \"$@\"", "sh"])
+        .arg(command.get_program())
+        .args(command.get_args());
+    let stop = Running::start(deaf);
+    worker.await_line("TERM");
+    stop.signal(Signal::SIGINT);
+    worker.become_zombie();
+    let answer = stop.finish().answer(0);
+    assert_eq!(answer["outcomes"][0]["outcome"], "exited");
 }
 
 /// A command that may open this many files and no more.

@@ -2,7 +2,6 @@
 //!
 //! [`add_to_linker`] is the whole list of what a policy can reach.
 
-mod awaited;
 pub(crate) mod bindings;
 pub(crate) mod clock;
 mod error;
@@ -10,6 +9,7 @@ mod held;
 mod logging;
 mod no_registry;
 mod processes;
+mod reach;
 mod recorded;
 mod recorder;
 mod registry;
@@ -21,7 +21,9 @@ mod state;
 mod tests;
 mod trail;
 mod transaction;
+mod waiting;
 pub(crate) mod wasi;
+mod withdrawn_kills;
 
 use wasmtime::Engine;
 use wasmtime::component::types::Component as ComponentType;

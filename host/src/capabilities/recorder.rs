@@ -12,7 +12,8 @@ use crate::recording::{
 };
 
 use super::bindings::poolwarden::pool::types;
-use super::signals::{Reach, Target};
+use super::reach::Reach;
+use super::signals::Target;
 use super::{HostError, RequestState, View};
 
 /// What a call takes in memory beside its texts, in bytes.

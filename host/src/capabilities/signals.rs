@@ -7,11 +7,12 @@ use wasmtime::component::Resource;
 use crate::floor::{Refusal, find_target};
 use crate::process::{Claim, SendError, Signal};
 
-use super::awaited::Awaited;
 use super::bindings::poolwarden::pool::{signals, types};
 use super::held::Held;
+use super::reach::Reach;
 use super::registry::Transaction;
 use super::trail::Subject;
+use super::waiting::SignalledWorker;
 use super::{HostError, RequestState, View};
 
 /// One verified process, and the claim that it was verified for.
@@ -23,13 +24,6 @@ pub struct Target {
     /// Whether its process group was signalled. Then the group is known to be its own,
     /// also when its leader has ended.
     group_signalled: bool,
-}
-
-/// Who a signal is for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reach {
-    Process,
-    Group,
 }
 
 impl signals::Host for View<'_> {
@@ -50,11 +44,11 @@ impl signals::Host for View<'_> {
         targets: Vec<Resource<Target>>,
         timeout: u64,
     ) -> Result<Vec<bool>, HostError> {
-        let awaited = targets
+        let workers = targets
             .iter()
             .map(|target| {
                 let target = self.0.table.get(target)?;
-                Ok(Awaited {
+                Ok(SignalledWorker {
                     held: target.process.clone(),
                     claim: target.claim.clone(),
                     subject: target.subject.clone(),
@@ -62,7 +56,7 @@ impl signals::Host for View<'_> {
             })
             .collect::<Result<Vec<_>, HostError>>()?;
         let timeout_left = Duration::from_millis(timeout);
-        let waited = self.uncharged(|state| state.wait_for(&awaited, timeout_left));
+        let waited = self.uncharged(|state| state.wait_for(&workers, timeout_left));
         self.note_wait(&targets, timeout, &waited);
         waited
     }
@@ -168,7 +162,7 @@ fn send(
         _ => Ok(()),
     };
     let sent = match checked {
-        Ok(()) => recorded(state, &held, subject, signal, reach)?,
+        Ok(()) => recorded(state, &held, subject.clone(), signal, reach)?,
         failed => failed,
     };
     sent.map_err(|error| not_done(state, &claim, error))?;
@@ -181,11 +175,7 @@ fn send(
         if let Some(open) = state.transaction.as_mut() {
             open.note_signal(&claim, signal, now);
         }
-    }
-    if signal.asks_to_end() {
-        let subject = state.table.get(handle)?.subject.clone();
-        let claim = claim.clone();
-        let worker = Awaited {
+        let worker = SignalledWorker {
             held,
             claim,
             subject,

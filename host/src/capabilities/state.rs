@@ -18,11 +18,11 @@ use crate::request::Request;
 use crate::runtime::{Bounded, CpuMeter, Limits, MemoryLimiter};
 
 use super::HostError;
-use super::awaited::Awaited;
 use super::bindings::wasi::logging::logging::Level;
 use super::no_registry::NoRegistry;
 use super::recorder::Recorder;
 use super::transaction::OpenTransaction;
+use super::waiting::SignalledWorker;
 use super::wasi::{WasiHost, WasiState};
 
 /// Whose request it is, and who decides about it.
@@ -32,6 +32,8 @@ pub(crate) struct Origin {
     pub(crate) mandate: Arc<Mandate>,
     /// Who is told how far the request has come.
     pub(crate) reporter: Option<Reporter>,
+    /// Whether the client of a stop without force asked for force.
+    pub(crate) leaves_kills: bool,
 }
 
 /// Everything that belongs to one request. It lives in the store of that request's fresh
@@ -54,7 +56,7 @@ pub(crate) struct RequestState {
     /// The last line that the policy wrote to the log.
     pub(super) last_line: Option<String>,
     /// Who was asked to end and is to be killed after that, unless the client cancels the request.
-    pub(super) kills_to_come: HashMap<Claim, Awaited>,
+    pub(super) kills_to_come: HashMap<Claim, SignalledWorker>,
     /// What is left of the time that the request may wait for processes.
     pub(super) wait_left: Duration,
     /// What is left of the time that the request may wait for others that write the trail.

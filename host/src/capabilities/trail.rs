@@ -12,7 +12,7 @@ use crate::process::{SendError, Signal, Standing};
 use crate::store::{Durability, StoreError, StoreErrorKind, Trail};
 
 use super::bindings::poolwarden::pool::types;
-use super::signals::Reach;
+use super::reach::Reach;
 use super::transaction::OpenTransaction;
 use super::{HostError, RequestState};
 

@@ -7,6 +7,7 @@ mod demo;
 mod directories;
 mod doctor;
 mod exit;
+mod interrupt;
 mod log;
 mod output;
 mod policy;
@@ -26,7 +27,7 @@ use anyhow::Context;
 use poolwarden::audit::Asker;
 use poolwarden::process::Signal;
 use poolwarden::recording::RecordingFile;
-use poolwarden::{Cancel, Error, Pool, PoolBuilder, Request};
+use poolwarden::{Error, Pool, PoolBuilder, Request};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 pub(crate) use arguments::{Arguments, Options, Verb};
@@ -37,10 +38,12 @@ pub(crate) use usage::parse;
 
 use crate::mcp;
 use crate::stderr::say;
+use interrupt::Interrupt;
 
 /// Carries out what the command line asks.
 pub(crate) fn run(arguments: Arguments) -> Exit {
     let Arguments { options, verb } = arguments;
+    let interrupt = Interrupt::default();
     let done = match verb {
         Verb::Mcp { tool_prefix } => {
             // What is wrong is told over the protocol: nobody reads what a client's server says
@@ -56,9 +59,10 @@ pub(crate) fn run(arguments: Arguments) -> Exit {
         Verb::Run(arguments) => {
             // What it asks for on the way stands in the trail as what it is a part of.
             let asker = Asker::command_line().for_verb("run");
-            open(&options, None)
+            listen(&interrupt)
+                .and_then(|()| open(&options, None))
                 .map(|pool| pool.asked_by(asker))
-                .and_then(|pool| run::run(&options, &pool, &arguments))
+                .and_then(|pool| run::run(&options, &pool, &arguments, &interrupt))
         }
         Verb::RunStub(arguments) => Ok(run::stub(&arguments)),
         Verb::Adopt(arguments) => adopt::run(&options, &arguments),
@@ -73,30 +77,39 @@ pub(crate) fn run(arguments: Arguments) -> Exit {
                 Some(Request::Stop(stop)) => Some(stop.signal),
                 _ => None,
             };
-            open(&options, signal).and_then(|pool| ask(&pool, &requests, &options))
+            listen(&interrupt)
+                .and_then(|()| open(&options, signal))
+                .and_then(|pool| ask(&pool, &requests, &options, &interrupt))
         }
     };
-    done.unwrap_or_else(|error| {
+    let exit = done.unwrap_or_else(|error| {
         say!("error: {}", output::line(&format!("{error:#}")));
         exit::of_failure(&error)
-    })
+    });
+    interrupt.end();
+    exit
+}
+
+fn listen(interrupt: &Interrupt) -> anyhow::Result<()> {
+    interrupt.listen().context("cannot listen for signals")
 }
 
 /// Makes the requests, one after the other, and prints one answer to all of them. Where one of
 /// them fails as a whole, those behind it are not made: the pool is to blame, and not a session.
-fn ask(pool: &Pool, requests: &[Request], options: &Options) -> anyhow::Result<Exit> {
-    let cancel = Cancel::new().context("cannot start the request")?;
+fn ask(
+    pool: &Pool,
+    requests: &[Request],
+    options: &Options,
+    interrupt: &Interrupt,
+) -> anyhow::Result<Exit> {
     let mut answers = Vec::with_capacity(requests.len());
-    let mut failed = None;
-    for request in requests {
-        match pool.call(request.clone(), &cancel) {
-            Ok(answer) => answers.push(answer),
-            Err(error) => {
-                failed = Some(error);
-                break;
-            }
+    let made = interrupt.cancelling(|cancel| {
+        for request in requests {
+            answers.push(pool.call(request.clone(), cancel)?);
         }
-    }
+        Ok(())
+    });
+    let failed = made.context("cannot start the request")?.err();
     let answered = &requests[..answers.len()];
     if !answers.is_empty() {
         output::print(answered, &answers, as_json(options))?;

@@ -14,19 +14,57 @@ use tokio::time::{Instant, timeout_at};
 /// also where the machine is busy.
 const GRACE: Duration = Duration::from_secs(1);
 
+/// How long cancelled requests may take after that to end. They record within half a second that
+/// a kill was withdrawn, unless somebody else holds the pool's trail; and with [`GRACE`] this is
+/// less than the two seconds.
+const ENDING: Duration = Duration::from_millis(800);
+
 /// Whether the client has left, and when whatever is left over is given up.
 #[derive(Clone)]
-pub(super) struct Closing(watch::Sender<Option<Instant>>);
+pub(super) struct Closing {
+    end: watch::Sender<Option<Instant>>,
+    /// How many requests are under way on threads of their own.
+    requests: watch::Sender<usize>,
+}
+
+/// A request that is under way, until this is dropped.
+pub(super) struct UnderWay(watch::Sender<usize>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.send_modify(|requests| *requests -= 1);
+    }
+}
 
 impl Closing {
     /// A session that goes on.
     pub(super) fn new() -> Self {
-        Self(watch::Sender::new(None))
+        Self {
+            end: watch::Sender::new(None),
+            requests: watch::Sender::new(0),
+        }
+    }
+
+    /// Begins a request, which the end waits for.
+    pub(super) fn request(&self) -> UnderWay {
+        self.requests.send_modify(|requests| *requests += 1);
+        UnderWay(self.requests.clone())
+    }
+
+    /// Cancels the requests that are under way, and waits until they have ended or may take no
+    /// longer.
+    pub(super) async fn finish(&self) {
+        self.end_now();
+        let mut requests = self.requests.subscribe();
+        let ended = requests.wait_for(|requests| *requests == 0);
+        if timeout_at(Instant::now() + ENDING, ended).await.is_err() {
+            tracing::warn!("the server ends, and what a request was about to do is not recorded");
+        }
     }
 
     /// Nobody asks any more, or nobody listens. Further calls change nothing.
     pub(super) fn begin(&self) {
-        self.0.send_if_modified(|end| {
+        self.end.send_if_modified(|end| {
             let first = end.is_none();
             if first {
                 *end = Some(Instant::now() + GRACE);
@@ -37,18 +75,18 @@ impl Closing {
 
     /// Nothing goes on, not even what is under way.
     pub(super) fn end_now(&self) {
-        self.0.send_replace(Some(Instant::now()));
+        self.end.send_replace(Some(Instant::now()));
     }
 
     /// Waits until the end begins.
     pub(super) async fn begun(&self) {
         // The sender lives as long as this.
-        let _ = self.0.subscribe().wait_for(Option::is_some).await;
+        let _ = self.end.subscribe().wait_for(Option::is_some).await;
     }
 
     /// Waits until what is left over is to be given up.
     pub(super) async fn over(&self) {
-        let mut closing = self.0.subscribe();
+        let mut closing = self.end.subscribe();
         // The sender lives as long as this. The end may be brought forward.
         while let Ok(Some(end)) = closing.wait_for(Option::is_some).await.map(|end| *end) {
             if timeout_at(end, closing.changed()).await.is_err() {
@@ -91,4 +129,32 @@ async fn hung_up() {
         }
     }
     pending::<()>().await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_waits_for_requests_and_not_for_ever() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        runtime.expect("an event loop").block_on(async {
+            let closing = Closing::new();
+            closing.finish().await;
+            let ends = closing.request();
+            let finish = closing.finish();
+            tokio::pin!(finish);
+            tokio::select! {
+                biased;
+                () = &mut finish => panic!("a request is under way"),
+                () = tokio::task::yield_now() => {}
+            }
+            drop(ends);
+            finish.await;
+            let _stuck = closing.request();
+            closing.finish().await;
+        });
+    }
 }

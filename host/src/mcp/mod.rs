@@ -55,8 +55,8 @@ pub(crate) fn serve(
         tokio::spawn(end_at_signals(closing.clone())?);
         let server = Server::new(governed, tool_prefix, closing.clone());
         let (input, output) = rmcp::transport::stdio_pipes();
-        let transport = Messages::new(input, output, closing);
-        match server.serve(transport).await {
+        let transport = Messages::new(input, output, closing.clone());
+        let served = match server.serve(transport).await {
             Ok(running) => {
                 let peer = running.peer().clone();
                 tokio::spawn(running.service().tell_of_changes(peer));
@@ -69,9 +69,12 @@ pub(crate) fn serve(
             // A client that leaves before it has said anything.
             Err(ServerInitializeError::ConnectionClosed(_)) => Ok(()),
             Err(error) => Err(error).context("the client did not open the session"),
-        }
+        };
+        closing.finish().await;
+        served
     });
-    // Withdrawn requests are on their way out; none of them may delay the exit. The runtime is
+    // A policy that is being loaded, and a request that takes too long to end, may not delay the
+    // exit. The runtime is
     // not shut down: it would detach its threads, and glibc 2.36 was seen to crash in
     // pthread_detach(3) when a thread ended at the same moment and freed what is read there.
     std::mem::forget(runtime);

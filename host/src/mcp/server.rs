@@ -99,8 +99,16 @@ impl Server {
         } else {
             returning_early(call)
         };
+        if leaves_kills(&call) {
+            pool = pool.leaving_kills();
+        }
         let of_request = cancel.clone();
-        let mut work = tokio::task::spawn_blocking(move || carry_out(&pool, call, &of_request));
+        let under_way = self.closing.request();
+        let mut work = tokio::task::spawn_blocking(move || {
+            let done = carry_out(&pool, call, &of_request);
+            drop(under_way);
+            done
+        });
         let withdrawn = async {
             tokio::select! {
                 () = context.ct.cancelled() => {}
@@ -155,6 +163,14 @@ fn returning_early(mut call: Call) -> Call {
         stop.force = false;
     }
     call
+}
+
+/// Whether a call returns before the kill that its client asked for.
+fn leaves_kills(call: &Call) -> bool {
+    let View::Stop { returned_early, .. } = &call.view else {
+        return false;
+    };
+    returned_early.is_some_and(|(_, kills)| kills)
 }
 
 /// Carries out a call, on this thread.

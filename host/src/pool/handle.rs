@@ -23,6 +23,7 @@ pub struct Pool {
     pub(crate) context: Arc<Context>,
     pub(crate) asker: Arc<Asker>,
     reporter: Option<Reporter>,
+    leaves_kills: bool,
 }
 
 impl Pool {
@@ -31,6 +32,7 @@ impl Pool {
             context: Arc::new(context),
             asker: Arc::new(Asker::library()),
             reporter: None,
+            leaves_kills: false,
         }
     }
 
@@ -74,6 +76,7 @@ impl Pool {
             asker: self.asker.clone(),
             mandate: Arc::new(mandate.clone()),
             reporter: None,
+            leaves_kills: false,
         };
         let described = mandate
             .check(|| self.ask_what_it_is(&origin, cancel))?
@@ -105,6 +108,7 @@ impl Pool {
             asker: self.asker.clone(),
             mandate: self.context.mandate.get(),
             reporter: self.reporter.clone(),
+            leaves_kills: self.leaves_kills,
         }
     }
 
@@ -139,6 +143,7 @@ impl Pool {
             context: self.context.clone(),
             asker: Arc::new(asker),
             reporter: self.reporter.clone(),
+            leaves_kills: self.leaves_kills,
         }
     }
 
@@ -150,6 +155,19 @@ impl Pool {
             context: self.context.clone(),
             asker: self.asker.clone(),
             reporter: Some(Arc::new(report)),
+            leaves_kills: self.leaves_kills,
+        }
+    }
+
+    /// The same pool, for stops without force whose client asked for force, and is told to call
+    /// again for the kill. Where it cancels such a stop, that kill is recorded as withdrawn.
+    #[must_use]
+    pub fn leaving_kills(&self) -> Self {
+        Self {
+            context: self.context.clone(),
+            asker: self.asker.clone(),
+            reporter: self.reporter.clone(),
+            leaves_kills: true,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The program under test, run to its end or left running.
 
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Output, Stdio};
 
 use nix::sys::signal::{Signal, kill};
@@ -116,6 +117,12 @@ impl Running {
     pub(crate) fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.pid()).expect("a pid");
         kill(Pid::from_raw(pid), signal).expect("our child");
+    }
+
+    /// Waits for its end; the signal that ended it, if one did.
+    pub(crate) fn ended_by(mut self) -> Option<i32> {
+        let mut child = self.0.take().expect("it was not finished before");
+        child.wait().expect("our child").signal()
     }
 
     /// Waits for its end.

@@ -15,6 +15,7 @@ mod socket;
 mod stub;
 mod undo;
 
+use std::io;
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
@@ -30,6 +31,7 @@ pub(crate) use arguments::{RunArguments, StubArguments};
 pub(crate) use signals::survive_large_files;
 pub(crate) use stub::stub;
 
+use super::interrupt::Interrupt;
 use super::{Exit, Options, as_json, doctor, output, table};
 use crate::stderr::say;
 use confirm::Awaited;
@@ -69,8 +71,9 @@ pub(super) fn run(
     options: &Options,
     pool: &Pool,
     arguments: &RunArguments,
+    interrupt: &Interrupt,
 ) -> anyhow::Result<Exit> {
-    let answer = match start(options, pool, arguments) {
+    let answer = match start(options, pool, arguments, interrupt) {
         Ok(answer) => answer,
         Err(failure) => return Ok(failure.report(options, pool.path(), &arguments.sid)),
     };
@@ -93,9 +96,20 @@ pub(super) fn run(
     Ok(Exit::Undecidable)
 }
 
-fn start(options: &Options, pool: &Pool, arguments: &RunArguments) -> Result<Answer, Failure> {
+fn start(
+    options: &Options,
+    pool: &Pool,
+    arguments: &RunArguments,
+    interrupt: &Interrupt,
+) -> Result<Answer, Failure> {
     let sock = arguments.sock.clone();
-    let replaced = replace::make_free(pool, arguments)?;
+    let replaced = interrupt
+        .cancelling(|cancel| replace::make_free(pool, arguments, cancel))
+        .map_err(no_request)??;
+    // From here on a signal ends this program at once, and a stub that waits goes with it.
+    if interrupt.has_come() {
+        return Err(Reason::Pool(Error::Cancelled).into());
+    }
     let directory = PoolDir::open(pool.path()).map_err(Reason::Store)?;
     let mut kept = false;
     if let Some(sock) = &sock {
@@ -189,8 +203,8 @@ fn clear(
     if !is_socket || sock.parent() != Some(directory.path()) {
         return Ok(false);
     }
-    let cancel = Cancel::new().map_err(|error| Error::System(format!("no request: {error}")));
-    let kept = cancel.and_then(|cancel| pool.clear_socket(sock, &cancel));
+    let cancel = Cancel::new().map_err(no_request)?;
+    let kept = pool.clear_socket(sock, &cancel);
     let Some(SocketKept { claim, standing }) = kept.map_err(Reason::Pool)? else {
         return Ok(false);
     };
@@ -210,9 +224,17 @@ fn clear(
     Ok(true)
 }
 
-/// Makes one request.
+/// Makes one request, which nothing cancels.
 fn ask(pool: &Pool, request: Request) -> Result<Value, Failure> {
-    let cancel = Cancel::new().map_err(|error| Error::System(format!("no request: {error}")));
-    let answer = cancel.and_then(|cancel| pool.call(request, &cancel));
-    Ok(answer.map_err(Reason::Pool)?.value())
+    let cancel = Cancel::new().map_err(no_request)?;
+    ask_until(&cancel, pool, request)
+}
+
+/// Makes one request.
+fn ask_until(cancel: &Cancel, pool: &Pool, request: Request) -> Result<Value, Failure> {
+    Ok(pool.call(request, cancel).map_err(Reason::Pool)?.value())
+}
+
+fn no_request(error: io::Error) -> Reason {
+    Reason::Pool(Error::System(format!("no request: {error}")))
 }

@@ -7,19 +7,23 @@ use std::path::Path;
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::unistd::{AccessFlags, faccessat};
-use poolwarden::{Pool, Request, Stop};
+use poolwarden::{Cancel, Pool, Request, Stop};
 use serde_json::Value;
 
 use super::failure::{Failure, Reason};
-use super::{RunArguments, ask};
+use super::{RunArguments, ask_until};
 
 /// Makes sure that no worker has the session id, stopping the one that has if it is to be
 /// replaced; what became of it.
 ///
 /// Somebody can take the sid right afterwards. Then the registration is rejected.
-pub(super) fn make_free(pool: &Pool, arguments: &RunArguments) -> Result<Option<Value>, Failure> {
+pub(super) fn make_free(
+    pool: &Pool,
+    arguments: &RunArguments,
+    cancel: &Cancel,
+) -> Result<Option<Value>, Failure> {
     let sid = Some(arguments.sid.clone());
-    let status = ask(pool, Request::Status { sid: sid.clone() })?;
+    let status = ask_until(cancel, pool, Request::Status { sid: sid.clone() })?;
     let Some(holder) = status["sessions"].get(0) else {
         return Ok(None);
     };
@@ -42,7 +46,7 @@ pub(super) fn make_free(pool: &Pool, arguments: &RunArguments) -> Result<Option<
         dry_run: false,
         ..Stop::default()
     };
-    let stopped = ask(pool, Request::Stop(stop))?;
+    let stopped = ask_until(cancel, pool, Request::Stop(stop))?;
     match obstacle(&stopped) {
         Some(obstacle) => Err(Reason::NotReplaced(obstacle).into()),
         None => Ok(Some(stopped["outcomes"].clone())),
