@@ -113,8 +113,15 @@ impl<'a> Client<'a> {
         let mut arguments = vec!["stop", &sid];
         arguments.extend(manners.split(' '));
         let ran = self.place.pool.run(&arguments);
-        assert_nothing_wrong(&ran, &sid);
-        stopped(&ran)
+        let stopped = stopped(&ran);
+        if stopped == "still running" {
+            let advice = format!(" stop --force {sid}`\n");
+            assert!(ran.stderr.ends_with(&advice), "{ran:?}");
+            assert_eq!(ran.stderr.lines().count(), 1, "{ran:?}");
+        } else {
+            assert_nothing_wrong(&ran, &sid);
+        }
+        stopped
     }
 
     fn stop_all(&mut self) -> &'static str {
